@@ -1,0 +1,5 @@
+"""``python -m creditbank`` is ``creditbank``."""
+
+from creditbank.cli import main
+
+main()

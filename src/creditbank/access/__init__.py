@@ -1,0 +1,1 @@
+"""Who may do what: API clients and their keys, scopes, the policy, and the audit log."""

@@ -1,0 +1,47 @@
+"""The doorkeeper: which scope a route needs, and who stands before it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from fastapi import Request, Security
+from fastapi.security import HTTPBearer
+
+from creditbank.access.credentials import Credentials
+from creditbank.access.domain import Actor, BankOnly, MissingScope
+from creditbank.web.problems import EdgeRefusal
+
+# Only for the OpenAPI document: the check itself is ours, since it answers in problems.
+_BEARER: Final = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="An API key: `cb_live_…`")
+
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="creditbank"'}
+
+
+async def _authenticate(request: Request) -> Actor:
+    scheme, _, printed = request.headers.get("authorization", "").partition(" ")
+    credentials: Credentials = request.app.state.credentials
+    actor = await credentials.actor(printed.strip()) if scheme.lower() == "bearer" else None
+    if actor is None:
+        raise EdgeRefusal(401, headers=_CHALLENGE)
+    request.scope["client_id"] = actor.client_id
+    return actor
+
+
+def require(scope: str) -> Callable[..., Awaitable[Actor]]:
+    """A dependency that lets in whoever carries ``scope``. Raises 401 without a credential, MissingScope without it."""
+
+    async def admitted(request: Request, _: object = Security(_BEARER)) -> Actor:
+        actor = await _authenticate(request)
+        if scope not in actor.scopes:
+            raise MissingScope(scope=scope)
+        return actor
+
+    admitted.scope = scope  # type: ignore[attr-defined]
+    return admitted
+
+
+def require_bank(actor: Actor) -> None:
+    """Let only the bank's own clients pass. Raises BankOnly."""
+    if not actor.is_bank:
+        raise BankOnly

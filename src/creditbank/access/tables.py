@@ -1,0 +1,51 @@
+"""Tables of API clients, their keys, and the audit log."""
+
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, Table, Text, Uuid
+
+from creditbank.database.metadata import Code, Instant, Json, metadata
+
+# One row: a program of a partner or of the bank that may call the API.
+api_clients = Table(
+    "api_clients",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    # The code of the provider that the client acts for, with everything under it; none for the bank's own clients.
+    Column("provider", Code, ForeignKey("providers.code")),
+    Column("scopes", Text, nullable=False, doc="space separated"),
+    # The most that achievements of this client may be assured: what it says of its own assurance is capped by it.
+    Column("assurance", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    info={"dist": "reference"},
+)
+
+# One row: one key of a client. Two may live at once, so that a key can be changed without a pause.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True, doc="the public part, printed in the key itself"),
+    Column("client_id", Uuid, ForeignKey("api_clients.id"), nullable=False, index=True),
+    Column("secret_sha256", LargeBinary, nullable=False, doc="of 256 random bits, so no slow hash is needed"),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    info={"dist": "reference"},
+)
+
+# One row: somebody did something. Partitioned by month on PostgreSQL; rows are never changed.
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("at", Instant, primary_key=True),
+    Column("client_id", Uuid, doc="none for the bank itself, by command line or job"),
+    Column("action", Text, nullable=False, doc="noun.verb, such as rule_set.publish"),
+    Column("subject", Text, nullable=False, doc="what it was done to: type:id"),
+    # Ids and codes only: whatever names a person does not enter the log (architecture, personal data).
+    Column("details", Json(), nullable=False),
+    Column("request_id", Text),
+    CheckConstraint("action <> ''", name="action"),
+    Index("ix_audit_events_subject", "subject"),
+    info={"dist": "local"},
+    postgresql_partition_by="RANGE (at)",
+)

@@ -1,0 +1,85 @@
+"""Storing what providers state. Nothing here decides what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.achievements.domain import VALID, Content
+from creditbank.achievements.queries import REASON, seal_content
+from creditbank.achievements.tables import achievement_keys, achievement_versions, achievements
+from creditbank.database.statements import insert_new, insert_rows
+from creditbank.identifiers import new_id
+from creditbank.learners.queries import LockedLearner
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An external id to be taken for an achievement of a learner."""
+
+    key: bytes
+    learner_id: UUID
+    achievement_id: UUID
+
+
+async def claim(connection: AsyncConnection, claims: Sequence[Claim]) -> set[bytes]:
+    """Take the external ids that nobody has yet, in the order of their keys, and answer which were taken now."""
+    rows = [
+        {"key": c.key, "learner_id": c.learner_id, "achievement_id": c.achievement_id}
+        for c in sorted(claims, key=lambda c: c.key)
+    ]
+    return {bytes(key) for key in await insert_new(connection, achievement_keys, rows)}
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version to store: of a new achievement when ``number`` is 1."""
+
+    learner: LockedLearner
+    achievement_id: UUID
+    number: int
+    content: Content
+    client_id: UUID | None
+    recorded_at: datetime
+    status: str = VALID
+    reason: str | None = None
+    effective: date | None = None
+
+
+async def store(connection: AsyncConnection, versions: Sequence[NewVersion]) -> None:
+    """Write the versions, and the achievements of those that are first. The learners are locked, the ids claimed."""
+    await insert_rows(
+        connection,
+        achievements,
+        [
+            {"learner_id": v.learner.id, "id": v.achievement_id, "provider": v.content["provider"]}
+            for v in versions
+            if v.number == 1
+        ],
+    )
+    await insert_rows(
+        connection,
+        achievement_versions,
+        [
+            {
+                "learner_id": v.learner.id,
+                "id": new_id(),
+                "achievement_id": v.achievement_id,
+                "number": v.number,
+                "status": v.status,
+                "kind": v.content["kind"],
+                "code": v.content.get("code"),
+                "completed": date.fromisoformat(v.content["completed"]),
+                "content": seal_content(v.learner.key, v.content),
+                "reason": v.learner.key.seal(v.reason.encode(), REASON) if v.reason is not None else None,
+                "effective": v.effective,
+                "client_id": v.client_id,
+                "recorded_at": v.recorded_at,
+            }
+            for v in versions
+        ],
+    )

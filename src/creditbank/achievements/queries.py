@@ -1,0 +1,77 @@
+"""Reads of achievements; their content is opened here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.achievements.domain import Achievement, Version
+from creditbank.achievements.tables import achievement_keys, achievement_versions
+from creditbank.database.statements import among
+from creditbank.sealing import LearnerKey, Vault
+
+CONTENT = b"achievement_versions.content"
+REASON = b"achievement_versions.reason"
+
+
+def lookup_key(vault: Vault, provider_code: str, external_id: str) -> bytes:
+    """The key that claims a provider's external id."""
+    return vault.lookup_key("achievement", provider_code, external_id)
+
+
+def seal_content(key: LearnerKey, content: Mapping[str, Any]) -> bytes:
+    """The statement as it is stored; equal statements have equal plain bytes."""
+    return key.seal(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), CONTENT)
+
+
+async def claimed(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes, tuple[UUID, UUID]]:
+    """Learner and achievement by claimed key."""
+    if not keys:
+        return {}
+    statement = select(achievement_keys).where(among(connection, achievement_keys.c.key, keys))
+    return {bytes(row.key): (row.learner_id, row.achievement_id) for row in await connection.execute(statement)}
+
+
+async def owner(connection: AsyncConnection, achievement_id: UUID) -> UUID | None:
+    """Whose achievement this is; None when there is none."""
+    statement = select(achievement_keys.c.learner_id).where(achievement_keys.c.achievement_id == achievement_id)
+    return (await connection.execute(statement)).scalar_one_or_none()
+
+
+_VERSIONS = select(achievement_versions).order_by(achievement_versions.c.achievement_id, achievement_versions.c.number)
+
+
+async def of_learners(connection: AsyncConnection, keys: Mapping[UUID, LearnerKey]) -> dict[UUID, list[Achievement]]:
+    """Every achievement of the learners whose keys are given, with all versions, in the order of their ids."""
+    statement = _VERSIONS.where(among(connection, achievement_versions.c.learner_id, list(keys)))
+    found: dict[UUID, dict[UUID, Achievement]] = {learner_id: {} for learner_id in keys}
+    for row in await connection.execute(statement):
+        _add(found[row.learner_id], row, keys[row.learner_id])
+    return {learner_id: list(mine.values()) for learner_id, mine in found.items()}
+
+
+def _add(mine: dict[UUID, Achievement], row: Row[Any], key: LearnerKey) -> None:
+    version = version_of(row, key)
+    held = mine.get(row.achievement_id)
+    versions = [*held.versions, version] if held else [version]
+    mine[row.achievement_id] = Achievement(row.learner_id, row.achievement_id, versions)
+
+
+def version_of(row: Row[Any], key: LearnerKey) -> Version:
+    """The version that a row holds, opened."""
+    return Version(
+        row.learner_id,
+        row.achievement_id,
+        row.number,
+        row.status,
+        orjson.loads(key.open(row.content, CONTENT)),
+        key.open(row.reason, REASON).decode() if row.reason is not None else None,
+        row.effective,
+        row.client_id,
+        row.recorded_at,
+    )

@@ -1,0 +1,109 @@
+"""Composition root of the server: the only place that puts the parts together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.staticfiles import StaticFiles
+
+from creditbank import __version__
+from creditbank.access.credentials import Credentials
+from creditbank.achievements.routes import router as achievements
+from creditbank.catalogue.routes import router as catalogue
+from creditbank.clock import Clock, system_clock
+from creditbank.database import schema
+from creditbank.database.engine import Database
+from creditbank.intake.actions import Desk
+from creditbank.intake.gathering import Gathering
+from creditbank.intake.routes import router as intake
+from creditbank.jobs.housekeeping import ask_housekeeping
+from creditbank.learners.queries import find_key
+from creditbank.learners.routes import number_form
+from creditbank.learners.routes import router as learners
+from creditbank.ledger.routes import router as ledger
+from creditbank.providers.routes import router as providers
+from creditbank.publishing.routes import router as publishing
+from creditbank.recognition.routes import router as recognition
+from creditbank.rulesets.shelf import Shelf
+from creditbank.sealing import LearnerKey, Vault
+from creditbank.settings import Settings
+from creditbank.transcripts.routes import router as transcripts
+from creditbank.web import description, health, problems
+from creditbank.web.edge import Edge
+from creditbank.web.envelope import Envelope
+from creditbank.web.metrics import Metrics
+from creditbank.worker import build_worker
+
+ROUTERS = (providers, learners, achievements, intake, ledger, recognition, publishing, transcripts, catalogue)
+
+
+class SchemaBehind(Exception):
+    """The database is not at the newest migration: `creditbank migrate` comes first."""
+
+
+def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
+    """The server as an application. Raises ValueError when a secret is not set."""
+    vault = Vault(*settings.secrets())
+    database = Database(settings.database_url, pool_size=settings.database_pool_size, pooler=settings.database_pooler)
+
+    async def key_of(connection: AsyncConnection, learner_id: UUID) -> LearnerKey | None:
+        return await find_key(connection, vault, learner_id)
+
+    edge = Edge(settings, database, vault, clock, key_of)
+    metrics = Metrics()
+    shelf = Shelf()
+    desk = Desk(vault, shelf, clock, number_form(edge))
+    gathering = Gathering(edge, desk, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with database.read() as connection:
+            if await schema.current(connection) != schema.head():
+                raise SchemaBehind
+        worker = build_worker(settings, database, vault, shelf, clock, metrics)
+        working = asyncio.create_task(worker.run()) if settings.worker else None
+        async with database.write() as connection:
+            await ask_housekeeping(connection, clock)
+        yield
+        await gathering.close()
+        worker.stop()
+        if working is not None:
+            await working
+        await database.close()
+
+    app = FastAPI(
+        title="Learning Credit Bank",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    app.state.edge = edge
+    app.state.credentials = Credentials(database, clock, settings.credential_cache_seconds)
+    app.state.shelf = shelf
+    app.state.desk = desk
+    app.state.gathering = gathering
+    app.state.metrics = metrics
+    for router in ROUTERS:
+        app.include_router(router)
+    app.include_router(health.router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    problems.install(app)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.body_bytes_max)
+    app.add_middleware(Envelope, metrics=metrics)
+    description.install(app)
+    return app
+
+
+def openapi_document(settings: Settings) -> dict[str, Any]:
+    """The OpenAPI document, without a database."""
+    return create_app(settings).openapi()

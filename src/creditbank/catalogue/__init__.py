@@ -1,0 +1,1 @@
+"""What there is to name: kinds of achievement, categories, types of provider; later offerings and resources."""

@@ -1,0 +1,27 @@
+"""The bank's code lists, read once from the files beside this module."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+ListName = Literal["kinds", "categories", "provider_types"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A code with its names."""
+
+    code: str
+    zh: str
+    en: str
+
+
+@cache
+def code_list(name: ListName) -> dict[str, Item]:
+    """The list of that name, by code, in the order of its file."""
+    text = files("creditbank.catalogue").joinpath("lists", f"{name}.toml").read_text("utf-8")
+    return {code: Item(code, names["zh"], names["en"]) for code, names in tomllib.loads(text).items()}

@@ -1,0 +1,40 @@
+"""Public code lists."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from creditbank.catalogue.codes import ListName, code_list
+from creditbank.web.bodies import json_answer
+from creditbank.web.problems import documented
+
+router = APIRouter(tags=["catalogue"])
+
+
+def _shown(name: ListName) -> Response:
+    items = [{"code": item.code, "name": {"zh": item.zh, "en": item.en}} for item in code_list(name).values()]
+    return json_answer({"items": items, "next": None}, headers={"Cache-Control": "public, max-age=3600"})
+
+
+@router.get("/v1/kinds", operation_id="list_kinds", responses={200: {"description": "the kinds"}, **documented()})
+async def list_kinds() -> Response:
+    """The kinds of achievement."""
+    return _shown("kinds")
+
+
+@router.get(
+    "/v1/categories", operation_id="list_categories", responses={200: {"description": "the categories"}, **documented()}
+)
+async def list_categories() -> Response:
+    """The bank's tree of fields of learning; a code is a path in it."""
+    return _shown("categories")
+
+
+@router.get(
+    "/v1/provider-types",
+    operation_id="list_provider_types",
+    responses={200: {"description": "the types"}, **documented()},
+)
+async def list_provider_types() -> Response:
+    """The types of institution."""
+    return _shown("provider_types")

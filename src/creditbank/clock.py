@@ -1,0 +1,30 @@
+"""Where time comes from: one place, handed to whoever acts, so that tests and proofs can set it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+Clock = Callable[[], datetime]
+
+
+def system_clock() -> datetime:
+    """The present instant, UTC, to the microsecond."""
+    return datetime.now(UTC)
+
+
+def rising(now: datetime, last: datetime | None) -> datetime:
+    """An instant not before ``now`` and strictly after ``last``: the order of one learner's records never ties."""
+    return now if last is None or now > last else last + timedelta(microseconds=1)
+
+
+def microseconds(instant: datetime) -> int:
+    """The instant as whole microseconds since 1970, exactly: the form in which instants enter a hash."""
+    gap = instant - datetime(1970, 1, 1, tzinfo=UTC)
+    return (gap.days * 86_400 + gap.seconds) * 1_000_000 + gap.microseconds
+
+
+def learning_day(instant: datetime, zone: ZoneInfo) -> date:
+    """The day of learning that an instant falls on, in the bank's own time zone."""
+    return instant.astimezone(zone).date()

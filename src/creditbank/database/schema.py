@@ -1,0 +1,70 @@
+"""The schema's life: where the migrations are, how they run, and whether a database is at their head."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+def migrations_folder() -> Path:
+    """The migrations: inside the installed package, or at the top of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "migrations", package.parents[1] / "migrations"):
+        if (folder / "env.py").exists():
+            return folder
+    raise FileNotFoundError("the migrations are neither in the package nor at the top of a checkout")
+
+
+def configuration(url: str) -> Config:
+    """Alembic's configuration, made here so that no second file has to agree with the settings."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    # Alembic reads options through ConfigParser, to which a percent sign means interpolation.
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Bring the database at ``url`` up to ``revision``. Safe to call by several processes: they wait for each other."""
+    command.upgrade(configuration(url), revision)
+
+
+def head() -> str:
+    """The newest revision there is."""
+    found = ScriptDirectory(str(migrations_folder())).get_current_head()
+    if found is None:
+        raise FileNotFoundError("there are no migrations")
+    return found
+
+
+async def current(connection: AsyncConnection) -> str | None:
+    """The revision a database is at; None when it was never migrated."""
+    names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    if "alembic_version" not in names:
+        return None
+    return (await connection.execute(text("select version_num from alembic_version"))).scalar_one_or_none()
+
+
+async def make_month_partitions(connection: AsyncConnection, table: str, now: datetime, *, ahead: int = 2) -> None:
+    """Make the partitions of this month and of those ahead. SQLite has no partitions and needs none."""
+    if connection.dialect.name != "postgresql":
+        return
+    year, month = now.year, now.month
+    for _ in range(ahead + 1):
+        following = (year + month // 12, month % 12 + 1)
+        name = f"{table}_{year:04d}_{month:02d}"
+        # Names and bounds come from the calendar and the code; DDL takes no parameters.
+        await connection.execute(
+            text(
+                f"create table if not exists {name} partition of {table} "
+                f"for values from ('{year:04d}-{month:02d}-01Z') to ('{following[0]:04d}-{following[1]:02d}-01Z')"
+            )
+        )
+        year, month = following

@@ -1,0 +1,148 @@
+"""Portable statements over many rows: a constant number of round trips and of distinct SQL texts, on both databases.
+
+PostgreSQL takes arrays (``unnest``), so that one prepared statement serves every size; SQLite runs in this process
+and takes the rows one by one without a round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Executable,
+    Insert,
+    Table,
+    Update,
+    any_,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+Row = Mapping[str, Any]
+
+
+def is_postgresql(connection: AsyncConnection) -> bool:
+    """Whether this connection leads to PostgreSQL."""
+    return connection.dialect.name == "postgresql"
+
+
+def _array(column: Column[Any], name: str | None = None) -> ColumnElement[Any]:
+    return bindparam(name or column.name, type_=postgresql.ARRAY(column.type))
+
+
+def _arrays(rows: Sequence[Row], names: Sequence[str]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in names}
+
+
+@cache
+def _unnest(table: Table, names: tuple[str, ...]) -> Any:
+    return select(*[func.unnest(_array(table.c[name])).label(name) for name in names])
+
+
+@cache
+def _insert_arrays(table: Table, names: tuple[str, ...]) -> Insert:
+    return insert(table).from_select(list(names), _unnest(table, names))
+
+
+@cache
+def _insert_new_arrays(table: Table, names: tuple[str, ...]) -> Executable:
+    key = next(iter(table.primary_key.columns))
+    claimed = postgresql.insert(table).from_select(list(names), _unnest(table, names))
+    return claimed.on_conflict_do_nothing().returning(key)
+
+
+@cache
+def _update_arrays(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> Update:
+    given = select(
+        *[func.unnest(_array(table.c[name], f"new_{name}")).label(name) for name in (*keys, *names)]
+    ).subquery("given")
+    return (
+        update(table)
+        .where(*[table.c[name] == given.c[name] for name in keys])
+        .values({name: given.c[name] for name in names})
+    )
+
+
+@cache
+def _update_each(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> Update:
+    return (
+        update(table)
+        .where(*[table.c[name] == bindparam(f"new_{name}") for name in keys])
+        .values({name: bindparam(f"new_{name}") for name in names})
+    )
+
+
+async def insert_rows(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert rows that all name the same columns. Nothing happens for none."""
+    if not rows:
+        return
+    names = tuple(rows[0])
+    if is_postgresql(connection):
+        await connection.execute(_insert_arrays(table, names), _arrays(rows, names))
+    else:
+        await connection.execute(insert(table), [dict(row) for row in rows])
+
+
+async def insert_new(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> set[Any]:
+    """Insert rows whose key is not there yet and answer the keys (first primary key column) that were inserted.
+
+    On PostgreSQL this waits for a transaction that holds one of the keys, so that the verdict is final.
+    """
+    if not rows:
+        return set()
+    names = tuple(rows[0])
+    if is_postgresql(connection):
+        found = await connection.execute(_insert_new_arrays(table, names), _arrays(rows, names))
+    else:
+        key = next(iter(table.primary_key.columns))
+        statement = sqlite.insert(table).on_conflict_do_nothing().returning(key)
+        found = await connection.execute(statement, [dict(row) for row in rows])
+    return set(found.scalars())
+
+
+async def update_rows(connection: AsyncConnection, table: Table, rows: Sequence[Row], keys: tuple[str, ...]) -> None:
+    """Update rows by ``keys``, each to its own values; all name the same columns."""
+    if not rows:
+        return
+    names = tuple(name for name in rows[0] if name not in keys)
+    renamed = [{f"new_{name}": value for name, value in row.items()} for row in rows]
+    if is_postgresql(connection):
+        await connection.execute(_update_arrays(table, keys, names), _arrays(renamed, tuple(renamed[0])))
+    else:
+        await connection.execute(_update_each(table, keys, names), renamed)
+
+
+def among(connection: AsyncConnection, column: Column[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+    """``column`` is one of ``values``; on PostgreSQL one SQL text whatever their number."""
+    if is_postgresql(connection):
+        return column == any_(bindparam(None, list(values), type_=postgresql.ARRAY(column.type)))
+    return column.in_(list(values))
+
+
+def for_update(connection: AsyncConnection, statement: Any, table: Table) -> Any:
+    """Lock the rows of ``table`` that a SELECT finds. SQLite's one writer holds them all already."""
+    return statement.with_for_update(of=table) if is_postgresql(connection) else statement
+
+
+def for_share(connection: AsyncConnection, statement: Any) -> Any:
+    """Keep others from changing the rows that a SELECT finds until this transaction ends."""
+    return statement.with_for_update(read=True) if is_postgresql(connection) else statement
+
+
+def skip_locked(connection: AsyncConnection, statement: Any) -> Any:
+    """Lock the rows that a SELECT finds and pass over those that somebody else holds."""
+    return statement.with_for_update(skip_locked=True) if is_postgresql(connection) else statement
+
+
+def under(column: Column[Any], path: str) -> ColumnElement[bool]:
+    """``column`` holds ``path`` or a path below it, found by the index: ``/`` is followed by ``0`` in the code table."""
+    return (column == path) | ((column >= path + "/") & (column < path + "0"))

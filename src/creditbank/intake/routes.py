@@ -1,0 +1,268 @@
+"""Doors for achievements: one, a batch, an amendment, a revocation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.access.domain import Actor
+from creditbank.access.guards import require
+from creditbank.achievements.domain import cap_assurance
+from creditbank.achievements.schemas import AchievementOut, AmendmentIn, RevocationIn
+from creditbank.catalogue.codes import code_list
+from creditbank.errors import Fault, Refusal
+from creditbank.intake.actions import Desk, Outcome, Recorded, amend, revoke, submit
+from creditbank.intake.domain import BatchTooLarge, DateInFuture, Submission, UnknownCategory, UnknownKind
+from creditbank.intake.gathering import Gathering
+from creditbank.intake.schemas import AchievementIn, BatchOut, Counts, ItemOut, RecordedOut, show_outcome
+from creditbank.recognition.explain import reason_of
+from creditbank.web.bodies import JsonBody, Read, faults_of, is_malformed
+from creditbank.web.edge import Edge, EdgeDep
+from creditbank.web.idempotency import Answer, attempt_of, once
+from creditbank.web.problems import EdgeRefusal, documented, instance_of, language_of, problem_of
+from creditbank.web.revisions import etag
+from creditbank.web.sentences import Language
+
+router = APIRouter(tags=["achievements"])
+
+NDJSON: Final = "application/x-ndjson"
+
+_one = JsonBody(AchievementIn)
+_amendment = JsonBody(AmendmentIn)
+_revocation = JsonBody(RevocationIn)
+_item: Final[TypeAdapter[AchievementIn]] = TypeAdapter(AchievementIn)
+
+Writer = Annotated[Actor, Depends(require("achievements:write"))]
+
+
+def desk_of(request: Request) -> Desk:
+    """The write path's desk that the composition root put on the application."""
+    found: Desk = request.app.state.desk
+    return found
+
+
+DeskDep = Annotated[Desk, Depends(desk_of)]
+
+
+def _submission(achievement: AchievementIn, actor: Actor, edge: Edge) -> Submission:
+    """What is submitted, checked as far as it can be without the database. Raises refusals."""
+    _check_statement(achievement, edge)
+    return achievement.to_domain(actor)
+
+
+def _check_statement(statement: Any, edge: Edge, prefix: str = "") -> None:
+    today = edge.today()
+    for name in ("completed", "started", "submitted", "applied"):
+        day = getattr(statement, name)
+        if day is not None and day > today:
+            raise DateInFuture(today=today.isoformat(), pointer=f"{prefix}/{name}")
+    if statement.kind not in code_list("kinds"):
+        raise UnknownKind(given=statement.kind, pointer=f"{prefix}/kind")
+    if statement.category is not None and statement.category not in code_list("categories"):
+        raise UnknownCategory(given=statement.category, pointer=f"{prefix}/category")
+
+
+def _body_of(recorded: Recorded, language: Language) -> RecordedOut:
+    reasons = [reason_of(decision, language) for decision in recorded.decisions]
+    return RecordedOut(
+        achievement=AchievementOut.from_domain(recorded.achievement),
+        outcome=show_outcome(recorded.state, recorded.lots, recorded.decisions, reasons),
+    )
+
+
+def _answer(recorded: Recorded, language: Language, status: int) -> Answer:
+    achievement = recorded.achievement
+    learner = recorded.settled.learner
+    return Answer(
+        status,
+        _body_of(recorded, language).model_dump_json().encode(),
+        {"Location": f"/v1/achievements/{achievement.id}", "ETag": etag(achievement.current.number)},
+        owner=(learner.id, learner.key),
+    )
+
+
+@router.post(
+    "/v1/achievements",
+    operation_id="record_achievement",
+    status_code=201,
+    openapi_extra=_one.documents,
+    responses={
+        200: {"model": RecordedOut, "description": "it was there already, with this content"},
+        201: {"model": RecordedOut, "description": "recorded"},
+        **documented(409, 410, 415),
+    },
+)
+async def record_achievement(
+    request: Request, edge: EdgeDep, body: Annotated[Read[AchievementIn], Depends(_one)], actor: Writer
+) -> Response:
+    """Record one achievement. The answer says what the bank made of it, and it is durable when it arrives."""
+    language = language_of(request)
+
+    def show(outcome: Outcome) -> Answer | Refusal:
+        if isinstance(outcome, Recorded):
+            return _answer(outcome, language, 201 if outcome.is_new else 200)
+        return outcome
+
+    gathering: Gathering = request.app.state.gathering
+    attempt = attempt_of(request, edge, actor.client_id, body.raw)
+    answer, replayed = await gathering.submit(_submission(body.value, actor, edge), attempt, show)
+    if isinstance(answer, Refusal):
+        raise answer
+    return answer.response(replayed=replayed)
+
+
+@router.post(
+    "/v1/achievements/batch",
+    operation_id="record_achievements",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"type": "array", "items": {"$ref": "#/components/schemas/AchievementIn"}, "minItems": 1}
+                },
+                NDJSON: {"schema": {"type": "string", "description": "one achievement a line"}},
+            },
+        }
+    },
+    responses={200: {"model": BatchOut, "description": "one result an achievement"}, **documented(409, 410, 415)},
+)
+async def record_achievements(request: Request, edge: EdgeDep, desk: DeskDep, actor: Writer) -> Response:
+    """Record many achievements: a JSON array or one a line. One that is refused harms no other."""
+    raw = await request.body()
+    items = _items(request, raw)
+    most = edge.settings.batch_items_max
+    if len(items) > most:
+        raise BatchTooLarge(most=most)
+    language = language_of(request)
+    instance = instance_of(request)
+    read = [_read_item(item, actor, edge) for item in items]
+
+    async def work(connection: AsyncConnection) -> Answer:
+        submissions = [one for one in read if isinstance(one, Submission)]
+        outcomes = iter(await _submit(connection, desk, submissions, edge))
+        results = [
+            _result(index, next(outcomes) if isinstance(one, Submission) else one, language, instance)
+            for index, one in enumerate(read)
+        ]
+        statuses = [result.status for result in results]
+        counts = Counts(
+            recorded=statuses.count(201),
+            unchanged=statuses.count(200),
+            refused=len(statuses) - statuses.count(201) - statuses.count(200),
+        )
+        return Answer(200, BatchOut(results=results, counts=counts).model_dump_json(exclude_none=True).encode())
+
+    return await once(request, edge, actor.client_id, raw, work)
+
+
+async def _submit(connection: AsyncConnection, desk: Desk, submissions: list[Submission], edge: Edge) -> list[Outcome]:
+    return await submit(connection, desk, submissions, edge.today()) if submissions else []
+
+
+def _items(request: Request, raw: bytes) -> list[bytes]:
+    """The achievements of a batch, each as its own bytes. Raises 400 and 415."""
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media_type == NDJSON:
+        items = [line for line in raw.split(b"\n") if line.strip()]
+    elif media_type == "application/json":
+        try:
+            parsed = orjson.loads(raw)
+        except orjson.JSONDecodeError as wrong:
+            raise EdgeRefusal(400) from wrong
+        if not isinstance(parsed, list):
+            raise EdgeRefusal(422, [Fault("", "wrong_type", "")])
+        items = [orjson.dumps(item) for item in parsed]
+    else:
+        raise EdgeRefusal(415)
+    if not items:
+        raise EdgeRefusal(422, [Fault("", "too_few_items", "")])
+    return items
+
+
+def _read_item(raw: bytes, actor: Actor, edge: Edge) -> Submission | Refusal | EdgeRefusal:
+    try:
+        return _submission(_item.validate_json(raw), actor, edge)
+    except ValidationError as invalid:
+        return EdgeRefusal(400) if is_malformed(invalid) else EdgeRefusal(422, faults_of(invalid))
+    except Refusal as refusal:
+        return refusal
+
+
+def _result(index: int, outcome: Recorded | Refusal | EdgeRefusal, language: Language, instance: str) -> ItemOut:
+    if isinstance(outcome, Recorded):
+        body = _body_of(outcome, language)
+        status = 201 if outcome.is_new else 200
+        return ItemOut(index=index, status=status, achievement=body.achievement, outcome=body.outcome)
+    problem = problem_of(outcome, language, instance)
+    problem["errors"] = [{**e, "pointer": f"/{index}{e['pointer']}"} for e in problem["errors"]]
+    return ItemOut(index=index, status=problem["status"], problem=problem)
+
+
+@router.post(
+    "/v1/achievements/{id}/amendments",
+    operation_id="amend_achievement",
+    status_code=201,
+    openapi_extra=_amendment.documents,
+    responses={201: {"model": RecordedOut, "description": "a further version"}, **documented(404, 409, 410, 415)},
+)
+async def amend_achievement(
+    id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    desk: DeskDep,
+    body: Annotated[Read[AmendmentIn], Depends(_amendment)],
+    actor: Writer,
+) -> Response:
+    """State an achievement anew, whole. Every version stays; the credits follow the newest."""
+    statement = body.value.achievement
+    _check_statement(statement, edge, "/achievement")
+    content = statement.content(cap_assurance(statement.assurance, actor.assurance))
+    language = language_of(request)
+
+    async def work(connection: AsyncConnection) -> Answer:
+        recorded = await amend(connection, desk, id, content, reason=body.value.reason, actor=actor, today=edge.today())
+        return _answer(recorded, language, 201)
+
+    return await once(request, edge, actor.client_id, body.raw, work)
+
+
+@router.post(
+    "/v1/achievements/{id}/revocation",
+    operation_id="revoke_achievement",
+    status_code=201,
+    openapi_extra=_revocation.documents,
+    responses={201: {"model": RecordedOut, "description": "revoked"}, **documented(404, 409, 410, 415)},
+)
+async def revoke_achievement(
+    id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    desk: DeskDep,
+    body: Annotated[Read[RevocationIn], Depends(_revocation)],
+    actor: Writer,
+) -> Response:
+    """Say that an achievement does not hold (any more). Its credits are taken back by postings; nothing is deleted."""
+    language = language_of(request)
+    effective = body.value.effective
+    if effective is not None and effective > edge.today():
+        raise DateInFuture(today=edge.today().isoformat(), pointer="/effective")
+
+    async def work(connection: AsyncConnection) -> Answer:
+        recorded = await revoke(
+            connection,
+            desk,
+            id,
+            reason=body.value.reason,
+            effective=effective,
+            actor=actor,
+            today=edge.today(),
+        )
+        return _answer(recorded, language, 201)
+
+    return await once(request, edge, actor.client_id, body.raw, work)

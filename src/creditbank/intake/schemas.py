@@ -1,0 +1,114 @@
+"""API shapes of what comes in and what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from creditbank.access.domain import Actor, MissingScope
+from creditbank.achievements.domain import cap_assurance
+from creditbank.achievements.schemas import AchievementOut, StatementIn
+from creditbank.intake.domain import ProviderUnnamed, State, Submission
+from creditbank.learners.domain import Application, Identity
+from creditbank.learners.schemas import AccountIn, ReferenceIn
+from creditbank.ledger.domain import Lot
+from creditbank.ledger.schemas import LotOut
+from creditbank.providers.domain import ForeignProvider
+from creditbank.recognition.domain import Decision
+from creditbank.web.fields import Path
+
+
+class AchievementIn(StatementIn):
+    """An achievement as a provider posts it."""
+
+    learner: ReferenceIn
+    provider: Path | None = Field(
+        default=None, description="code of a provider under the caller's own; by default that"
+    )
+    open_account: AccountIn | None = Field(
+        default=None, description="opens an account when nobody is known under `learner`; needs `learners:write`"
+    )
+
+    def to_domain(self, actor: Actor) -> Submission:
+        """The submission that this caller makes. Raises ProviderUnnamed, ForeignProvider, MissingScope."""
+        provider = self.provider or actor.provider
+        if provider is None:
+            raise ProviderUnnamed
+        if not actor.acts_for(provider):
+            raise ForeignProvider(provider_code=provider)
+        application = None
+        if self.open_account is not None:
+            if "learners:write" not in actor.scopes:
+                raise MissingScope(scope="learners:write")
+            application = self._application(actor, actor.provider or provider)
+        return Submission(
+            actor.client_id,
+            provider,
+            self.learner.to_domain(actor.provider or provider),
+            {**self.content(cap_assurance(self.assurance, actor.assurance)), "provider": provider},
+            application,
+        )
+
+    def _application(self, actor: Actor, own: str) -> Application | None:
+        account = self.open_account
+        if account is None or self.learner.identity is None:
+            # Without an identity nobody could ever find the account that would be opened.
+            return None
+        identities: tuple[Identity, ...] = (self.learner.identity.to_domain(own),)
+        return Application(account.name, account.birth_date, account.region, identities, actor.provider)
+
+
+class OutcomeOut(BaseModel):
+    """What the bank made of an achievement, as it stands now."""
+
+    state: str = Field(description="recognised, partly_recognised, not_recognised or in_review")
+    lots: list[LotOut]
+    reasons: list[str] = Field(description="one sentence a decision, in the caller's language")
+    evaluation: UUID | None
+    decisions: list[UUID]
+
+
+class RecordedOut(BaseModel):
+    """The stored achievement and its outcome."""
+
+    achievement: AchievementOut
+    outcome: OutcomeOut
+
+
+class ItemOut(BaseModel):
+    """What became of one achievement of a batch."""
+
+    index: int
+    status: int
+    achievement: AchievementOut | None = None
+    outcome: OutcomeOut | None = None
+    problem: dict[str, Any] | None = None
+
+
+class Counts(BaseModel):
+    """How many of a batch were recorded, were there already, were refused."""
+
+    recorded: int
+    unchanged: int
+    refused: int
+
+
+class BatchOut(BaseModel):
+    """One result an achievement, in the order they were sent."""
+
+    results: list[ItemOut]
+    counts: Counts
+
+
+def show_outcome(state: State, lots: Sequence[Lot], decisions: Sequence[Decision], reasons: list[str]) -> OutcomeOut:
+    """The shape of an outcome."""
+    return OutcomeOut(
+        state=state,
+        lots=[LotOut.from_domain(lot) for lot in lots],
+        reasons=reasons,
+        evaluation=decisions[-1].evaluation_id if decisions else None,
+        decisions=[d.id for d in decisions],
+    )

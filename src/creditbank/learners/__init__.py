@@ -1,0 +1,1 @@
+"""Learners' accounts, their keys, and how they are found."""

@@ -1,0 +1,150 @@
+"""Opening and mending accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import delete, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.database.statements import insert_new, insert_rows, update_rows
+from creditbank.identifiers import new_id, new_number
+from creditbank.learners.domain import NO_POSTING, Application, IdentityTaken, Learner, NumberForm, Profile
+from creditbank.learners.queries import LockedLearner, find, seal_profile
+from creditbank.learners.tables import learner_identities, learner_keys, learners
+from creditbank.sealing import LearnerKey, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An account just opened."""
+
+    learner: Learner
+    key: LearnerKey
+
+
+async def open_accounts(
+    connection: AsyncConnection, vault: Vault, form: NumberForm, applications: Sequence[Application], now: datetime
+) -> list[Opened | IdentityTaken]:
+    """Open an account for each application, or say which identity is another's already. One bad one harms no other."""
+    ids = [new_id() for _ in applications]
+    claims: dict[bytes, tuple[UUID, str]] = {}
+    for learner_id, application in zip(ids, applications, strict=True):
+        for identity in application.identities:
+            # Of two applications that name one identity the first has it.
+            claims.setdefault(vault.lookup_key(*identity.parts()), (learner_id, identity.type))
+    mine = await _claim(connection, claims)
+    numbers = await _claim_numbers(connection, vault, form, ids)
+    outcomes: list[Opened | IdentityTaken] = []
+    accounts: list[tuple[Learner, LearnerKey, bytes]] = []
+    lost: list[UUID] = []
+    for learner_id, application in zip(ids, applications, strict=True):
+        keys = [(vault.lookup_key(*i.parts()), i.type) for i in application.identities]
+        taken = [type_ for key, type_ in keys if key not in mine or claims[key][0] != learner_id]
+        if taken:
+            outcomes.append(IdentityTaken(type=taken[0]))
+            lost.append(learner_id)
+            continue
+        key, wrapped = vault.new_key(learner_id)
+        profile = Profile(numbers[learner_id], application.name, application.birth_date, application.identities)
+        learner = Learner(learner_id, profile, application.region, application.provider, 1)
+        accounts.append((learner, key, wrapped))
+        outcomes.append(Opened(learner, key))
+    for learner_id in lost:
+        # What was claimed for an account that is not opened must not stay behind.
+        await connection.execute(delete(learner_identities).where(learner_identities.c.learner_id == learner_id))
+    await _insert(connection, accounts, now)
+    return outcomes
+
+
+async def _insert(
+    connection: AsyncConnection, accounts: Sequence[tuple[Learner, LearnerKey, bytes]], now: datetime
+) -> None:
+    await insert_rows(
+        connection,
+        learners,
+        [
+            {
+                "id": learner.id,
+                "profile": seal_profile(key, learner.profile),
+                "region": learner.region,
+                "provider": learner.provider,
+                "revision": learner.revision,
+                "seq": 0,
+                "head": NO_POSTING,
+                "recorded_at": now,
+                "evaluated_as_of": None,
+                "created_at": now,
+            }
+            for learner, key, _ in accounts
+        ],
+    )
+    await insert_rows(
+        connection, learner_keys, [{"learner_id": learner.id, "wrapped": wrapped} for learner, _, wrapped in accounts]
+    )
+
+
+async def _claim(connection: AsyncConnection, claims: dict[bytes, tuple[UUID, str]]) -> set[bytes]:
+    rows = [{"key": key, "type": type_, "learner_id": owner} for key, (owner, type_) in sorted(claims.items())]
+    return {bytes(key) for key in await insert_new(connection, learner_identities, rows)}
+
+
+async def _claim_numbers(
+    connection: AsyncConnection, vault: Vault, form: NumberForm, ids: Sequence[UUID]
+) -> dict[UUID, str]:
+    numbers: dict[UUID, str] = {}
+    while len(numbers) < len(ids):
+        # A number that somebody has already is made again.
+        wanted = {new_number(form.prefix, form.digits): id_ for id_ in ids if id_ not in numbers}
+        by_key = {vault.lookup_key("number", number): number for number in wanted}
+        mine = await _claim(connection, {key: (wanted[number], "number") for key, number in by_key.items()})
+        numbers.update({wanted[by_key[key]]: by_key[key] for key in mine})
+    return numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Mending:
+    """What changes of an account; None leaves a field as it is."""
+
+    name: str | None = None
+    birth_date: date | None = None
+    region: str | None = None
+
+
+async def mend(connection: AsyncConnection, vault: Vault, learner_id: UUID, mending: Mending) -> Learner:
+    """Change an account's own fields. The caller has locked the learner and checked the revision."""
+    learner, key = await find(connection, vault, learner_id)
+    profile = replace(
+        learner.profile,
+        name=mending.name or learner.profile.name,
+        birth_date=mending.birth_date or learner.profile.birth_date,
+    )
+    mended = replace(learner, profile=profile, region=mending.region or learner.region, revision=learner.revision + 1)
+    await connection.execute(
+        update(learners)
+        .where(learners.c.id == learner_id)
+        .values(profile=seal_profile(key, profile), region=mended.region, revision=mended.revision)
+    )
+    return mended
+
+
+async def advance(connection: AsyncConnection, learners_: Sequence[LockedLearner]) -> None:
+    """Write back where locked learners stand: chain, last record, day of evaluation."""
+    await update_rows(
+        connection,
+        learners,
+        [
+            {
+                "id": learner.id,
+                "seq": learner.seq,
+                "head": learner.head,
+                "recorded_at": learner.recorded_at,
+                "evaluated_as_of": learner.evaluated_as_of,
+            }
+            for learner in learners_
+        ],
+        ("id",),
+    )

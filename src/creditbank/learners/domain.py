@@ -1,0 +1,118 @@
+"""A learner's account: who it is, how they are found, and what the bank refuses to do with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+from creditbank.access.domain import Actor
+from creditbank.errors import Kind, Refusal
+
+# What a new account's hash chain starts from.
+NO_POSTING: Final = bytes(32)
+
+IDENTITY_TYPES: Final = ("id_card", "passport", "student_number", "phone")
+
+# A student number means something only at the institution that gave it; the others are the same everywhere.
+ISSUED_BY_PROVIDER: Final = frozenset({"student_number"})
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One thing that identifies a person. ``issuer`` is the code of the provider that gave a student number."""
+
+    type: str
+    value: str
+    issuer: str | None = None
+
+    def parts(self) -> tuple[str, ...]:
+        """What the look-up key is made of."""
+        return (self.type, self.issuer or "", self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What names the person: always sealed at rest."""
+
+    number: str
+    name: str
+    birth_date: date | None
+    identities: tuple[Identity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """An account as its reader sees it."""
+
+    id: UUID
+    profile: Profile
+    region: str | None
+    provider: str | None
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """How a caller points at a learner: exactly one of the three is given."""
+
+    id: UUID | None = None
+    number: str | None = None
+    identity: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What is needed to open an account."""
+
+    name: str
+    birth_date: date | None
+    region: str | None
+    identities: tuple[Identity, ...]
+    provider: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NumberForm:
+    """How account numbers look: a setting of the bank."""
+
+    prefix: str
+    digits: int
+
+
+def may_see(actor: Actor, learner: Learner) -> bool:
+    """Whether the actor may see the account itself: the bank, and whoever opened it or is above who did."""
+    return actor.is_bank or (learner.provider is not None and actor.acts_for(learner.provider))
+
+
+def mask(name: str) -> str:
+    """A name that its bearer recognises and a stranger cannot use: 张三丰 -> 张**, Li Wei -> L*****."""
+    return name[:1] + "*" * (len(name) - 1)
+
+
+@dataclass(eq=False, kw_only=True)
+class UnknownLearner(Refusal):
+    """An achievement names a learner whom the bank does not know."""
+
+    code = "unknown_learner"
+    kind = Kind.INVALID
+    pointer: str = "/learner"
+
+
+@dataclass(eq=False, kw_only=True)
+class LearnerNotFound(Refusal):
+    """There is no such account, or the caller may not know of it."""
+
+    code = "learner_not_found"
+    kind = Kind.NOT_FOUND
+
+
+@dataclass(eq=False, kw_only=True)
+class IdentityTaken(Refusal):
+    """The identity is already another account's."""
+
+    code = "identity_taken"
+    kind = Kind.CONFLICT
+    type: str
+    pointer: str = "/identities"

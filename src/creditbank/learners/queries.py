@@ -1,0 +1,135 @@
+"""Reads of accounts; whatever names the person is opened here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.database.statements import among, for_update
+from creditbank.learners.domain import Identity, Learner, LearnerNotFound, Profile, Reference
+from creditbank.learners.tables import learner_identities, learner_keys, learners
+from creditbank.sealing import LearnerKey, Vault
+
+PROFILE = b"learners.profile"
+
+
+@dataclass(slots=True)
+class LockedLearner:
+    """A learner whose row this transaction holds: proof that what follows is serial for this learner."""
+
+    id: UUID
+    key: LearnerKey
+    seq: int
+    head: bytes
+    recorded_at: datetime
+    evaluated_as_of: date | None
+
+
+def seal_profile(key: LearnerKey, profile: Profile) -> bytes:
+    """The profile as it is stored."""
+    plain = {
+        "number": profile.number,
+        "name": profile.name,
+        "birth_date": profile.birth_date.isoformat() if profile.birth_date else None,
+        "identities": [{"type": i.type, "value": i.value, "issuer": i.issuer} for i in profile.identities],
+    }
+    return key.seal(orjson.dumps(plain), PROFILE)
+
+
+def open_profile(key: LearnerKey, sealed: bytes) -> Profile:
+    """The profile that was stored. Raises SealBroken."""
+    plain = orjson.loads(key.open(sealed, PROFILE))
+    born = plain["birth_date"]
+    return Profile(
+        plain["number"],
+        plain["name"],
+        date.fromisoformat(born) if born else None,
+        tuple(Identity(**identity) for identity in plain["identities"]),
+    )
+
+
+def lookup_key(vault: Vault, reference: Reference) -> bytes | None:
+    """The key in ``learner_identities`` that finds this learner; None when it is given by id."""
+    if reference.number is not None:
+        return vault.lookup_key("number", reference.number)
+    if reference.identity is not None:
+        return vault.lookup_key(*reference.identity.parts())
+    return None
+
+
+async def resolve(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes, UUID]:
+    """The learners found under these look-up keys."""
+    if not keys:
+        return {}
+    statement = select(learner_identities.c.key, learner_identities.c.learner_id).where(
+        among(connection, learner_identities.c.key, keys)
+    )
+    return {bytes(row.key): row.learner_id for row in await connection.execute(statement)}
+
+
+async def existing(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the ids that are accounts."""
+    if not learner_ids:
+        return set()
+    statement = select(learners.c.id).where(among(connection, learners.c.id, learner_ids))
+    return set((await connection.execute(statement)).scalars())
+
+
+def _with_key() -> Any:
+    return select(learners, learner_keys.c.wrapped).join(learner_keys, learner_keys.c.learner_id == learners.c.id)
+
+
+async def load(connection: AsyncConnection, vault: Vault, learner_ids: Sequence[UUID]) -> dict[UUID, LockedLearner]:
+    """The learners as ``lock`` gives them, but not held: for whoever only looks."""
+    rows = await connection.execute(_with_key().where(among(connection, learners.c.id, learner_ids)))
+    return {row.id: _locked_of(row, vault) for row in rows}
+
+
+def _locked_of(row: Row[Any], vault: Vault) -> LockedLearner:
+    return LockedLearner(
+        row.id, vault.unwrap(row.id, row.wrapped), row.seq, bytes(row.head), row.recorded_at, row.evaluated_as_of
+    )
+
+
+async def find_key(connection: AsyncConnection, vault: Vault, learner_id: UUID) -> LearnerKey | None:
+    """The key to what is sealed of a learner; None when there is none (any more)."""
+    statement = select(learner_keys.c.wrapped).where(learner_keys.c.learner_id == learner_id)
+    wrapped = (await connection.execute(statement)).scalar_one_or_none()
+    return vault.unwrap(learner_id, wrapped) if wrapped is not None else None
+
+
+async def lock(connection: AsyncConnection, vault: Vault, learner_ids: Sequence[UUID]) -> dict[UUID, LockedLearner]:
+    """Lock the learners in the order of their ids, so that two transactions never wait for each other."""
+    if not learner_ids:
+        return {}
+    statement = _with_key().where(among(connection, learners.c.id, learner_ids)).order_by(learners.c.id)
+    rows = await connection.execute(for_update(connection, statement, learners))
+    return {row.id: _locked_of(row, vault) for row in rows}
+
+
+def _learner_of(row: Row[Any], key: LearnerKey) -> Learner:
+    return Learner(row.id, open_profile(key, row.profile), row.region, row.provider, row.revision)
+
+
+async def find(connection: AsyncConnection, vault: Vault, learner_id: UUID) -> tuple[Learner, LearnerKey]:
+    """The account and the key to what is sealed of it. Raises LearnerNotFound."""
+    row = (await connection.execute(_with_key().where(learners.c.id == learner_id))).one_or_none()
+    if row is None:
+        raise LearnerNotFound
+    key = vault.unwrap(row.id, row.wrapped)
+    return _learner_of(row, key), key
+
+
+async def page_of_ids(connection: AsyncConnection, *, after: UUID | None, limit: int) -> list[UUID]:
+    """Learners' ids in order, those beyond ``after``: how jobs and checks walk through everybody."""
+    statement = select(learners.c.id).order_by(learners.c.id).limit(limit)
+    if after is not None:
+        statement = statement.where(learners.c.id > after)
+    return list((await connection.execute(statement)).scalars())

@@ -1,0 +1,146 @@
+"""Endpoints of accounts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.access.actions import record
+from creditbank.access.domain import Actor
+from creditbank.access.guards import require
+from creditbank.learners import queries
+from creditbank.learners.actions import Mending, Opened, mend, open_accounts
+from creditbank.learners.domain import Application, Learner, LearnerNotFound, NumberForm, may_see
+from creditbank.learners.schemas import LearnerChange, LearnerIn, LearnerOut, ReferenceIn, ResolvedOut
+from creditbank.sealing import LearnerKey
+from creditbank.web.bodies import JsonBody, Read, json_answer
+from creditbank.web.edge import Edge, EdgeDep
+from creditbank.web.idempotency import Answer, once
+from creditbank.web.problems import documented
+from creditbank.web.revisions import check_match, etag, is_unchanged
+
+router = APIRouter(tags=["learners"])
+
+_new = JsonBody(LearnerIn)
+_change = JsonBody(LearnerChange)
+_reference = JsonBody(ReferenceIn)
+
+Reader = Annotated[Actor, Depends(require("learners:read"))]
+Writer = Annotated[Actor, Depends(require("learners:write"))]
+
+
+def number_form(edge: Edge) -> NumberForm:
+    """How this bank's account numbers look."""
+    return NumberForm(edge.settings.account_prefix, edge.settings.account_digits)
+
+
+def _answer(learner: Learner, key: LearnerKey, status: int) -> Answer:
+    headers = {"ETag": etag(learner.revision)}
+    if status == 201:
+        headers["Location"] = f"/v1/learners/{learner.id}"
+    body = LearnerOut.from_domain(learner).model_dump_json().encode()
+    return Answer(status, body, headers, owner=(learner.id, key))
+
+
+@router.post(
+    "/v1/learners",
+    operation_id="open_account",
+    status_code=201,
+    openapi_extra=_new.documents,
+    responses={201: {"model": LearnerOut, "description": "opened"}, **documented(409, 410, 415)},
+)
+async def open_account(
+    request: Request, edge: EdgeDep, body: Annotated[Read[LearnerIn], Depends(_new)], actor: Writer
+) -> Response:
+    """Open an account. An identity that another account has already is a conflict, never a second account."""
+    new = body.value
+    identities = tuple(identity.to_domain(actor.provider) for identity in new.identities)
+
+    async def work(connection: AsyncConnection) -> Answer:
+        now = edge.clock()
+        application = Application(new.name, new.birth_date, new.region, identities, actor.provider)
+        outcome = (await open_accounts(connection, edge.vault, number_form(edge), [application], now))[0]
+        if not isinstance(outcome, Opened):
+            raise outcome
+        await record(connection, actor.client_id, "learner.open", f"learner:{outcome.learner.id}", {}, now)
+        return _answer(outcome.learner, outcome.key, 201)
+
+    return await once(request, edge, actor.client_id, body.raw, work)
+
+
+@router.post(
+    "/v1/learners/resolve",
+    operation_id="resolve_learner",
+    openapi_extra=_reference.documents,
+    responses={200: {"model": ResolvedOut, "description": "found"}, **documented(404, 415)},
+)
+async def resolve_learner(
+    edge: EdgeDep,
+    body: Annotated[Read[ReferenceIn], Depends(_reference)],
+    actor: Annotated[Actor, Depends(require("learners:resolve"))],
+) -> Response:
+    """Find a learner by number or identity. The answer tells whether it is the right person, and no more."""
+    reference = body.value.to_domain(actor.provider)
+    async with edge.database.write() as connection:
+        key = queries.lookup_key(edge.vault, reference)
+        found = await queries.resolve(connection, [key]) if key is not None else {}
+        learner_id = found.get(key) if key is not None else reference.id
+        if learner_id is None:
+            raise LearnerNotFound
+        learner, _ = await queries.find(connection, edge.vault, learner_id)
+        # Looking somebody up is written down: it is the way to fish for people.
+        await record(connection, actor.client_id, "learner.resolve", f"learner:{learner_id}", {}, edge.clock())
+    return json_answer(ResolvedOut.from_domain(learner))
+
+
+@router.get(
+    "/v1/learners/{id}",
+    operation_id="read_learner",
+    responses={
+        200: {"model": LearnerOut, "description": "the account"},
+        304: {"description": "unchanged"},
+        **documented(404),
+    },
+)
+async def read_learner(id: UUID, request: Request, edge: EdgeDep, actor: Reader) -> Response:
+    """An account."""
+    async with edge.database.read() as connection:
+        learner, _ = await queries.find(connection, edge.vault, id)
+    if not may_see(actor, learner):
+        raise LearnerNotFound
+    if is_unchanged(request, learner.revision):
+        return Response(status_code=304, headers={"ETag": etag(learner.revision)})
+    return json_answer(LearnerOut.from_domain(learner), headers={"ETag": etag(learner.revision)})
+
+
+@router.patch(
+    "/v1/learners/{id}",
+    operation_id="mend_learner",
+    openapi_extra=_change.documents,
+    responses={200: {"model": LearnerOut, "description": "changed"}, **documented(404, 409, 410, 412, 415, 428)},
+)
+async def mend_learner(
+    id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    body: Annotated[Read[LearnerChange], Depends(_change)],
+    actor: Writer,
+) -> Response:
+    """Mend an account's name, birth date or region. Needs `If-Match`."""
+
+    async def work(connection: AsyncConnection) -> Answer:
+        await queries.lock(connection, edge.vault, [id])
+        learner, key = await queries.find(connection, edge.vault, id)
+        if not may_see(actor, learner):
+            raise LearnerNotFound
+        check_match(request, learner.revision)
+        wanted = body.value
+        mended = await mend(connection, edge.vault, id, Mending(wanted.name, wanted.birth_date, wanted.region))
+        fields = sorted(wanted.model_fields_set)
+        await record(connection, actor.client_id, "learner.mend", f"learner:{id}", {"fields": fields}, edge.clock())
+        return _answer(mended, key, 200)
+
+    return await once(request, edge, actor.client_id, body.raw, work)

@@ -1,0 +1,104 @@
+"""API shapes of accounts."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from creditbank.learners.domain import ISSUED_BY_PROVIDER, Identity, Learner, Reference, mask
+from creditbank.web.fields import Body, Name, Path, Region, Token
+
+
+class IdentityIn(Body):
+    """Something that identifies a person: found by it, never shown again."""
+
+    type: Literal["id_card", "passport", "student_number", "phone"]
+    value: Token
+    issuer: Path | None = Field(
+        default=None, description="code of the institution that gave a student number; by default the caller's own"
+    )
+
+    def to_domain(self, own: str | None) -> Identity:
+        """The identity; ``own`` is the caller's provider, which a student number belongs to unless it says other."""
+        issuer = (self.issuer or own) if self.type in ISSUED_BY_PROVIDER else None
+        return Identity(self.type, self.value, issuer)
+
+
+class ReferenceIn(Body):
+    """A learner, by exactly one of three."""
+
+    id: UUID | None = None
+    number: Token | None = None
+    identity: IdentityIn | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(given is not None for given in (self.id, self.number, self.identity)) != 1:
+            raise PydanticCustomError("exactly_one", "exactly one")
+        return self
+
+    def to_domain(self, own: str | None) -> Reference:
+        """The reference as the bank resolves it."""
+        return Reference(self.id, self.number, self.identity.to_domain(own) if self.identity else None)
+
+
+class AccountIn(Body):
+    """What an account is opened with."""
+
+    name: Name
+    birth_date: date | None = None
+    region: Region | None = None
+
+
+class LearnerIn(AccountIn):
+    """A new account."""
+
+    identities: Annotated[list[IdentityIn], Field(max_length=8)] = []
+
+
+class LearnerChange(Body):
+    """What may be changed of an account; a field left out stays."""
+
+    name: Name | None = None
+    birth_date: date | None = None
+    region: Region | None = None
+
+
+class LearnerOut(BaseModel):
+    """An account. Identities are write-only: only their types are shown."""
+
+    id: UUID
+    number: str
+    name: str
+    birth_date: date | None
+    region: str | None
+    identities: list[str]
+
+    @classmethod
+    def from_domain(cls, learner: Learner) -> LearnerOut:
+        """The shape of an account."""
+        profile = learner.profile
+        return cls(
+            id=learner.id,
+            number=profile.number,
+            name=profile.name,
+            birth_date=profile.birth_date,
+            region=learner.region,
+            identities=[identity.type for identity in profile.identities],
+        )
+
+
+class ResolvedOut(BaseModel):
+    """Enough to know that one has found the right person, and no more."""
+
+    id: UUID
+    name: str = Field(description="masked")
+
+    @classmethod
+    def from_domain(cls, learner: Learner) -> ResolvedOut:
+        """The shape of a found learner."""
+        return cls(id=learner.id, name=mask(learner.profile.name))

@@ -1,0 +1,43 @@
+"""Tables of learners, their keys and the look-up of identities."""
+
+from sqlalchemy import BigInteger, Column, Date, ForeignKey, Integer, LargeBinary, Table, Text, Uuid
+
+from creditbank.database.metadata import Code, Instant, metadata
+
+# One row: an account. What names the person is in the sealed profile; the row is also the lock and the head of the
+# learner's hash chain.
+learners = Table(
+    "learners",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("profile", LargeBinary, nullable=False, doc="sealed: number, name, birth date, identities"),
+    Column("region", Text, doc="GB/T 2260 code of residence; names nobody"),
+    # Who opened the account: it may read and mend it.
+    Column("provider", Code, ForeignKey("providers.code")),
+    Column("revision", Integer, nullable=False, doc="rises with each change of the profile; the ETag"),
+    Column("seq", BigInteger, nullable=False, doc="of the last posting"),
+    Column("head", LargeBinary, nullable=False, doc="hash of the last posting; 32 zero bytes before the first"),
+    Column("recorded_at", Instant, nullable=False, doc="of the last record of this learner; strictly rising"),
+    Column("evaluated_as_of", Date, doc="the day of learning for which the ledger stands as evaluated"),
+    Column("created_at", Instant, nullable=False),
+    info={"dist": "learner", "learner_key": "id"},
+)
+
+# One row: the wrapped key that opens everything sealed of one learner. Erasure deletes it.
+learner_keys = Table(
+    "learner_keys",
+    metadata,
+    Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    info={"dist": "learner", "learner_key": "learner_id"},
+)
+
+# One row: one way to find a learner (account number, ID card, student number ...), by HMAC. Unique across learners.
+learner_identities = Table(
+    "learner_identities",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("learner_id", Uuid, nullable=False, index=True),
+    info={"dist": "lookup"},
+)

@@ -1,0 +1,138 @@
+"""Reads of lots and postings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Row, Select, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.database.statements import among, under
+from creditbank.ledger.domain import Account, Code, Lot, LotKey, LotTerms, Positions, Posting
+from creditbank.ledger.tables import lots, postings
+
+_POSITIONS = tuple((account, f"{account}_milli") for account in Account)
+
+
+def lot_of(row: Row[Any]) -> Lot:
+    """The lot that a row of the lots table holds."""
+    return Lot(
+        row.learner_id,
+        row.id,
+        LotKey(row.rule_set_id, row.binding, row.unit, row.number),
+        LotTerms(
+            row.decision_id,
+            row.provider,
+            row.kind,
+            row.credit_unit,
+            row.category,
+            row.level,
+            row.grade_scale,
+            row.grade,
+            row.effective,
+            row.expires,
+        ),
+        {account: getattr(row, name) for account, name in _POSITIONS},
+    )
+
+
+def posting_of(row: Row[Any]) -> Posting:
+    """The posting that a row of the postings table holds."""
+    return Posting(
+        row.learner_id,
+        row.id,
+        row.seq,
+        row.lot_id,
+        Account(row.source),
+        Account(row.target),
+        row.amount_milli,
+        Code(row.code),
+        row.transaction_id,
+        row.decision_id,
+        row.effective,
+        row.recorded_at,
+        row.reverses,
+        bytes(row.previous),
+        bytes(row.hash),
+    )
+
+
+@cache
+def _all_lots() -> Select[Any]:
+    return select(lots)
+
+
+async def lots_of(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Lot]]:
+    """Every lot of these learners, by learner, oldest first."""
+    found: dict[UUID, list[Lot]] = {learner_id: [] for learner_id in learner_ids}
+    statement = _all_lots().where(among(connection, lots.c.learner_id, learner_ids)).order_by(lots.c.id)
+    for row in await connection.execute(statement):
+        found[row.learner_id].append(lot_of(row))
+    return found
+
+
+async def page_of_lots(
+    connection: AsyncConnection, learner_id: UUID, *, given_by: str | None, after: UUID | None, limit: int
+) -> list[Lot]:
+    """The learner's lots, oldest first, those beyond ``after``; only what a provider and those under it gave if said."""
+    statement = _all_lots().where(lots.c.learner_id == learner_id).order_by(lots.c.id).limit(limit)
+    if given_by is not None:
+        statement = statement.where(under(lots.c.provider, given_by))
+    if after is not None:
+        statement = statement.where(lots.c.id > after)
+    return [lot_of(row) for row in await connection.execute(statement)]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a learner's lots of one unit, category and level come to."""
+
+    credit_unit: str
+    category: str | None
+    level: int | None
+    positions: Positions
+
+
+_HOLDINGS = select(
+    lots.c.credit_unit,
+    lots.c.category,
+    lots.c.level,
+    *[cast(func.sum(lots.c[name]), BigInteger).label(name) for _, name in _POSITIONS],
+).group_by(lots.c.credit_unit, lots.c.category, lots.c.level)
+
+
+async def holdings_of(connection: AsyncConnection, learner_id: UUID, *, given_by: str | None) -> list[Holding]:
+    """The learner's holdings, added up by the database; only what a provider and those under it gave if said."""
+    statement = _HOLDINGS.where(lots.c.learner_id == learner_id)
+    if given_by is not None:
+        statement = statement.where(under(lots.c.provider, given_by))
+    return [
+        Holding(row.credit_unit, row.category, row.level, {a: getattr(row, name) for a, name in _POSITIONS})
+        for row in await connection.execute(statement)
+    ]
+
+
+async def chains_of(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Posting]]:
+    """Every posting of these learners, by learner, in the order of the chain."""
+    found: dict[UUID, list[Posting]] = {learner_id: [] for learner_id in learner_ids}
+    statement = select(postings).where(among(connection, postings.c.learner_id, learner_ids)).order_by(postings.c.seq)
+    for row in await connection.execute(statement):
+        found[row.learner_id].append(posting_of(row))
+    return found
+
+
+async def postings_of(
+    connection: AsyncConnection, learner_id: UUID, *, after: int = 0, limit: int | None = None
+) -> list[Posting]:
+    """The learner's postings in the order of the chain, those beyond ``after`` in seq."""
+    statement = (
+        select(postings)
+        .where(postings.c.learner_id == learner_id, postings.c.seq > after)
+        .order_by(postings.c.seq)
+        .limit(limit)
+    )
+    return [posting_of(row) for row in await connection.execute(statement)]

@@ -1,0 +1,104 @@
+"""API shapes of lots and postings."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from creditbank.credits import Credits
+from creditbank.ledger.domain import Account, Lot, Posting
+
+
+class LotOut(BaseModel):
+    """The credits of one grant, and where they are now; amounts are decimal texts, accounts that stand at 0 left out."""
+
+    id: UUID
+    decision: UUID
+    achievements: list[UUID]
+    provider: str
+    kind: str
+    unit: str
+    credit_unit: str
+    category: str | None
+    level: int | None
+    grade: dict[str, str] | None
+    effective: date
+    expires: date | None
+    positions: dict[str, str]
+
+    @classmethod
+    def from_domain(cls, lot: Lot) -> LotOut:
+        """The shape of a lot."""
+        terms = lot.terms
+        return cls(
+            id=lot.id,
+            decision=terms.decision_id,
+            achievements=[UUID(text) for text in lot.key.binding.split(",")],
+            provider=terms.provider,
+            kind=terms.kind,
+            unit=lot.key.unit,
+            credit_unit=terms.credit_unit,
+            category=terms.category,
+            level=terms.level,
+            grade={terms.grade_scale: terms.grade} if terms.grade_scale and terms.grade is not None else None,
+            effective=terms.effective,
+            expires=terms.expires,
+            positions={account.value: str(Credits(milli)) for account, milli in lot.positions.items() if milli},
+        )
+
+
+class PostingOut(BaseModel):
+    """One row of the ledger: an amount that left one account of a lot and entered another."""
+
+    id: UUID
+    seq: int
+    lot: UUID
+    source: Account
+    target: Account
+    amount: str
+    code: str
+    transaction: UUID
+    decision: UUID
+    effective: date
+    recorded_at: datetime
+    reverses: UUID | None
+    previous: str
+    hash: str
+
+    @classmethod
+    def from_domain(cls, posting: Posting) -> PostingOut:
+        """The shape of a posting."""
+        return cls(
+            id=posting.id,
+            seq=posting.seq,
+            lot=posting.lot_id,
+            source=posting.source,
+            target=posting.target,
+            amount=str(Credits(posting.amount_milli)),
+            code=posting.code.value,
+            transaction=posting.transaction_id,
+            decision=posting.decision_id,
+            effective=posting.effective,
+            recorded_at=posting.recorded_at,
+            reverses=posting.reverses,
+            previous=posting.previous.hex(),
+            hash=posting.hash.hex(),
+        )
+
+
+class UnitBalance(BaseModel):
+    """What a learner has of one unit of credit. Units are never added together."""
+
+    unit: str
+    total: str
+    by_category: dict[str, str]
+    by_level: dict[str, str]
+    by_state: dict[str, str]
+
+
+class BalanceOut(BaseModel):
+    """What a learner has, by unit; ``total`` is what is available."""
+
+    units: list[UnitBalance]

@@ -1,0 +1,80 @@
+"""Tables of lots and postings (rules/v1 section 17)."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from creditbank.database.metadata import Code, Instant, metadata
+from creditbank.ledger.domain import Account
+
+_PLAIN = ("pending", "available", "reserved", "redeemed", "expired", "excess")
+
+# One row: the credits of one grant of one decision, and where they are now. Positions change only with a posting.
+lots = Table(
+    "lots",
+    metadata,
+    Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("rule_set_id", Uuid, ForeignKey("rule_sets.id"), nullable=False),
+    # What a lot is identified by, through every re-evaluation: rule set, binding, unit, running number.
+    Column("binding", Text, nullable=False, doc="achievement ids in slot order, separated by commas"),
+    Column("unit", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("decision_id", Uuid, nullable=False, doc="the decision that now stands behind it"),
+    Column("provider", Code, ForeignKey("providers.code"), nullable=False, doc="of the lead achievement"),
+    Column("kind", Text, nullable=False, doc="of the lead achievement"),
+    Column("credit_unit", Text, nullable=False),
+    Column("category", Text),
+    Column("level", SmallInteger),
+    Column("grade_scale", Text),
+    Column("grade", Text),
+    Column("effective", Date, nullable=False, doc="the governing date"),
+    Column("expires", Date, doc="the first day on which it can no longer be used"),
+    *[Column(f"{name}_milli", BigInteger, nullable=False, server_default=text("0")) for name in Account],
+    *[CheckConstraint(f"{name}_milli >= 0", name=name) for name in _PLAIN],
+    CheckConstraint("owed_milli <= 0", name="owed"),
+    CheckConstraint(" + ".join(f"{name}_milli" for name in Account) + " = 0", name="balanced"),
+    ForeignKeyConstraint(["learner_id", "decision_id"], ["decisions.learner_id", "decisions.id"]),
+    UniqueConstraint("learner_id", "rule_set_id", "binding", "unit", "number"),
+    info={"dist": "learner", "learner_key": "learner_id"},
+)
+
+# One row: an amount moved from one account of a lot to another. Balanced by construction; never changed.
+postings = Table(
+    "postings",
+    metadata,
+    Column("learner_id", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("seq", BigInteger, nullable=False, doc="from 1, without a gap"),
+    Column("lot_id", Uuid, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("amount_milli", BigInteger, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("transaction_id", Uuid, nullable=False, doc="what was posted together; the evaluation's id when it settles"),
+    Column("decision_id", Uuid, nullable=False),
+    Column("effective", Date, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("reverses", Uuid),
+    Column("previous", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["learner_id", "lot_id"], ["lots.learner_id", "lots.id"]),
+    ForeignKeyConstraint(["learner_id", "decision_id"], ["decisions.learner_id", "decisions.id"]),
+    UniqueConstraint("learner_id", "seq"),
+    CheckConstraint("amount_milli > 0", name="amount"),
+    CheckConstraint("source <> target", name="accounts"),
+    info={"dist": "learner", "learner_key": "learner_id", "append_only": True},
+)

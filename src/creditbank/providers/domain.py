@@ -1,0 +1,112 @@
+"""A provider and its place in the network."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+from creditbank.errors import Kind, Refusal
+from creditbank.identifiers import parent_of
+
+CODE_FORM: Final = r"^[a-z0-9][a-z0-9_-]{0,31}(/[a-z0-9][a-z0-9_-]{0,31}){0,7}$"
+_CODE = re.compile(CODE_FORM, re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An institution. Its code is immutable; its parent is the code's prefix."""
+
+    id: UUID
+    code: str
+    name_zh: str
+    name_en: str
+    provider_type: str
+    region: str | None
+    status: str
+    revision: int
+
+    @property
+    def parent(self) -> str | None:
+        """The code of the institution above it; None at the top."""
+        return parent_of(self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class Accreditation:
+    """An entry of a register: the provider, or one offering of it, was accredited in [valid_from, valid_until)."""
+
+    id: UUID
+    register: str
+    provider_code: str
+    offering: str | None
+    valid_from: date
+    valid_until: date | None
+
+    def covers(self, offering: str | None, on: date) -> bool:
+        """Whether an achievement with this offering's code, completed on that day, was accredited by this entry."""
+        named = self.offering is None or self.offering == offering
+        return named and self.valid_from <= on and (self.valid_until is None or on < self.valid_until)
+
+
+def is_code(text: str) -> bool:
+    """Whether the text can be a provider's code."""
+    return bool(_CODE.match(text))
+
+
+@dataclass(eq=False, kw_only=True)
+class ProviderNotFound(Refusal):
+    """There is no such provider, or the caller may not know of it."""
+
+    code = "provider_not_found"
+    kind = Kind.NOT_FOUND
+
+
+@dataclass(eq=False, kw_only=True)
+class UnknownProvider(Refusal):
+    """What was sent names a provider that the bank does not know."""
+
+    code = "unknown_provider"
+    kind = Kind.INVALID
+    pointer: str = "/provider"
+
+
+@dataclass(eq=False, kw_only=True)
+class UnknownParent(Refusal):
+    """The institution above the new one is not there."""
+
+    code = "unknown_parent"
+    kind = Kind.INVALID
+    parent: str
+    pointer: str = "/code"
+
+
+@dataclass(eq=False, kw_only=True)
+class ProviderCodeTaken(Refusal):
+    """Another provider has this code; codes are never given twice."""
+
+    code = "provider_code_taken"
+    kind = Kind.CONFLICT
+    provider_code: str
+    pointer: str = "/code"
+
+
+@dataclass(eq=False, kw_only=True)
+class ProviderNotActive(Refusal):
+    """A suspended or closed provider states nothing."""
+
+    code = "provider_not_active"
+    kind = Kind.FORBIDDEN
+    provider_code: str
+
+
+@dataclass(eq=False, kw_only=True)
+class ForeignProvider(Refusal):
+    """The caller may act for its own provider and those under it, and this is neither."""
+
+    code = "foreign_provider"
+    kind = Kind.FORBIDDEN
+    provider_code: str
+    pointer: str = "/provider"

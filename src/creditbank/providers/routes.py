@@ -1,0 +1,160 @@
+"""Endpoints of the network."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.access.actions import record
+from creditbank.access.domain import Actor, BankOnly
+from creditbank.access.guards import require
+from creditbank.providers import actions, queries
+from creditbank.providers.actions import NewProvider, ProviderChange
+from creditbank.providers.domain import ForeignProvider, Provider, ProviderNotFound
+from creditbank.providers.schemas import AccreditationOut, ProviderChangeIn, ProviderIn, ProviderOut
+from creditbank.web.bodies import JsonBody, Read, json_answer
+from creditbank.web.edge import EdgeDep
+from creditbank.web.idempotency import Answer, once
+from creditbank.web.paging import Cursor, Limit, page_answer, place_of
+from creditbank.web.problems import documented
+from creditbank.web.revisions import check_match, etag, is_unchanged
+
+router = APIRouter(tags=["providers"])
+
+_new = JsonBody(ProviderIn)
+_change = JsonBody(ProviderChangeIn)
+
+Reader = Annotated[Actor, Depends(require("providers:read"))]
+Writer = Annotated[Actor, Depends(require("providers:write"))]
+
+
+def _answer(provider: Provider, status: int) -> Answer:
+    body = ProviderOut.from_domain(provider).model_dump_json().encode()
+    headers = {"ETag": etag(provider.revision), "Location": f"/v1/providers/{provider.id}"}
+    return Answer(status, body, headers if status == 201 else {"ETag": headers["ETag"]})
+
+
+@router.post(
+    "/v1/providers",
+    operation_id="enter_provider",
+    status_code=201,
+    openapi_extra=_new.documents,
+    responses={201: {"model": ProviderOut, "description": "entered"}, **documented(409, 410, 415)},
+)
+async def enter_provider(
+    request: Request, edge: EdgeDep, body: Annotated[Read[ProviderIn], Depends(_new)], actor: Writer
+) -> Response:
+    """Enter an institution under one that is there. A provider's own client enters those below itself."""
+    new = body.value
+    if not actor.acts_for(new.code):
+        raise ForeignProvider(provider_code=new.code, pointer="/code")
+
+    async def work(connection: AsyncConnection) -> Answer:
+        wanted = NewProvider(new.code, new.name.zh, new.name.en, new.provider_type, new.region)
+        now = edge.clock()
+        provider = await actions.enter(connection, wanted, now)
+        await record(connection, actor.client_id, "provider.enter", f"provider:{provider.id}", {"code": new.code}, now)
+        return _answer(provider, 201)
+
+    return await once(request, edge, actor.client_id, body.raw, work)
+
+
+@router.get(
+    "/v1/providers",
+    operation_id="list_providers",
+    responses={200: {"description": "a page of providers by code"}, **documented()},
+)
+async def list_providers(
+    request: Request,
+    edge: EdgeDep,
+    actor: Reader,
+    under: Annotated[str | None, Query(max_length=255, description="this code and all below it")] = None,
+    provider_type: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """The institutions of the network, by code."""
+    async with edge.database.read() as connection:
+        found = await queries.page(
+            connection, top=under, provider_type=provider_type, after=place_of(cursor), limit=limit + 1
+        )
+    return page_answer(
+        request, found, limit, lambda p: p.code, lambda p: ProviderOut.from_domain(p).model_dump(mode="json")
+    )
+
+
+@router.get(
+    "/v1/providers/{id}",
+    operation_id="read_provider",
+    responses={
+        200: {"model": ProviderOut, "description": "the provider"},
+        304: {"description": "unchanged"},
+        **documented(404),
+    },
+)
+async def read_provider(id: UUID, request: Request, edge: EdgeDep, actor: Reader) -> Response:
+    """One institution."""
+    async with edge.database.read() as connection:
+        provider = await queries.find(connection, id)
+    if is_unchanged(request, provider.revision):
+        return Response(status_code=304, headers={"ETag": etag(provider.revision)})
+    return json_answer(ProviderOut.from_domain(provider), headers={"ETag": etag(provider.revision)})
+
+
+@router.patch(
+    "/v1/providers/{id}",
+    operation_id="change_provider",
+    openapi_extra=_change.documents,
+    responses={200: {"model": ProviderOut, "description": "changed"}, **documented(404, 409, 410, 412, 415, 428)},
+)
+async def change_provider(
+    id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    body: Annotated[Read[ProviderChangeIn], Depends(_change)],
+    actor: Writer,
+) -> Response:
+    """Change an institution's name, region or status. Needs `If-Match`."""
+    wanted = body.value
+
+    async def work(connection: AsyncConnection) -> Answer:
+        provider = await actions.lock(connection, id)
+        if not actor.acts_for(provider.code):
+            raise ProviderNotFound
+        if provider.code == actor.provider and wanted.status is not None:
+            # Nobody opens or closes itself: that is for whoever is above.
+            raise BankOnly
+        check_match(request, provider.revision)
+        change = ProviderChange(
+            wanted.name.zh if wanted.name else None,
+            wanted.name.en if wanted.name else None,
+            wanted.region,
+            wanted.status,
+        )
+        changed = await actions.change(connection, provider, change)
+        fields = sorted(wanted.model_fields_set)
+        await record(connection, actor.client_id, "provider.change", f"provider:{id}", {"fields": fields}, edge.clock())
+        return _answer(changed, 200)
+
+    return await once(request, edge, actor.client_id, body.raw, work)
+
+
+@router.get(
+    "/v1/providers/{id}/accreditations",
+    operation_id="list_accreditations",
+    responses={200: {"description": "the entries that name this provider"}, **documented(404)},
+)
+async def list_accreditations(id: UUID, edge: EdgeDep, actor: Reader) -> Response:
+    """The accreditation entries that name this provider, newest first."""
+    async with edge.database.read() as connection:
+        provider = await queries.find(connection, id)
+        entries = await queries.accreditations_of(connection, provider.code)
+    return json_answer(
+        {
+            "items": [AccreditationOut.from_domain(e).model_dump(mode="json", by_alias=True) for e in entries],
+            "next": None,
+        }
+    )

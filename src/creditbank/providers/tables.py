@@ -1,0 +1,38 @@
+"""Tables of providers and accreditations."""
+
+from sqlalchemy import CheckConstraint, Column, Date, ForeignKey, Index, Integer, Table, Text, Uuid
+
+from creditbank.database.metadata import Code, Instant, metadata
+
+# One row: an institution. Its code is immutable and its parent is the code's prefix, so there is no parent column.
+providers = Table(
+    "providers",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("code", Code, nullable=False, unique=True, doc="a path such as cq/yuzhong/jiefangbei"),
+    Column("name_zh", Text, nullable=False),
+    Column("name_en", Text, nullable=False),
+    Column("provider_type", Text, nullable=False),
+    Column("region", Text, doc="GB/T 2260 code"),
+    Column("status", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("revision", Integer, nullable=False, doc="rises with each change; the ETag"),
+    CheckConstraint("status in ('active', 'suspended', 'closed')", name="status"),
+    info={"dist": "reference"},
+)
+
+# One row: an entry of an accreditation register: who (and which offering) was accredited from when until when.
+accreditations = Table(
+    "accreditations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("register", Text, nullable=False),
+    Column("provider", Code, ForeignKey("providers.code"), nullable=False, index=True),
+    Column("offering", Text, doc="the code of one offering; none: all that the provider and those under it offer"),
+    Column("valid_from", Date, nullable=False),
+    Column("valid_until", Date, doc="the first day outside"),
+    Column("recorded_at", Instant, nullable=False),
+    CheckConstraint("valid_until is null or valid_until > valid_from", name="interval"),
+    Index("ix_accreditations_register", "register"),
+    info={"dist": "reference"},
+)

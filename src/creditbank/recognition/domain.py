@@ -1,0 +1,328 @@
+"""From a learner's facts to the difference that must be posted. Pure: no database, no clock."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any, Final
+from uuid import UUID
+
+from creditbank.achievements.domain import VALID, Achievement
+from creditbank.ledger.domain import (
+    NOTHING,
+    Code,
+    Entry,
+    Lot,
+    LotKey,
+    LotTerms,
+    Target,
+    apply,
+    effective_day,
+    reconcile,
+)
+from creditbank.rules.evaluate import evaluate
+from creditbank.rules.fact import Assurance, Fact
+from creditbank.rules.outcome import Decision as RuleDecision
+from creditbank.rules.outcome import TargetLot
+from creditbank.rulesets.domain import Book
+
+ENGINE: Final = "1"
+"""The engine's version, kept with every evaluation: it changes when the same input may give another result."""
+
+WITHDRAWN: Final = "withdrawn"
+"""The effect of a decision that closes another: nothing is left of it."""
+
+
+class Cause(StrEnum):
+    """Why a learner is evaluated again."""
+
+    ACHIEVEMENT = "achievement"
+    AMENDMENT = "amendment"
+    REVOCATION = "revocation"
+    RULES = "rules"
+    ACCREDITATION = "accreditation"
+    DATE = "date"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one rule made of one binding, as stored. The latest for (rule set, binding) counts.
+
+    ``rule_set_id`` and ``version_id`` are None for what no rule took and for a decision that closes such a one.
+    """
+
+    id: UUID
+    evaluation_id: UUID
+    rule_set_id: UUID | None
+    version_id: UUID | None
+    rule: str | None
+    effect: str
+    binding: str
+    mark: bytes
+    trace: Mapping[str, Any] | None = None
+
+    @property
+    def key(self) -> tuple[UUID | None, str]:
+        """What the decision is about."""
+        return self.rule_set_id, self.binding
+
+    @property
+    def achievements(self) -> list[UUID]:
+        """The achievements of its binding, in slot order."""
+        return [UUID(text) for text in self.binding.split(",")]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What settling one learner comes to. Empty when everything stands as it should."""
+
+    evaluation_id: UUID
+    decisions: Sequence[Decision]
+    made: Sequence[Lot]
+    moved: Sequence[Lot]
+    entries: Sequence[Entry]
+    # How everything stands after it, for whoever asked.
+    standing_decisions: Sequence[Decision]
+    standing_lots: Sequence[Lot]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be written."""
+        return not (self.decisions or self.made or self.moved or self.entries)
+
+
+def _number(text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    whole, _, part = text.partition(".")
+    return Fraction(int(whole + part), 10 ** len(part)) if part else Fraction(int(whole))
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text is not None else None
+
+
+def fact_of(achievement: Achievement, book: Book) -> Fact:
+    """The fact that rules read: what the provider states, with what the bank itself knows of it."""
+    content = achievement.current.content
+    completed = date.fromisoformat(content["completed"])
+    grade = content.get("grade")
+    return Fact(
+        key=achievement.key,
+        kind=content["kind"],
+        provider=content["provider"],
+        completed=completed,
+        code=content.get("code"),
+        unit=content.get("unit"),
+        category=content.get("category"),
+        credits=_number(content.get("credits")),
+        hours=_number(content.get("hours")),
+        attendance=_number(content.get("attendance")),
+        grade=next(iter(grade.items())) if grade else None,
+        level=tuple(content["level"].items()) if "level" in content else (),
+        accredited=book.accredited(content["provider"], content.get("code"), completed),
+        assurance=Assurance[content["assurance"].upper()],
+        submitted=_day(content.get("submitted")),
+        applied=_day(content.get("applied")),
+        shelf_life=content.get("shelf_life"),
+        tags=frozenset(content.get("tags", ())),
+        learning=content.get("learning"),
+        conditions_met=frozenset(content.get("conditions_met", ())),
+    )
+
+
+def input_hash(achievements: Iterable[Achievement], version_hashes: Iterable[str], as_of: date) -> bytes:
+    """What an evaluation read, as a hash over ids, version numbers and rule hashes: no text about a person is in it."""
+    facts = sorted((str(a.id), a.current.number) for a in achievements if a.current.status == VALID)
+    listed = [facts, sorted(version_hashes), as_of.isoformat(), ENGINE]
+    return hashlib.sha256(json.dumps(listed, separators=(",", ":")).encode()).digest()
+
+
+@dataclass(slots=True)
+class _Settling:
+    """One learner's difference while it is being found."""
+
+    book: Book
+    evaluation_id: UUID
+    settled: date
+    revoked: Mapping[UUID, date]
+    new_id: Callable[[], UUID]
+    mark: Callable[[Mapping[str, Any]], bytes]
+    held: Mapping[tuple[UUID | None, str], Decision]
+    lots: dict[LotKey, Lot]
+    standing: dict[tuple[UUID | None, str], Decision] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
+    made: list[Lot] = field(default_factory=list)
+    moved: list[Lot] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    after: list[Lot] = field(default_factory=list)
+
+    def decide(self, decision: Decision) -> Decision:
+        """The decision that stands: the held one when it says the same under the same version, else the new one."""
+        held = self.held.get(decision.key)
+        if held is None or (held.mark, held.version_id, held.effect) != (
+            decision.mark,
+            decision.version_id,
+            decision.effect,
+        ):
+            self.decisions.append(decision)
+            held = decision
+        else:
+            held = replace(held, trace=decision.trace)
+        self.standing[held.key] = held
+        return held
+
+    def settle_lot(self, key: LotKey, terms: LotTerms, target: Target, learner_id: UUID) -> None:
+        """Bring one lot to its target, making it when it is not there."""
+        former = self.lots.pop(key, None)
+        lot = former or Lot(learner_id, self.new_id(), key, terms, {})
+        revoked_on = max((self.revoked[id_] for id_ in _ids(key.binding) if id_ in self.revoked), default=None)
+        movements = reconcile(lot.positions, target, revoked=revoked_on is not None)
+        after = replace(lot, terms=terms, positions=apply(lot.positions, movements))
+        self.after.append(after)
+        if former is None:
+            self.made.append(after)
+        elif movements or former.terms != terms:
+            self.moved.append(after)
+        self.entries.extend(
+            Entry(
+                lot.id,
+                movement,
+                self.evaluation_id,
+                terms.decision_id,
+                effective_day(
+                    movement.code,
+                    governing=terms.effective,
+                    expires=terms.expires,
+                    settled=revoked_on if revoked_on and movement.code is Code.REVERSE else self.settled,
+                ),
+            )
+            for movement in movements
+        )
+
+
+def _ids(binding: str) -> list[UUID]:
+    return [UUID(text) for text in binding.split(",")]
+
+
+def settle_learner(
+    learner_id: UUID,
+    achievements: Sequence[Achievement],
+    lots: Sequence[Lot],
+    decisions: Sequence[Decision],
+    book: Book,
+    as_of: date,
+    *,
+    evaluation_id: UUID,
+    new_id: Callable[[], UUID],
+    mark: Callable[[Mapping[str, Any]], bytes],
+) -> Difference:
+    """Evaluate a learner and find what must be written so that decisions, lots and postings say the same.
+
+    ``decisions`` are the latest for each (rule set, binding); ``mark`` makes the keyed hash of a trace.
+    """
+    valid = {a.key: a for a in achievements if a.current.status == VALID}
+    settling = _Settling(
+        book,
+        evaluation_id,
+        as_of,
+        {a.id: a.current.effective or as_of for a in achievements if a.current.status != VALID},
+        new_id,
+        mark,
+        {d.key: d for d in decisions if d.effect != WITHDRAWN},
+        {lot.key: lot for lot in lots},
+    )
+    evaluation = evaluate([fact_of(a, book) for a in valid.values()], book.versions, as_of)
+    for made in evaluation.decisions:
+        _settle_decision(settling, learner_id, made, valid)
+    _withdraw(settling, learner_id)
+    return Difference(
+        evaluation_id,
+        settling.decisions,
+        settling.made,
+        settling.moved,
+        settling.entries,
+        list(settling.standing.values()),
+        settling.after,
+    )
+
+
+def trace_of(made: RuleDecision, binding: Sequence[UUID]) -> dict[str, Any]:
+    """What is stored of a decision: the engine's trace, with achievement ids in the place of the facts' keys."""
+    return {**made.trace, "achievements": [str(id_) for id_ in binding], "lots": [lot.trace for lot in made.lots]}
+
+
+def _settle_decision(
+    settling: _Settling, learner_id: UUID, made: RuleDecision, valid: Mapping[str, Achievement]
+) -> None:
+    taken = made.effect != "none"
+    entry = settling.book.entries[(made.rule_set, made.version)] if taken else None
+    bound = [valid[key] for key in made.binding]
+    binding = ",".join(str(a.id) for a in bound)
+    trace = trace_of(made, [a.id for a in bound])
+    decision = settling.decide(
+        Decision(
+            settling.new_id(),
+            settling.evaluation_id,
+            entry.rule_set_id if entry else None,
+            entry.version_id if entry else None,
+            made.rule if taken else None,
+            made.effect,
+            binding,
+            settling.mark(trace),
+            trace,
+        )
+    )
+    if entry is None:
+        return
+    lead = bound[0]
+    for lot in made.lots:
+        key = LotKey(entry.rule_set_id, binding, lot.unit, lot.number)
+        target = Target(lot.recognised.milli, lot.excess.milli, lot.state)
+        settling.settle_lot(key, _terms(lot, decision.id, made, lead), target, learner_id)
+
+
+def _terms(lot: TargetLot, decision_id: UUID, made: RuleDecision, lead: Achievement) -> LotTerms:
+    scale, grade = lot.grade if lot.grade is not None else (None, None)
+    return LotTerms(
+        decision_id,
+        lead.current.content["provider"],
+        lead.current.content["kind"],
+        made.credit_unit,
+        lot.category,
+        lot.level,
+        scale,
+        grade,
+        lot.effective,
+        lot.expires,
+    )
+
+
+def _withdraw(settling: _Settling, learner_id: UUID) -> None:
+    """Close the decisions of which nothing is left, and take back the lots that no decision stands behind any more."""
+    closed: dict[tuple[UUID | None, str], Decision] = {}
+    for key, held in settling.held.items():
+        if key not in settling.standing:
+            revoked = any(id_ in settling.revoked for id_ in held.achievements)
+            trace: dict[str, Any] = {"effect": WITHDRAWN, "reason": "revoked" if revoked else "replaced"}
+            closing = replace(
+                held,
+                id=settling.new_id(),
+                evaluation_id=settling.evaluation_id,
+                effect=WITHDRAWN,
+                mark=settling.mark(trace),
+                trace=trace,
+            )
+            settling.decisions.append(closing)
+            closed[key] = closing
+    for lot_key, lot in list(settling.lots.items()):
+        about = (lot_key.rule_set_id, lot_key.binding)
+        decision = settling.standing.get(about) or closed.get(about)
+        # A lot that was taken back long ago has no decision to be found here, and nothing to be moved.
+        terms = replace(lot.terms, decision_id=decision.id) if decision else lot.terms
+        settling.settle_lot(lot_key, terms, NOTHING, learner_id)

@@ -1,0 +1,119 @@
+"""Reads of evaluations and decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.database.statements import among
+from creditbank.errors import Kind, Refusal
+from creditbank.recognition.domain import Decision
+from creditbank.recognition.tables import decisions, evaluations
+from creditbank.sealing import LearnerKey, SealBroken
+
+TRACE = b"decisions.trace"
+
+_WITHOUT_TRACE = tuple(column for column in decisions.c if column.name != "trace")
+
+
+def trace_bytes(trace: Mapping[str, Any]) -> bytes:
+    """The trace as bytes that are equal for equal traces."""
+    return orjson.dumps(trace, option=orjson.OPT_SORT_KEYS)
+
+
+def _decision_of(row: Row[Any], trace: Mapping[str, Any] | None = None) -> Decision:
+    return Decision(
+        row.id,
+        row.evaluation_id,
+        row.rule_set_id,
+        row.rule_set_version_id,
+        row.rule,
+        row.effect,
+        row.binding,
+        bytes(row.mark),
+        trace,
+    )
+
+
+async def latest_decisions(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Decision]]:
+    """The latest decision for each (rule set, binding) of these learners, without traces."""
+    found: dict[UUID, dict[tuple[UUID | None, str], Decision]] = {learner_id: {} for learner_id in learner_ids}
+    statement = (
+        select(*_WITHOUT_TRACE)
+        .where(among(connection, decisions.c.learner_id, learner_ids))
+        .order_by(decisions.c.recorded_at)
+    )
+    for row in await connection.execute(statement):
+        decision = _decision_of(row)
+        found[row.learner_id][decision.key] = decision
+    return {learner_id: list(mine.values()) for learner_id, mine in found.items()}
+
+
+async def decisions_of(connection: AsyncConnection, learner_id: UUID, key: LearnerKey) -> list[Decision]:
+    """Every decision ever made for the learner, the first first, with traces."""
+    statement = (
+        select(decisions).where(decisions.c.learner_id == learner_id).order_by(decisions.c.recorded_at, decisions.c.id)
+    )
+    return [_decision_of(row, orjson.loads(key.open(row.trace, TRACE))) for row in await connection.execute(statement)]
+
+
+async def current_decisions(connection: AsyncConnection, learner_id: UUID, key: LearnerKey) -> list[Decision]:
+    """The latest decision for each (rule set, binding) of the learner, with its trace; only these are opened."""
+    statement = (
+        select(decisions).where(decisions.c.learner_id == learner_id).order_by(decisions.c.recorded_at, decisions.c.id)
+    )
+    latest = {(row.rule_set_id, row.binding): row for row in await connection.execute(statement)}
+    return [_decision_of(row, orjson.loads(key.open(row.trace, TRACE))) for row in latest.values()]
+
+
+async def all_marks(connection: AsyncConnection, keys: Mapping[UUID, LearnerKey]) -> dict[UUID, dict[UUID, bool]]:
+    """For every decision of the learners whether its trace is still the one that its mark was made of."""
+    found: dict[UUID, dict[UUID, bool]] = {learner_id: {} for learner_id in keys}
+    statement = select(decisions.c.learner_id, decisions.c.id, decisions.c.mark, decisions.c.trace).where(
+        among(connection, decisions.c.learner_id, list(keys))
+    )
+    for row in await connection.execute(statement):
+        key = keys[row.learner_id]
+        try:
+            holds = key.mark(key.open(row.trace, TRACE)) == bytes(row.mark)
+        except SealBroken:
+            holds = False
+        found[row.learner_id][row.id] = holds
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One run of the engine for one learner."""
+
+    id: UUID
+    cause: str
+    as_of: date
+    epoch: int
+    input_sha256: bytes
+    engine: str
+    recorded_at: datetime
+
+
+@dataclass(eq=False, kw_only=True)
+class EvaluationNotFound(Refusal):
+    """There is no such evaluation of this learner."""
+
+    code = "evaluation_not_found"
+    kind = Kind.NOT_FOUND
+
+
+async def find_evaluation(connection: AsyncConnection, learner_id: UUID, evaluation_id: UUID) -> Evaluation:
+    """One evaluation. Raises EvaluationNotFound."""
+    statement = select(evaluations).where(evaluations.c.learner_id == learner_id, evaluations.c.id == evaluation_id)
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        raise EvaluationNotFound
+    return Evaluation(row.id, row.cause, row.as_of, row.epoch, bytes(row.input_sha256), row.engine, row.recorded_at)

@@ -1,0 +1,51 @@
+"""API shapes of evaluations and decisions."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from creditbank.recognition.domain import Decision
+
+
+class DecisionOut(BaseModel):
+    """What one rule made of one binding, and why."""
+
+    id: UUID
+    evaluation: UUID
+    effect: str
+    rule: str | None
+    achievements: list[UUID]
+    is_current: bool
+    reason: str
+    trace: dict[str, Any]
+
+    @classmethod
+    def from_domain(cls, decision: Decision, reason: str, *, is_current: bool) -> DecisionOut:
+        """The shape of a decision."""
+        return cls(
+            id=decision.id,
+            evaluation=decision.evaluation_id,
+            effect=decision.effect,
+            rule=decision.rule,
+            achievements=decision.achievements,
+            is_current=is_current,
+            reason=reason,
+            trace=dict(decision.trace or {}),
+        )
+
+
+class EvaluationOut(BaseModel):
+    """One run of the engine, with the decisions that it changed."""
+
+    id: UUID
+    cause: str
+    as_of: date
+    engine: str
+    epoch: int
+    input_sha256: str
+    recorded_at: datetime
+    decisions: list[DecisionOut]

@@ -1,0 +1,179 @@
+"""Proof that the books say what the facts say: everything is recomputed and nothing is believed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.achievements.domain import Achievement
+from creditbank.achievements.queries import of_learners
+from creditbank.achievements.tables import achievement_keys, achievements
+from creditbank.database.engine import Database
+from creditbank.identifiers import new_id
+from creditbank.learners.domain import NO_POSTING
+from creditbank.learners.queries import LockedLearner, load, page_of_ids
+from creditbank.learners.tables import learners
+from creditbank.ledger.domain import Account, Lot, Posting, broken_link
+from creditbank.ledger.queries import chains_of, lots_of
+from creditbank.recognition.domain import Decision, settle_learner
+from creditbank.recognition.queries import all_marks, latest_decisions, trace_bytes
+from creditbank.rulesets.domain import Book
+from creditbank.rulesets.shelf import Shelf
+from creditbank.sealing import SealBroken, Vault
+
+LEARNERS_A_PAGE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be. ``learner_id`` is None when it concerns the bank as a whole."""
+
+    code: str
+    learner_id: UUID | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What verifying some learners came to."""
+
+    learners: int
+    achievements: int
+    postings: int
+    findings: Sequence[Finding]
+
+
+async def count_learners(database: Database) -> int:
+    """How many learners there are to verify."""
+    async with database.read() as connection:
+        return (await connection.execute(select(func.count()).select_from(learners))).scalar_one()
+
+
+async def verify_bank(database: Database, vault: Vault, shelf: Shelf, today: date) -> AsyncIterator[Page]:
+    """Verify every learner, some at a time, each page in one snapshot; then what holds for the bank as a whole."""
+    after: UUID | None = None
+    while True:
+        async with database.snapshot() as connection:
+            ids = await page_of_ids(connection, after=after, limit=LEARNERS_A_PAGE)
+            if ids:
+                yield await _verify_page(connection, vault, shelf, ids, today)
+        if len(ids) < LEARNERS_A_PAGE:
+            break
+        after = ids[-1]
+    async with database.snapshot() as connection:
+        yield Page(0, 0, 0, await _verify_claims(connection))
+
+
+async def _verify_claims(connection: AsyncConnection) -> list[Finding]:
+    claimed = (await connection.execute(select(func.count()).select_from(achievement_keys))).scalar_one()
+    stored = (await connection.execute(select(func.count()).select_from(achievements))).scalar_one()
+    if claimed != stored:
+        return [Finding("claims_differ", None, f"{claimed} external ids are claimed for {stored} achievements")]
+    return []
+
+
+async def _verify_page(
+    connection: AsyncConnection, vault: Vault, shelf: Shelf, ids: Sequence[UUID], today: date
+) -> Page:
+    book = await shelf.book_seen(connection)
+    try:
+        loaded = await load(connection, vault, ids)
+        facts = await of_learners(connection, {id_: learner.key for id_, learner in loaded.items()})
+    except SealBroken:
+        return Page(len(ids), 0, 0, await _find_broken_seals(connection, vault, ids))
+    chains = await chains_of(connection, ids)
+    lots = await lots_of(connection, ids)
+    latest = await latest_decisions(connection, ids)
+    marks = await all_marks(connection, {id_: learner.key for id_, learner in loaded.items()})
+    findings: list[Finding] = []
+    for id_, learner in loaded.items():
+        findings += _verify_chain(learner, chains[id_])
+        findings += _verify_positions(id_, lots[id_], chains[id_])
+        findings += _verify_decisions(learner, chains[id_], lots[id_], marks[id_])
+        findings += _verify_settled(learner, facts[id_], lots[id_], latest[id_], book, today)
+    for missing in set(ids) - set(loaded):
+        findings.append(Finding("key_missing", missing, "the key to what is sealed of this learner is gone"))
+    return Page(
+        len(ids), sum(len(mine) for mine in facts.values()), sum(len(chain) for chain in chains.values()), findings
+    )
+
+
+async def _find_broken_seals(connection: AsyncConnection, vault: Vault, ids: Sequence[UUID]) -> list[Finding]:
+    findings = []
+    for id_ in ids:
+        try:
+            loaded = await load(connection, vault, [id_])
+            await of_learners(connection, {id_: loaded[id_].key})
+        except SealBroken:
+            findings.append(Finding("seal_broken", id_, "what is sealed of this learner cannot be opened"))
+    return findings
+
+
+def _verify_chain(learner: LockedLearner, chain: Sequence[Posting]) -> list[Finding]:
+    broken = broken_link(chain)
+    if broken is not None:
+        return [Finding("chain_broken", learner.id, f"at posting {broken.id}, seq {broken.seq}")]
+    head = chain[-1].hash if chain else NO_POSTING
+    if (learner.seq, learner.head) != (len(chain), head):
+        return [Finding("chain_cut", learner.id, f"the account says {learner.seq} postings, there are {len(chain)}")]
+    return []
+
+
+def _verify_positions(learner_id: UUID, lots: Sequence[Lot], chain: Sequence[Posting]) -> list[Finding]:
+    replayed: dict[UUID, dict[Account, int]] = defaultdict(lambda: dict.fromkeys(Account, 0))
+    for posting in chain:
+        replayed[posting.lot_id][posting.source] -= posting.amount_milli
+        replayed[posting.lot_id][posting.target] += posting.amount_milli
+    return [
+        Finding("positions_differ", learner_id, f"lot {lot.id} does not stand where its postings put it")
+        for lot in lots
+        if dict(lot.positions) != replayed[lot.id]
+    ]
+
+
+def _verify_decisions(
+    learner: LockedLearner, chain: Sequence[Posting], lots: Sequence[Lot], marks: Mapping[UUID, bool]
+) -> list[Finding]:
+    findings = [
+        Finding("trace_changed", learner.id, f"the trace of decision {decision_id} is not the one that was decided")
+        for decision_id, holds in marks.items()
+        if not holds
+    ]
+    named = {posting.decision_id for posting in chain} | {lot.terms.decision_id for lot in lots}
+    findings += [
+        Finding("decision_missing", learner.id, f"decision {decision_id} is named but not there")
+        for decision_id in sorted(named - set(marks))
+    ]
+    return findings
+
+
+def _verify_settled(
+    learner: LockedLearner,
+    facts: Sequence[Achievement],
+    lots: Sequence[Lot],
+    latest: Sequence[Decision],
+    book: Book,
+    today: date,
+) -> list[Finding]:
+    difference = settle_learner(
+        learner.id,
+        facts,
+        lots,
+        latest,
+        book,
+        learner.evaluated_as_of or today,
+        evaluation_id=new_id(),
+        new_id=new_id,
+        mark=lambda trace: learner.key.mark(trace_bytes(trace)),
+    )
+    if difference.is_empty:
+        return []
+    said = f"{len(difference.decisions)} decisions, {len(difference.entries)} postings"
+    return [Finding("not_settled", learner.id, f"the facts under the rules in force would lead to {said} more")]

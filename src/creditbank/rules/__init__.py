@@ -1,0 +1,1 @@
+"""The rule language rules/v1: reading documents, compiling, evaluating, explaining. Pure: no table, clock or I/O."""

@@ -1,0 +1,164 @@
+"""Running the tests that documents carry (rules/v1 section 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from creditbank.credits import Credits
+from creditbank.rules.canonical import canonical, sha256
+from creditbank.rules.compile import CompiledVersion, compile_version
+from creditbank.rules.document import Example, Expectation, Given, ParsedDocument
+from creditbank.rules.evaluate import evaluate
+from creditbank.rules.explain import explain_decision, explain_lot
+from creditbank.rules.fact import Assurance, Fact
+from creditbank.rules.numbers import decimal_text, is_number
+from creditbank.rules.outcome import Decision, TargetLot
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Where a test and the engine disagree; ``key`` is ``total`` or that of an achievement or lot."""
+
+    test: str
+    key: str
+    expected: str
+    got: str
+
+
+def examine(documents: Sequence[ParsedDocument]) -> list[Mismatch]:
+    """Run every test of the documents, which are versions of rule sets and are tested together.
+
+    A test speaks of the rule set in whose document it stands. As on publication, a version without an end ends where
+    its successor begins.
+    """
+    versions = _in_line([compile_version(d.model, sha256=sha256(canonical(d.model))) for d in documents])
+    return [
+        mismatch
+        for document in documents
+        for example in document.model.tests
+        for mismatch in _run(example, [v for v in versions if v.rule_set == document.model.ruleset.id])
+    ]
+
+
+def _in_line(versions: Sequence[CompiledVersion]) -> list[CompiledVersion]:
+    ordered = sorted(versions, key=lambda v: (v.rule_set, v.valid_from, v.version))
+    line = []
+    for index, version in enumerate(ordered):
+        later = ordered[index + 1] if index + 1 < len(ordered) else None
+        if version.valid_until is None and later is not None and later.rule_set == version.rule_set:
+            line.append(replace(version, valid_until=later.valid_from))
+        else:
+            line.append(version)
+    return line
+
+
+def fact_of(given: Given) -> Fact:
+    """The fact of a test; its key is the given id."""
+    return Fact(
+        key=given.id,
+        kind=given.kind,
+        provider=given.provider,
+        completed=given.completed,
+        code=given.code,
+        unit=given.unit,
+        category=given.category,
+        credits=given.credits,
+        hours=given.hours,
+        attendance=given.attendance,
+        grade=next(iter(given.grade.items())) if given.grade is not None else None,
+        level=tuple(given.level.items()),
+        accredited=frozenset(given.accredited),
+        assurance=Assurance[given.assurance.upper()],
+        submitted=given.submitted,
+        applied=given.applied,
+        recognised=given.recognised,
+        shelf_life=given.shelf_life,
+        tags=frozenset(given.tags),
+        learning=given.learning,
+        provider_type=given.provider_type,
+        conditions_met=frozenset(given.conditions_met),
+        facts=tuple(given.facts.items()),
+    )
+
+
+def _run(example: Example, versions: Sequence[CompiledVersion]) -> Iterator[Mismatch]:
+    facts = [fact_of(given) for given in example.given if given.status == "valid"]
+    decisions = evaluate(facts, versions, example.as_of).decisions
+    lots = [lot for decision in decisions for lot in decision.lots]
+    if example.then.total is not None:
+        total = sum(lot.recognised.milli for lot in lots if lot.state == "available")
+        if total != example.then.total * 1000:
+            yield Mismatch(example.name, "total", decimal_text(example.then.total), str(Credits(total)))
+    outcomes = _outcomes(decisions)
+    for key, expected in example.then.outcomes.items():
+        found = outcomes.get(key)
+        if found is None:
+            near = [other for other in outcomes if other.partition("/")[0] == key.partition("/")[0]]
+            yield Mismatch(example.name, key, ", ".join(expected), f"only {', '.join(near)}" if near else "nothing")
+        else:
+            yield from _compare(example.name, key, expected, found)
+    mentioned = {part for key in example.then.outcomes for part in key.partition("/")[0].split("+")}
+    for fact in facts:
+        if fact.key not in mentioned:
+            yield Mismatch(example.name, fact.key, "an outcome for every valid achievement", "not mentioned")
+
+
+_Outcome = tuple[Decision, TargetLot | None]
+
+
+def _outcomes(decisions: Sequence[Decision]) -> Mapping[str, _Outcome]:
+    """By every key that names exactly one decision or lot."""
+    outcomes: dict[str, _Outcome] = {}
+    for decision in decisions:
+        key = "+".join(decision.binding)
+        if not decision.lots:
+            outcomes[key] = (decision, None)
+        elif len(decision.lots) == 1:
+            outcomes[key] = (decision, decision.lots[0])
+        units = [lot.unit for lot in decision.lots]
+        for lot in decision.lots:
+            if units.count(lot.unit) == 1:
+                outcomes[f"{key}/{lot.unit}"] = (decision, lot)
+            outcomes[f"{key}/{lot.unit}#{lot.grant}"] = (decision, lot)
+    return outcomes
+
+
+def _compare(test: str, key: str, expected: Expectation, found: _Outcome) -> Iterator[Mismatch]:
+    decision, lot = found
+    first, *rest = expected
+    got = decision.effect if lot is None else str(lot.recognised)
+    if not _is_same(first, got):
+        yield Mismatch(test, key, first, f"{got}: {_text(decision, lot)}")
+        return
+    if lot is not None:
+        excess = rest.pop(0) if rest and is_number(rest[0]) else "0"
+        if not _is_same(excess, str(lot.excess)):
+            yield Mismatch(test, key, f"excess {excess}", f"excess {lot.excess}: {_text(decision, lot)}")
+    text = _text(decision, lot)
+    for fragment in rest:
+        if fragment not in text:
+            yield Mismatch(test, key, fragment, text)
+
+
+def _is_same(expected: str, got: str) -> bool:
+    if is_number(expected) and is_number(got):
+        return Fraction(expected) == Fraction(got)
+    return expected == got
+
+
+def _text(decision: Decision, lot: TargetLot | None) -> str:
+    """The English explanation, with what only tests look at: rule, grade, level, category, unit and state."""
+    if lot is None:
+        return f"{explain_decision(decision)}; rule={decision.rule or 'none'}"
+    named: dict[str, Any] = {
+        "rule": decision.rule,
+        "grade": lot.grade[1] if lot.grade is not None else None,
+        "level": lot.level,
+        "category": lot.category,
+        "unit": lot.unit,
+    }
+    shown = "; ".join(f"{name}={'none' if value is None else value}" for name, value in named.items())
+    return f"{explain_lot(lot.trace)}; {shown}; {lot.state}"

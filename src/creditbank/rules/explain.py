@@ -1,0 +1,209 @@
+"""From a trace to sentences: the canonical English text of section 14, and Chinese for people.
+
+A trace is read as it was stored, so that what was decided years ago explains itself in the words of today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from creditbank.rules.numbers import decimal_text
+from creditbank.rules.outcome import Decision, Trace
+
+Language = Literal["en", "zh"]
+_Words = Mapping[str, str]
+_Part = Mapping[str, Any]
+
+_JOIN: Final = {"en": "; ", "zh": "；"}
+
+
+def explain_lot(trace: Trace, language: Language = "en") -> str:
+    """Why a lot has the credits that it has: its steps, one after another."""
+    return _JOIN[language].join(_STEPS[step["op"]](step, language) for step in trace["steps"])
+
+
+def explain_decision(decision: Decision | Trace, language: Language = "en") -> str:
+    """Why a rule, or none, took the binding.
+
+    Takes a decision or its stored trace. A grant names its rule and then, where the trace has them under ``lots``, each
+    lot with its unit; a review gives the rule and the reason; none gives every failed test of the nearest rule.
+    """
+    trace: Trace
+    if isinstance(decision, Decision):
+        trace = {**decision.trace, "lots": [lot.trace for lot in decision.lots]}
+    else:
+        trace = decision
+    rule = trace["rule"]
+    match trace["effect"]:
+        case "none":
+            return _none(trace, language)
+        case "review":
+            parts = [_STEPS[step["op"]](step, language) for step in trace["steps"]]
+            parts.append(_REASONS[trace["reason"]][language])
+            return _subject(rule, language) + _JOIN[language].join(parts)
+        case _:
+            lots = [f"{lot['unit']}: {explain_lot(lot, language)}" for lot in trace.get("lots", ())]
+            return _subject(rule, language) + _JOIN[language].join(lots)
+
+
+def _subject(name: str, language: Language) -> str:
+    return f"{name}: " if language == "en" else f"{name}："
+
+
+def _none(trace: Trace, language: Language) -> str:
+    if trace["reason"] in {"no_rule", "no_rule_set"}:
+        text = _REASONS[trace["reason"]][language]
+        return _subject(trace["rule_set"], language) + text if trace["rule_set"] else text
+    subject = _subject(trace["rule"] or trace["rule_set"], language)
+    return _JOIN[language].join(subject + explain_test(test, language) for test in trace["failed"])
+
+
+def explain_test(test: _Part, language: Language = "en") -> str:
+    """What a test found and what it wanted, such as ``grade: 58 (wanted >=60 on pct)``."""
+    got = _got(test, language)
+    if language == "en":
+        return f"{test['fact']}: {got} (wanted {_wanted(test)})"
+    return f"{_FACTS_ZH[test['fact']]}：{got}（要求 {_wanted_zh(test)}）"
+
+
+def _got(test: _Part, language: Language) -> str:
+    got = test["got"]
+    if got is None:
+        return "none" if language == "en" else "无"
+    if test["fact"] == "assurance" and language == "zh":
+        return _ASSURANCE_ZH[got]
+    text = decimal_text(got) if test["fact"] in _NUMERIC else str(got)
+    if "got_on" not in test:
+        return text
+    return f"{text} on {test['got_on']}" if language == "en" else f"{test['got_on']} {text}"
+
+
+def _bounds(test: _Part) -> str:
+    if test["op"] == "in_range":
+        low, below = test["want"]
+        return f">={decimal_text(low)} <{decimal_text(below)}"
+    return f"{test['op']}{decimal_text(test['want'])}"
+
+
+def _wanted(test: _Part) -> str:
+    want = test["want"]
+    match test["op"]:
+        case "in":
+            return "|".join(want)
+        case "under":
+            return f"in {'|'.join(want)}"
+        case "in_force":
+            return f"{want[0]} to {want[1] or 'open'}"
+        case "==":
+            return str(want)
+        case _ if test["fact"] == "assurance":
+            return f">={want}"
+        case _:
+            return f"{_bounds(test)} on {test['on']}" if "on" in test else _bounds(test)
+
+
+def _wanted_zh(test: _Part) -> str:
+    want = test["want"]
+    match test["op"]:
+        case "in":
+            return "、".join(want)
+        case "under":
+            return f"属于 {'、'.join(want)}"
+        case "in_force":
+            return f"{want[0]} 起，{want[1]} 前" if want[1] else f"{want[0]} 起"
+        case "==":
+            return str(want)
+        case _ if test["fact"] == "assurance":
+            return f"不低于“{_ASSURANCE_ZH[want]}”"
+        case _:
+            bounds = _bounds(test).replace(">=", "≥").replace("<", "＜")
+            return f"{test['on']} {bounds}" if "on" in test else bounds
+
+
+# --- Steps ------------------------------------------------------------------------------------------------------------
+
+
+def _fixed(step: _Part, language: Language) -> str:
+    return f"{'fixed' if language == 'en' else '固定'} {decimal_text(step['value'])}"
+
+
+def _native(step: _Part, language: Language) -> str:
+    own, factor, value = (decimal_text(step[name]) for name in ("credits", "factor", "value"))
+    return f"{own} native x {factor} = {value}" if language == "en" else f"原学分 {own} × {factor} = {value}"
+
+
+def _per_hour(step: _Part, language: Language) -> str:
+    hours, per, value = (decimal_text(step[name]) for name in ("hours", "per", "value"))
+    return f"{hours} h / {per} = {value}" if language == "en" else f"{hours} 学时 ÷ {per} = {value}"
+
+
+def _at_most(step: _Part, language: Language) -> str:
+    return f"{'at most' if language == 'en' else '最多'} {decimal_text(step['limit'])}"
+
+
+def _at_least(step: _Part, language: Language) -> str:
+    return f"{'at least' if language == 'en' else '最少'} {decimal_text(step['limit'])}"
+
+
+def _round(step: _Part, language: Language) -> str:
+    english, chinese = _MODES[step["mode"]]
+    size, value = decimal_text(step["step"]), decimal_text(step["value"])
+    return f"rounded {english} to {size}: {value}" if language == "en" else f"按 {size} {chinese}：{value}"
+
+
+def _unique(step: _Part, language: Language) -> str:
+    winner, value = "+".join(step["from"]), decimal_text(step["value"])
+    english, chinese = _KEEPS[step["keep"]]
+    if language == "en":
+        return f"same unit {step['unit']} already from {winner} ({english}): {value}"
+    return f"同一单元 {step['unit']} 已由 {winner} 计入（{chinese}）：{value}"
+
+
+_STEPS: Final[Mapping[str, Callable[[_Part, Language], str]]] = {
+    "fixed": _fixed,
+    "native": _native,
+    "per_hour": _per_hour,
+    "at_most": _at_most,
+    "at_least": _at_least,
+    "round": _round,
+    "unique": _unique,
+}
+
+_MODES: Final[Mapping[str, Sequence[str]]] = {
+    "down": ("down", "向下取整"),
+    "half_up": ("half up", "四舍五入"),
+    "half_even": ("half even", "四舍六入五成双"),
+}
+
+_KEEPS: Final[Mapping[str, Sequence[str]]] = {
+    "best": ("best", "择优"),
+    "latest": ("latest", "取最近"),
+    "first": ("first", "取最早"),
+}
+
+_REASONS: Final[Mapping[str, _Words]] = {
+    "credits_missing": {"en": "credits missing", "zh": "缺少学分"},
+    "hours_missing": {"en": "hours missing", "zh": "缺少学时"},
+    "no_rule": {"en": "no rules", "zh": "没有规则"},
+    "no_rule_set": {"en": "no rule set", "zh": "没有规则集"},
+}
+
+_NUMERIC: Final = frozenset({"level", "hours", "attendance"})
+
+_FACTS_ZH: Final[_Words] = {
+    "kind": "类型",
+    "provider": "机构",
+    "code": "代码",
+    "category": "类别",
+    "level": "级别",
+    "grade": "成绩",
+    "hours": "学时",
+    "attendance": "出勤率",
+    "accredited": "认证",
+    "assurance": "可信度",
+    "completed": "完成日期",
+    "submitted": "提交日期",
+}
+
+_ASSURANCE_ZH: Final[_Words] = {"self": "自述", "provider": "机构声明", "verified": "已核验", "signed": "已签名"}

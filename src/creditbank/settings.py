@@ -1,0 +1,108 @@
+"""Everything an operator can set: environment variables ``CREDITBANK_*``, a ``.env`` file, or files of secrets."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_SECRET_BYTES_MIN = 32
+
+
+class Settings(BaseSettings):
+    """The bank's settings, built once and handed down. Frozen: nothing changes its own configuration."""
+
+    model_config = SettingsConfigDict(env_prefix="CREDITBANK_", env_file=".env", frozen=True, extra="ignore")
+
+    database_url: str = Field(
+        default="sqlite+aiosqlite:///creditbank.sqlite",
+        description="SQLAlchemy address: `sqlite+aiosqlite:///file` or `postgresql+asyncpg://user:password@host/name`.",
+    )
+    database_pool_size: int = Field(
+        default=8, ge=1, le=64, description="PostgreSQL connections a process; more than 8 a core loses throughput."
+    )
+    database_pooler: Literal["none", "transaction"] = Field(
+        default="none", description="`transaction` when a pooler such as pgbouncer stands between, in that mode."
+    )
+    sealing_secret: SecretStr = Field(
+        default=SecretStr(""), description="Base64 of 32 or more random bytes; wraps the learners' keys."
+    )
+    lookup_secret: SecretStr = Field(
+        default=SecretStr(""), description="Base64 of 32 or more random bytes; makes look-up keys of identities."
+    )
+    time_zone: str = Field(default="Asia/Shanghai", description="The zone in which days of learning are counted.")
+    account_prefix: str = Field(default="CQ", pattern="^[A-Z]{1,4}$", description="First letters of account numbers.")
+    account_digits: int = Field(
+        default=9, ge=6, le=15, description="Digits of an account number before its check digit."
+    )
+    body_bytes_max: int = Field(
+        default=8 * 1024 * 1024, ge=1024, description="Largest request body; a larger one is answered 413."
+    )
+    batch_items_max: int = Field(default=1000, ge=1, le=10_000, description="Most achievements in one batch.")
+    gather_items_max: int = Field(
+        default=256, ge=1, le=1000, description="Most single achievements that one commit gathers."
+    )
+    gather_waiting_max: int = Field(
+        default=4096, ge=1, description="Single achievements that may wait; beyond it the answer is 503."
+    )
+    credential_cache_seconds: int = Field(
+        default=30, ge=0, le=60, description="How long a revoked key may still be honoured by a process."
+    )
+    idempotency_days: int = Field(default=7, ge=1, description="How long an Idempotency-Key is remembered.")
+    worker: bool = Field(default=True, description="Whether `serve` also works off jobs.")
+    metrics: bool = Field(default=True, description="Whether `/metrics` answers.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe log line."
+    )
+
+    @field_validator("sealing_secret", "lookup_secret")
+    @classmethod
+    def _is_strong(cls, secret: SecretStr) -> SecretStr:
+        value = secret.get_secret_value()
+        try:
+            size = len(base64.b64decode(value, validate=True))
+        except binascii.Error as wrong:
+            raise ValueError("not base64") from wrong
+        if value and size < _SECRET_BYTES_MIN:
+            raise ValueError(f"shorter than {_SECRET_BYTES_MIN} bytes")
+        return secret
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_zone(cls, name: str) -> str:
+        ZoneInfo(name)
+        return name
+
+    @model_validator(mode="after")
+    def _secrets_differ(self) -> Self:
+        sealing = self.sealing_secret.get_secret_value()
+        if sealing and sealing == self.lookup_secret.get_secret_value():
+            raise ValueError("sealing_secret and lookup_secret must differ")
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The bank's own time zone."""
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the embedded database is used: one server process, one writer."""
+        return self.database_url.startswith("sqlite")
+
+    def secrets(self) -> tuple[bytes, bytes]:
+        """The sealing and the look-up secret. Raises ValueError when one is not set: there is no default."""
+        found = [self.sealing_secret.get_secret_value(), self.lookup_secret.get_secret_value()]
+        if not all(found):
+            raise ValueError("CREDITBANK_SEALING_SECRET and CREDITBANK_LOOKUP_SECRET must be set")
+        return base64.b64decode(found[0]), base64.b64decode(found[1])
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file behind an SQLite address, None for another database."""
+    return Path(url.split("///", 1)[1]) if url.startswith("sqlite") and "///" in url else None

@@ -1,0 +1,1 @@
+"""What a learner shows to others: composed once, rendered in many forms."""

@@ -1,0 +1,85 @@
+"""The transcript as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from creditbank.credits import Credits
+from creditbank.ledger.domain import Account
+from creditbank.providers.domain import Provider
+from creditbank.recognition.explain import WORDS, reason_of
+from creditbank.rules.explain import explain_lot
+from creditbank.transcripts.domain import Credit, Line, Total
+from creditbank.transcripts.queries import Drawn
+from creditbank.web.sentences import Language
+
+_SHOWN = tuple(account for account in Account if account is not Account.ISSUED)
+
+
+def render(drawn: Drawn, language: Language) -> dict[str, Any]:
+    """The transcript as JSON values, its reasons in the reader's language."""
+    transcript = drawn.transcript
+    profile = transcript.learner.profile
+    return {
+        "learner": {
+            "id": str(transcript.learner.id),
+            "number": profile.number,
+            "name": profile.name,
+            "birth_date": profile.birth_date.isoformat() if profile.birth_date else None,
+        },
+        "as_of": transcript.as_of.isoformat(),
+        "totals": [_total(total) for total in transcript.totals],
+        "achievements": [_line(line, drawn.providers, language) for line in transcript.lines],
+    }
+
+
+def _total(total: Total) -> dict[str, Any]:
+    return {
+        "unit": total.unit,
+        "total": str(Credits(total.positions[Account.AVAILABLE])),
+        "by_category": {name: str(Credits(milli)) for name, milli in total.by_category.items()},
+        "by_state": {account.value: str(Credits(total.positions[account])) for account in _SHOWN},
+    }
+
+
+def _line(line: Line, providers: Mapping[str, Provider], language: Language) -> dict[str, Any]:
+    content = line.content
+    provider = providers[content["provider"]]
+    return {
+        "id": str(line.achievement_id),
+        "title": content.get("title"),
+        "kind": content["kind"],
+        "code": content.get("code"),
+        "provider": {"code": provider.code, "name": {"zh": provider.name_zh, "en": provider.name_en}},
+        "completed": content["completed"],
+        "grade": content.get("grade"),
+        "credits": content.get("credits"),
+        "hours": content.get("hours"),
+        "assurance": content["assurance"],
+        "recognised": [_credit(credit, language) for credit in line.credits],
+        "not_recognised": [
+            {"effect": d.effect, "rule": d.rule, "decision": str(d.id), "reason": reason_of(d, language)}
+            for d in line.refusals
+        ],
+    }
+
+
+def _credit(credit: Credit, language: Language) -> dict[str, Any]:
+    lot, trace = credit.lot, credit.decision.trace or {}
+    return {
+        "lot": str(lot.id),
+        "decision": str(credit.decision.id),
+        "unit": lot.key.unit,
+        "credit_unit": lot.terms.credit_unit,
+        "credits": str(Credits(credit.available_milli)),
+        "positions": {a.value: str(Credits(m)) for a, m in lot.positions.items() if m and a is not Account.ISSUED},
+        "category": lot.terms.category,
+        "level": lot.terms.level,
+        "grade": lot.terms.grade,
+        "rule_set": trace["rule_set"],
+        "rule_set_version": trace["version"],
+        "rule": credit.decision.rule,
+        "reason": explain_lot(credit.trace, WORDS[language]),
+        "expires": lot.terms.expires.isoformat() if lot.terms.expires else None,
+    }

@@ -1,0 +1,132 @@
+"""Request bodies: read once, validated straight from the bytes, refused with a pointer to each fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+import orjson
+from fastapi import Request, Response
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from creditbank.errors import Fault
+from creditbank.web.problems import EdgeRefusal
+
+T = TypeVar("T")
+
+_FAULTS_MAX: Final = 100
+
+# Pydantic's many words for a fault, and the bank's few.
+_CODES: Final[Mapping[str, str]] = {
+    "missing": "required",
+    "extra_forbidden": "unknown_field",
+    "string_too_long": "too_long",
+    "string_too_short": "blank",
+    "too_long": "too_many_items",
+    "too_short": "too_few_items",
+    "string_pattern_mismatch": "wrong_form",
+    "literal_error": "not_one_of",
+    "date_from_datetime_parsing": "not_a_date",
+    "date_parsing": "not_a_date",
+    "date_type": "not_a_date",
+    "uuid_parsing": "not_a_uuid",
+    "uuid_type": "not_a_uuid",
+}
+
+
+def pointer_to(location: Sequence[str | int]) -> str:
+    """The JSON Pointer (RFC 6901) of a place."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def faults_of(invalid: ValidationError, prefix: str = "") -> list[Fault]:
+    """What is wrong, in the bank's words; the first hundred, for a body can be wrong in every place."""
+    faults = []
+    for error in invalid.errors(include_url=False, include_input=False, include_context=False)[:_FAULTS_MAX]:
+        kind = error["type"]
+        code = _CODES.get(kind) or ("wrong_type" if kind.endswith(("_type", "_parsing")) else kind)
+        faults.append(Fault(prefix + pointer_to(error["loc"]), code if code in KNOWN else "wrong_value", ""))
+    return faults
+
+
+KNOWN: Final = frozenset(
+    {
+        "required",
+        "unknown_field",
+        "too_long",
+        "blank",
+        "too_many_items",
+        "too_few_items",
+        "wrong_form",
+        "not_one_of",
+        "not_a_date",
+        "not_a_uuid",
+        "wrong_type",
+        "control_character",
+        "float_refused",
+        "not_a_number",
+        "number_too_large",
+        "exactly_one",
+        "completed_before_started",
+    }
+)
+
+
+def is_malformed(invalid: ValidationError) -> bool:
+    """Whether the bytes are no JSON at all."""
+    return any(error["type"] == "json_invalid" for error in invalid.errors(include_url=False, include_input=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[T]):
+    """A body as it came and as it was understood."""
+
+    raw: bytes
+    value: T
+
+
+class JsonBody(Generic[T]):
+    """A dependency that reads a body as ``T``. Give ``documents`` to the route for its OpenAPI description."""
+
+    def __init__(self, type_: type[T], *, media_types: Sequence[str] = ("application/json",)) -> None:
+        self._adapter: TypeAdapter[T] = TypeAdapter(type_)
+        self._media_types = media_types
+        self.documents: dict[str, Any] = {
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {
+                        "schema": self._adapter.json_schema(ref_template="#/components/schemas/{model}")
+                    }
+                },
+            }
+        }
+
+    async def __call__(self, request: Request) -> Read[T]:
+        """The body. Raises EdgeRefusal: 400 when it cannot be parsed, 415 for another media type, 422 when it is wrong."""
+        media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if media_type not in self._media_types:
+            raise EdgeRefusal(415)
+        raw = await request.body()
+        return Read(raw, self.parse(raw))
+
+    def parse(self, raw: bytes, prefix: str = "") -> T:
+        """The value that the bytes say. Raises EdgeRefusal."""
+        try:
+            return self._adapter.validate_json(raw)
+        except ValidationError as invalid:
+            if is_malformed(invalid):
+                raise EdgeRefusal(400) from invalid
+            raise EdgeRefusal(422, faults_of(invalid, prefix)) from invalid
+
+
+def json_answer(
+    value: BaseModel | Mapping[str, Any] | Sequence[Any], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A JSON answer."""
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    return Response(orjson.dumps(plain), status, dict(headers or {}), "application/json")
+
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]

@@ -1,0 +1,55 @@
+"""Lists: an opaque cursor, a limit, and a link to what comes next."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Query, Request, Response
+
+from creditbank.errors import Fault
+from creditbank.web.bodies import json_answer
+from creditbank.web.problems import EdgeRefusal
+
+T = TypeVar("T")
+
+Limit = Annotated[int, Query(ge=1, le=500, description="most items on a page")]
+Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the page before")]
+
+
+def place_of(cursor: str | None) -> str | None:
+    """Where a page begins. Raises EdgeRefusal for a cursor that was not ours."""
+    if cursor is None:
+        return None
+    try:
+        place = base64.urlsafe_b64decode(cursor.encode("ascii") + b"==").decode()
+    except (binascii.Error, ValueError) as wrong:
+        raise EdgeRefusal(422, [Fault("?cursor", "unknown_cursor", "")]) from wrong
+    if "\0" in place:
+        raise EdgeRefusal(422, [Fault("?cursor", "unknown_cursor", "")])
+    return place
+
+
+def converted(cursor: str | None, to: Callable[[str], T]) -> T | None:
+    """Where a page begins, as ``to`` reads it. Raises EdgeRefusal for a cursor that was not ours."""
+    place = place_of(cursor)
+    if place is None:
+        return None
+    try:
+        return to(place)
+    except ValueError as wrong:
+        raise EdgeRefusal(422, [Fault("?cursor", "unknown_cursor", "")]) from wrong
+
+
+def page_answer(
+    request: Request, items: Sequence[T], limit: int, place: Callable[[T], str], show: Callable[[T], Any]
+) -> Response:
+    """A page of ``items``, of which one more than ``limit`` was asked for to know whether another page follows."""
+    shown, following = items[:limit], len(items) > limit
+    cursor = base64.urlsafe_b64encode(place(shown[-1]).encode()).decode().rstrip("=") if following else None
+    headers = {}
+    if cursor is not None:
+        headers["Link"] = f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'
+    return json_answer({"items": [show(item) for item in shown], "next": cursor}, headers=headers)

@@ -1,0 +1,198 @@
+"""Errors as RFC 9457 problems: one shape for everything that is refused or goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from creditbank.errors import Fault, Kind, Refusal
+from creditbank.web.sentences import Language, negotiate, sentence
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+_STATUS: Final[Mapping[Kind, int]] = {
+    Kind.INVALID: 422,
+    Kind.FORBIDDEN: 403,
+    Kind.NOT_FOUND: 404,
+    Kind.CONFLICT: 409,
+    Kind.PRECONDITION: 412,
+    Kind.GONE: 410,
+    Kind.TOO_MANY: 429,
+}
+
+# What the edge itself says, by status, where no noun has a word.
+_EDGE_CODES: Final[Mapping[int, str]] = {
+    400: "malformed_body",
+    401: "unauthenticated",
+    404: "no_such_route",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    422: "invalid_request",
+    428: "precondition_required",
+    500: "internal_error",
+    503: "too_busy",
+}
+
+_log = structlog.get_logger()
+
+
+class FaultOut(BaseModel):
+    """One thing wrong at one place of what was sent."""
+
+    pointer: str = Field(description="JSON Pointer (RFC 6901) into the body; `?name` for a query parameter")
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457: what was refused, why, and where."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "type": "urn:creditbank:problem:unknown_learner",
+                "title": "Nobody is known under what the achievement names as its learner.",
+                "status": 422,
+                "detail": "Nobody is known under what the achievement names as its learner.",
+                "instance": "urn:request:8d3f2b",
+                "code": "unknown_learner",
+                "errors": [
+                    {"pointer": "/learner", "code": "unknown_learner", "message": "Nobody is known under this."}
+                ],
+            }
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    errors: list[FaultOut] = []
+
+
+class EdgeRefusal(Exception):
+    """A refusal of the edge itself: a status of ``_EDGE_CODES``, with faults and headers where they help."""
+
+    def __init__(
+        self,
+        status: int,
+        faults: Sequence[Fault] = (),
+        *,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(code or _EDGE_CODES[status])
+        self.status = status
+        self.code = code or _EDGE_CODES[status]
+        self.faults = tuple(faults)
+        self.headers = dict(headers or {})
+
+
+def language_of(request: Request) -> Language:
+    """The language that this caller reads."""
+    return negotiate(request.headers.get("accept-language"))
+
+
+def problem_of(refusal: Refusal | EdgeRefusal, language: Language, instance: str) -> dict[str, Any]:
+    """The problem as JSON: the sentence of the code, and each fault at its place."""
+    if isinstance(refusal, Refusal):
+        status, terms, pointer = _STATUS[refusal.kind], refusal.terms(), refusal.pointer
+    else:
+        status, terms, pointer = refusal.status, {}, ""
+    text = sentence(refusal.code, language, terms)
+    faults = [
+        {"pointer": f.pointer, "code": f.code, "message": f.message or sentence(f.code, language)}
+        for f in refusal.faults
+    ]
+    if not faults and pointer:
+        faults = [{"pointer": pointer, "code": refusal.code, "message": text}]
+    return {
+        "type": f"urn:creditbank:problem:{refusal.code}",
+        "title": text,
+        "status": status,
+        "detail": text,
+        "instance": instance,
+        "code": refusal.code,
+        "errors": faults,
+    }
+
+
+def instance_of(request: Request) -> str:
+    """The request's own name, which support finds in the log."""
+    return f"urn:request:{request.scope.get('request_id', 'unknown')}"
+
+
+def respond(request: Request, refusal: Refusal | EdgeRefusal) -> Response:
+    """The answer to a refused request."""
+    language = language_of(request)
+    problem = problem_of(refusal, language, instance_of(request))
+    headers = {"Content-Language": language}
+    if isinstance(refusal, EdgeRefusal):
+        headers.update(refusal.headers)
+    return Response(orjson.dumps(problem), problem["status"], headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of this application a problem."""
+
+    @app.exception_handler(Refusal)
+    async def _refused(request: Request, refusal: Refusal) -> Response:
+        return respond(request, refusal)
+
+    @app.exception_handler(EdgeRefusal)
+    async def _refused_at_edge(request: Request, refusal: EdgeRefusal) -> Response:
+        return respond(request, refusal)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(request: Request, invalid: RequestValidationError) -> Response:
+        faults = [_fault_of_parameter(error) for error in invalid.errors()]
+        return respond(request, EdgeRefusal(422, faults))
+
+    @app.exception_handler(HTTPException)
+    async def _plain(request: Request, error: HTTPException) -> Response:
+        status = error.status_code if error.status_code in _EDGE_CODES else 500
+        return respond(request, EdgeRefusal(status, headers=error.headers))
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> Response:
+        _log.error("unexpected", error=type(error).__name__, exc_info=error)
+        return respond(request, EdgeRefusal(500))
+
+
+def _fault_of_parameter(error: Mapping[str, Any]) -> Fault:
+    where, *path = error["loc"]
+    name = "/".join(str(part) for part in path)
+    prefix = {"query": "?", "header": "header:", "path": "path:"}.get(str(where), "/")
+    return Fault(f"{prefix}{name}", "invalid_parameter", "")
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route: these statuses are problems, beside those that every route can answer."""
+    return {
+        status: {
+            "description": sentence(_EDGE_CODES.get(status, _OTHER.get(status, "refused")), "en"),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in sorted({400, 401, 403, 413, 422, 429, 500, 503, *statuses})
+    }
+
+
+_OTHER: Final[Mapping[int, str]] = {
+    403: "refused_forbidden",
+    404: "refused_not_found",
+    409: "refused_conflict",
+    410: "refused_gone",
+    412: "refused_precondition",
+    429: "refused_too_many",
+}

@@ -1,0 +1,26 @@
+"""Composition root of background work: which jobs there are and who does them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from creditbank.clock import Clock
+from creditbank.database.engine import Database
+from creditbank.jobs.housekeeping import HOUSEKEEPING, Housekeeping
+from creditbank.jobs.working import Handler, Worker
+from creditbank.publishing.actions import RESETTLE, Resettling
+from creditbank.rulesets.shelf import Shelf
+from creditbank.sealing import Vault
+from creditbank.settings import Settings
+from creditbank.web.metrics import Metrics
+
+
+def build_worker(
+    settings: Settings, database: Database, vault: Vault, shelf: Shelf, clock: Clock, metrics: Metrics
+) -> Worker:
+    """The worker with a handler for each kind of job."""
+    handlers: Mapping[str, Handler] = {
+        RESETTLE: Resettling(vault, shelf, clock, settings.zone),
+        HOUSEKEEPING: Housekeeping(clock, settings.idempotency_days),
+    }
+    return Worker(database, clock, handlers, metrics)

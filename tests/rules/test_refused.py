@@ -1,0 +1,344 @@
+"""Documents that are refused: where, and why (rules/v1 sections 2 and 15)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from creditbank.rules.document import read_documents
+from creditbank.rules.faults import SENTENCES, DocumentFault, DocumentRefused
+from tests.rules.writing import plain_document, rule
+
+HEADER = "ruleset: {lcb: rules/v1, id: town, version: 1, from: 2020-03-01, unit: {code: CR}}\n"
+
+
+def refusal(text: str | bytes, format: str = "yaml") -> tuple[DocumentFault, ...]:
+    """The faults of a text that is no good."""
+    with pytest.raises(DocumentRefused) as caught:
+        read_documents(text, format="json" if format == "json" else "yaml")
+    return caught.value.faults
+
+
+def shown(faults: tuple[DocumentFault, ...]) -> list[tuple[str, str, str]]:
+    """Pointer, class and case of each fault."""
+    return [(fault.pointer, fault.code, fault.reason) for fault in faults]
+
+
+RULE = "recognition: [{id: r, match: {%s}, grant: [{%s}]}]"
+MATCH = HEADER + RULE % ("%s", "credits: {fixed: 1}")
+GRANT = HEADER + RULE % ("kind: course", "%s")
+CREDITS = GRANT % "credits: {%s}"
+TEST = HEADER + "tests: [{name: t, as_of: 2024-01-01, given: [{%s}], then: {%s}}]"
+GIVEN = TEST % ("id: a, kind: course, provider: cn, completed: 2024-01-01%s", "a: [none]")
+THEN = TEST % ("id: a, kind: course, provider: cn, completed: 2024-01-01", "%s")
+
+# The text of the document, the pointer, the class, the case.
+TEXTS: list[tuple[str, str, str, str]] = [
+    # Text that two readers could read differently.
+    ("", "", "E0", "no_document"),
+    ("a: [1", "", "E0", "syntax"),
+    ("a: 1\n b: 2", "", "E0", "syntax"),
+    ("a: \x07", "", "E0", "syntax"),
+    ('a: "\\x07"', "/a", "E0", "control_character"),
+    ("--- \n", "", "E0", "null"),
+    ("a: {b: 1, b: 2}", "/a/b", "E0", "duplicate_key"),
+    ('a: {"é": 1, "e\u0301": 2}', "/a/é", "E0", "duplicate_key"),
+    ("a: &x 1\nb: *x", "/b", "E0", "alias"),
+    ("a: &x [*x]", "/a/0", "E0", "alias"),
+    ("a: 1.5", "/a", "E0", "float"),
+    ("a: [1, -2e3]", "/a/1", "E0", "float"),
+    ("a: .inf", "/a", "E0", "float"),
+    ("a: no", "/a", "E0", "ambiguous"),
+    ("a: [On]", "/a/0", "E0", "ambiguous"),
+    ("a: True", "/a", "E0", "ambiguous"),
+    ("a: N", "/a", "E0", "ambiguous"),
+    ("a: 1:30", "/a", "E0", "ambiguous"),
+    ("a: 010", "/a", "E0", "ambiguous"),
+    ("a: 0x1F", "/a", "E0", "ambiguous"),
+    ("a: 1_000", "/a", "E0", "ambiguous"),
+    ("a: +1", "/a", "E0", "ambiguous"),
+    ("a: 2024-1-5", "/a", "E0", "ambiguous"),
+    ("a: 2024-01-05 10:00:00", "/a", "E0", "ambiguous"),
+    ("a: 2024-02-30", "/a", "E0", "not_a_date"),
+    ("a: 12345678901234567890", "/a", "E0", "not_a_number"),
+    ("a:", "/a", "E0", "null"),
+    ("a: ~", "/a", "E0", "null"),
+    ("a: null", "/a", "E0", "null"),
+    ("no: 1", "/no", "E0", "key_type"),
+    ("3: 1", "/3", "E0", "key_type"),
+    ("? [x]\n: 1", "", "E0", "key_type"),
+    ("a: !!python/object:os.system x", "/a", "E0", "tag"),
+    ("a: !!binary eA==", "/a", "E0", "tag"),
+    ("a: [[[[[[[[1]]]]]]]]", "/a/0/0/0/0/0/0/0", "E0", "too_deep"),
+    ("[" * 100_000, "/0/0/0/0/0/0/0/0/0", "E0", "too_deep"),
+    # The document and its header.
+    ("- 1", "", "E0", "wrong_type"),
+    ("{}", "/ruleset", "E0", "missing"),
+    (HEADER + "rules: []", "/rules", "E0", "unknown_key"),
+    (HEADER + "a/b~c: 1", "/a~1b~0c", "E0", "unknown_key"),
+    (HEADER.replace("rules/v1", "rules/v2"), "/ruleset/lcb", "E0", "not_one_of"),
+    (HEADER.replace("version: 1, ", ""), "/ruleset/version", "E0", "missing"),
+    (HEADER.replace("version: 1", "version: 0"), "/ruleset/version", "E0", "out_of_range"),
+    (HEADER.replace("version: 1", 'version: "1"'), "/ruleset/version", "E0", "wrong_type"),
+    (HEADER.replace("version: 1", "version: true"), "/ruleset/version", "E0", "wrong_type"),
+    (HEADER.replace("id: town", "id: Town"), "/ruleset/id", "E0", "wrong_form"),
+    (HEADER.replace("id: town", f"id: {'x' * 65}"), "/ruleset/id", "E0", "wrong_form"),
+    (HEADER.replace("id: town", "id: 7"), "/ruleset/id", "E0", "wrong_type"),
+    (HEADER.replace("2020-03-01", "spring"), "/ruleset/from", "E0", "not_a_date"),
+    (HEADER.replace("2020-03-01", "2020-03-01, until: 2020-03-01"), "/ruleset/until", "E0", "empty_interval"),
+    (HEADER.replace("CR", "2024-01-01"), "/ruleset/unit/code", "E0", "wrong_type"),
+    (HEADER.replace("code: CR", "code: CR, round: up"), "/ruleset/unit/round", "E0", "not_one_of"),
+    (HEADER.replace("code: CR", "code: CR, step: 0"), "/ruleset/unit/step", "E8", "not_positive"),
+    (HEADER.replace("code: CR", 'code: CR, step: "1/3"'), "/ruleset/unit/step", "E8", "step_too_fine"),
+    (HEADER.replace("code: CR", 'code: CR, step: "1/0"'), "/ruleset/unit/step", "E0", "not_a_number"),
+    (HEADER.replace("code: CR", 'code: CR, step: "1e-1"'), "/ruleset/unit/step", "E0", "not_a_number"),
+    (HEADER + "title: {}", "/title", "E0", "empty"),
+    (HEADER + "title: {fr: titre}", "/title/fr", "E0", "unknown_key"),
+    # Definitions.
+    (HEADER + "scales: {pct: {}}", "/scales/pct/grades", "E0", "missing"),
+    (HEADER + "scales: {Pct: {grades: {}}}", "/scales/Pct", "E0", "wrong_form"),
+    (HEADER + "scales: {us: {grades: {A: good}}}", "/scales/us/grades/A", "E0", "not_a_number"),
+    (HEADER + 'levels: {eqf: {"3": 9}}', "/levels/eqf/3", "E0", "out_of_range"),
+    (HEADER + 'levels: {eqf: {"3": "3"}}', "/levels/eqf/3", "E0", "wrong_type"),
+    (HEADER + "registers: {r: {}}", "/registers/r", "E0", "alternatives"),
+    (HEADER + "registers: {r: {external: true, entries: []}}", "/registers/r", "E0", "alternatives"),
+    (HEADER + "registers: {r: {external: false}}", "/registers/r/external", "E0", "not_one_of"),
+    (HEADER + "registers: {r: {entries: {code: X}}}", "/registers/r/entries/provider", "E0", "missing"),
+    (HEADER + "registers: {r: {entries: {provider: us, from: 2024-01-01, until: 2023-01-01}}}",
+     "/registers/r/entries/0/until", "E0", "empty_interval"),
+    # Recognition.
+    (HEADER + "recognition: [{match: {}, grant: {credits: {fixed: 1}}}]", "/recognition/0/id", "E0", "missing"),
+    (HEADER + "recognition: [{id: r, match: {}}]", "/recognition/0", "E0", "grants_missing"),
+    (HEADER + "recognition: [{id: r, match: {}, effect: allow, grant: {credits: {fixed: 1}}}]",
+     "/recognition/0/effect", "E0", "not_one_of"),
+    (HEADER + "recognition: [{id: r, match: {}, priority: high, grant: {credits: {fixed: 1}}}]",
+     "/recognition/0/priority", "E0", "wrong_type"),
+    (HEADER + "recognition: [{id: r, match: {}, grant: {credits: {fixed: 1}}}, "
+     "{id: r, match: {}, grant: {credits: {fixed: 1}}}]", "/recognition/1/id", "E0", "duplicate_id"),
+    (MATCH % "color: red", "/recognition/0/match/color", "E0", "unknown_key"),
+    (MATCH % "kind: []", "/recognition/0/match/kind", "E0", "empty"),
+    (MATCH % "kind: 3", "/recognition/0/match/kind", "E0", "wrong_type"),
+    (MATCH % 'kind: [a, ""]', "/recognition/0/match/kind/1", "E0", "empty"),
+    (MATCH % "provider: /cn", "/recognition/0/match/provider", "E0", "wrong_form"),
+    (MATCH % "provider: cn/CQ", "/recognition/0/match/provider", "E0", "wrong_form"),
+    (MATCH % "category: math/", "/recognition/0/match/category", "E0", "wrong_form"),
+    (MATCH % "hours: {}", "/recognition/0/match/hours", "E0", "empty_range"),
+    (MATCH % "hours: {min: 3, below: 3}", "/recognition/0/match/hours", "E0", "empty_range"),
+    (MATCH % "hours: 3", "/recognition/0/match/hours", "E0", "wrong_type"),
+    (MATCH % "grade: {min: 3}", "/recognition/0/match/grade/scale", "E0", "missing"),
+    (MATCH % "grade: {scale: pct, min: 60}", "/recognition/0/match/grade/scale", "E1", "unknown_reference"),
+    (MATCH % "accredited: niie", "/recognition/0/match/accredited", "E1", "unknown_reference"),
+    (MATCH % "assurance: sure", "/recognition/0/match/assurance", "E0", "not_one_of"),
+    # Grants.
+    (GRANT % "unit: U", "/recognition/0/grant/0/credits", "E0", "missing"),
+    (GRANT % 'unit: "blanket:", credits: {fixed: 1}', "/recognition/0/grant/0/unit", "E0", "wrong_form"),
+    (GRANT % "category: 3, credits: {fixed: 1}", "/recognition/0/grant/0/category", "E0", "wrong_type"),
+    (CREDITS % "", "/recognition/0/grant/0/credits", "E0", "alternatives"),
+    (CREDITS % "fixed: 1, native: 1", "/recognition/0/grant/0/credits", "E0", "alternatives"),
+    (CREDITS % "fixed: -1", "/recognition/0/grant/0/credits/fixed", "E0", "out_of_range"),
+    (CREDITS % "fixed: a lot", "/recognition/0/grant/0/credits/fixed", "E0", "not_a_number"),
+    (CREDITS % 'fixed: "1.25"', "/recognition/0/grant/0/credits/fixed", "E8", "off_step"),
+    (CREDITS % 'fixed: 1, step: "0.3"', "/recognition/0/grant/0/credits/fixed", "E8", "off_step"),
+    (CREDITS % 'fixed: "1/3", round: none', "/recognition/0/grant/0/credits/fixed", "E8", "off_step"),
+    (CREDITS % 'fixed: 1, at_most: "1/3", round: none', "/recognition/0/grant/0/credits/at_most", "E8", "off_step"),
+    (CREDITS % 'native: 1, at_least: "0.3"', "/recognition/0/grant/0/credits/at_least", "E8", "off_step"),
+    (CREDITS % "native: 0", "/recognition/0/grant/0/credits/native", "E8", "not_positive"),
+    (CREDITS % "native: -1", "/recognition/0/grant/0/credits/native", "E8", "not_positive"),
+    (CREDITS % "per_hour: 0", "/recognition/0/grant/0/credits/per_hour", "E8", "not_positive"),
+    (CREDITS % "per_hour: 30, round: none", "/recognition/0/grant/0/credits/round", "E8", "round_none"),
+    (CREDITS % 'native: 1, step: "0.0005"', "/recognition/0/grant/0/credits/step", "E8", "step_too_fine"),
+    (CREDITS % "native: 2000000000", "/recognition/0/grant/0/credits/native", "E0", "not_a_number"),
+    (HEADER + "unique: {keep: worst}", "/unique/keep", "E0", "not_one_of"),
+    # Tests.
+    (HEADER + "tests: [{as_of: 2024-01-01, given: [], then: {}}]", "/tests/0/name", "E0", "missing"),
+    (GIVEN % ", color: red", "/tests/0/given/0/color", "E0", "unknown_key"),
+    (GIVEN % ", grade: {}", "/tests/0/given/0/grade", "E0", "alternatives"),
+    (GIVEN % ", grade: {us: A, uk: B}", "/tests/0/given/0/grade", "E0", "alternatives"),
+    (GIVEN % ", hours: -3", "/tests/0/given/0/hours", "E0", "out_of_range"),
+    (GIVEN % ", shelf_life: 5 years", "/tests/0/given/0/shelf_life", "E0", "wrong_form"),
+    (THEN % "total: all", "/tests/0/then/total", "E0", "not_a_number"),
+    (THEN % "a: []", "/tests/0/then/a", "E0", "wrong_outcome"),
+    (THEN % "a: [perhaps]", "/tests/0/then/a", "E0", "wrong_outcome"),
+    (THEN % "a: [1, {}]", "/tests/0/then/a", "E0", "wrong_outcome"),
+    (HEADER + "tests: [{name: t, as_of: 2024-01-01, given: [{id: a, kind: c, provider: p, completed: 2024-01-01}, "
+     "{id: a, kind: c, provider: p, completed: 2024-01-01}], then: {}}]", "/tests/0/given/1/id", "E0", "duplicate_id"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "pointer", "code", "reason"), TEXTS, ids=[f"{c[3]} {c[0][-30:]!r}" for c in TEXTS])
+def test_a_document_is_refused(text: str, pointer: str, code: str, reason: str) -> None:
+    assert (pointer, code, reason) in shown(refusal(text))
+
+
+LATER: list[tuple[str, str]] = [
+    *[
+        (f"{HEADER}{name}: {{}}", f"/{name}")
+        for name in ("calendars", "grade_conversions", "tables", "groups", "limits", "validity", "programmes",
+                     "unit_conversions", "transition")
+    ],
+    (HEADER.replace("unit:", "clock: {limits: submitted}, unit:"), "/ruleset/clock/limits"),
+    (HEADER.replace("unit:", "clock: {programme: applied}, unit:"), "/ruleset/clock/programme"),
+    (HEADER.replace("unit:", "layer: national, unit:"), "/ruleset/layer"),
+    (HEADER.replace("unit:", "extends: national@2, unit:"), "/ruleset/extends"),
+    (HEADER.replace("unit:", "after_redemption: write_off, unit:"), "/ruleset/after_redemption"),
+    (HEADER.replace("unit:", "migrations: {a: b}, unit:"), "/ruleset/migrations"),
+    *[
+        (MATCH % f"{name}: [{{}}]", f"/recognition/0/match/{name}")
+        for name in ("age", "tags", "where", "all", "any")
+    ],
+    (MATCH % "n: 2, of: []", "/recognition/0/match/n"),
+    (MATCH % "n: 2, of: []", "/recognition/0/match/of"),
+    *[
+        (HEADER + f"recognition: [{{id: r, match: {{}}, effect: {effect}}}]", "/recognition/0/effect")
+        for effect in ("deny", "review", "conditional")
+    ],
+    *[
+        (HEADER + f"recognition: [{{id: r, match: {{}}, {name}: x, grant: {{credits: {{fixed: 1}}}}}}]",
+         f"/recognition/0/{name}")
+        for name in ("condition", "exception_to", "group", "from", "until")
+    ],
+    (GRANT % "pool: {per: lifetime}, credits: {fixed: 1}", "/recognition/0/grant/0/pool"),
+    (GRANT % "grade: it-to-local, credits: {fixed: 1}", "/recognition/0/grant/0/grade"),
+    (CREDITS % 'bands: [["30", "1"]]', "/recognition/0/grant/0/credits/bands"),
+    (CREDITS % "table: t, key: code", "/recognition/0/grant/0/credits/table"),
+    (HEADER + "unique: {key: learning}", "/unique/key"),
+    (THEN % "programme: {}", "/tests/0/then/programme"),
+    (THEN % "convert: []", "/tests/0/then/convert"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "pointer"), LATER, ids=[case[1] for case in LATER])
+def test_what_is_not_built_is_refused_by_name_and_never_ignored(text: str, pointer: str) -> None:
+    assert (pointer, "E0", "not_built_yet") in shown(refusal(text))
+
+
+def test_harmless_defaults_of_what_is_not_built_are_taken() -> None:
+    header = {
+        "clock": {"recognition": "completed", "limits": "completed", "programme": "enrolled"},
+        "layer": "institution",
+        "after_redemption": "review",
+    }
+    document = plain_document(rule(effect="grant"), header=header, unique={"key": "unit"})
+
+    assert read_documents(json.dumps(document), format="json")[0].model.recognition[0].id == "course"
+
+
+JSON: list[tuple[str, str, str]] = [
+    ('{"a": 1.5}', "/a", "float"),
+    ('{"a": [1e3]}', "/a/0", "float"),
+    ('{"a": NaN}', "/a", "float"),
+    ('{"a": null}', "/a", "null"),
+    ('{"a": 1, "a": 2}', "/a", "duplicate_key"),
+    ('{"a": 1, " a": 2}', "/a", "duplicate_key"),
+    ('{"a": "\\u0000"}', "/a", "control_character"),
+    ('{"a": "\\ud800"}', "/a", "control_character"),
+    ('{"a": [[[[[[[[1]]]]]]]]}', "/a/0/0/0/0/0/0/0", "too_deep"),
+    ("[" * 100_000, "", "too_deep"),
+    ('{"a": ', "", "syntax"),
+    ("", "", "syntax"),
+    ('{"a": ' + "9" * 5000 + "}", "", "syntax"),
+]
+
+
+@pytest.mark.parametrize(("text", "pointer", "reason"), JSON, ids=[c[0][:30] for c in JSON])
+def test_json_is_refused_likewise(text: str, pointer: str, reason: str) -> None:
+    faults = refusal(text, "json")
+
+    assert (pointer, "E0", reason) in shown(faults)
+    assert {fault.line for fault in faults} == {None}
+
+
+def test_a_text_that_is_too_large_or_not_utf8_is_refused_before_it_is_read() -> None:
+    assert shown(refusal(b" " * (32 * 1024 * 1024 + 1))) == [("", "E0", "too_large")]
+    assert shown(refusal(b"a: \xff")) == [("", "E0", "not_utf8")]
+
+
+def test_every_fault_of_a_stage_is_reported_with_its_line() -> None:
+    text = (
+        "ruleset:\n"
+        "  lcb: rules/v1\n"
+        "  id: Town\n"
+        "  version: 1\n"
+        "  from: 2020-03-01\n"
+        "  unit:\n"
+        "    code: CR\n"
+        "recognition:\n"
+        "  - id: r\n"
+        "    match: {tags: [x]}\n"
+        "    grant:\n"
+        "      - credits:\n"
+        "          native: 1\n"
+        "          speed: 2\n"
+    )
+
+    assert [(f.pointer, f.line, f.reason) for f in refusal(text)] == [
+        ("/ruleset/id", 3, "wrong_form"),
+        ("/recognition/0/match/tags", 10, "not_built_yet"),
+        ("/recognition/0/grant/0/credits/speed", 14, "unknown_key"),
+    ]
+
+
+def test_the_line_of_what_is_missing_is_that_of_its_object() -> None:
+    (fault,) = refusal("\n" + HEADER.replace("version: 1, ", ""))
+
+    assert (fault.pointer, fault.line) == ("/ruleset/version", 2)
+
+
+def test_faults_name_their_document() -> None:
+    second = HEADER.replace("version: 1", "version: two")
+
+    assert [(f.document, f.pointer, f.line) for f in refusal(f"{HEADER}---\n{second}")] == [(1, "/ruleset/version", 3)]
+
+
+def test_one_version_given_twice_is_refused() -> None:
+    assert shown(refusal(f"{HEADER}---\n{HEADER}")) == [("/ruleset/version", "E7", "same_version")]
+
+
+@pytest.mark.parametrize("reason", SENTENCES)
+def test_every_case_has_a_sentence_in_both_languages(reason: str) -> None:
+    code, english, chinese = SENTENCES[reason]
+
+    assert code[0] == "E" and code[1:].isdigit()
+    assert english.endswith(".")
+    assert chinese.endswith("。")
+    assert [part.split("}")[0].removesuffix("_zh") for part in english.split("{")[1:]] == [
+        part.split("}")[0].removesuffix("_zh") for part in chinese.split("{")[1:]
+    ] or reason == "ambiguous"
+
+
+def test_a_sentence_names_what_is_wrong() -> None:
+    (fault,) = refusal(HEADER + "limits: []")
+
+    assert fault.message == {
+        "en": "limits is part of rules/v1 but not built yet.",
+        "zh": "limits 属于 rules/v1，但尚未实现。",
+    }
+    assert "limits" in str(DocumentRefused([fault]))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: 3", 3),
+        ("a: -3", -3),
+        ('a: "no"', "no"),
+        ("a: 'on'", "on"),
+        ("a: nothing", "nothing"),
+        ("a: none", "none"),
+        ("a: 2/3", "2/3"),
+        ("a: 12/2023 s. 4", "12/2023 s. 4"),
+        ("a: <=5", "<=5"),
+        ("a: true", True),
+        ('a: " x "', "x"),
+        ("a: !!str 5", "5"),
+        ("a: 经营学原论", "经营学原论"),
+    ],
+)
+def test_plain_values_are_read_as_anyone_would(text: str, value: Any) -> None:
+    from creditbank.rules.source import read_sources
+
+    (source,) = read_sources(text, "yaml")
+
+    assert (source.value, source.findings) == ({"a": value}, [])
