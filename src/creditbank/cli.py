@@ -15,7 +15,7 @@ from uuid import UUID
 import httpx
 import typer
 import uvicorn
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.engine import make_url
@@ -160,7 +160,7 @@ def openapi(
     check: Annotated[Path | None, typer.Option(help="compare with this file instead of printing")] = None,
 ) -> None:
     """Print the OpenAPI document."""
-    fresh = [base64.b64encode(secrets.token_bytes(32)).decode() for _ in range(2)]
+    fresh = [SecretStr(base64.b64encode(secrets.token_bytes(32)).decode()) for _ in range(2)]
     settings = Settings(sealing_secret=fresh[0], lookup_secret=fresh[1], database_url="sqlite+aiosqlite:///:memory:")
     text = json.dumps(openapi_document(settings), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     if check is None:

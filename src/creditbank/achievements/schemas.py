@@ -37,7 +37,7 @@ class StatementIn(Body):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "description": "`accredited`, `recognised`, `provider_type` and `status` are the bank's to say, not the provider's."
+            "description": "`accredited`, `recognised`, `provider_type` and `status` are the bank's to say."
         }
     )
 
@@ -69,10 +69,10 @@ class StatementIn(Body):
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] | None = None
     learning: Token | None = Field(default=None, description="identity of the learning itself, where one is known")
     shelf_life: Duration | None = None
-    tags: Annotated[list[Token], Field(max_length=32)] = []
-    conditions_met: Annotated[list[Identifier], Field(max_length=32)] = []
-    facts: Annotated[dict[Identifier, FactValue], Field(max_length=_FACTS_MAX)] = {}
-    evidence: Annotated[list[Evidence], Field(max_length=16)] = []
+    tags: Annotated[list[Token], Field(default_factory=list, max_length=32)]
+    conditions_met: Annotated[list[Identifier], Field(default_factory=list, max_length=32)]
+    facts: Annotated[dict[Identifier, FactValue], Field(default_factory=dict, max_length=_FACTS_MAX)]
+    evidence: Annotated[list[Evidence], Field(default_factory=list, max_length=16)]
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -81,7 +81,7 @@ class StatementIn(Body):
         return self
 
     def content(self, assurance: str) -> dict[str, Any]:
-        """The statement as it is stored, but for its provider: absent and empty fields left out, so equals are equal."""
+        """The statement as stored, but for its provider: absent and empty fields left out, so that equals are equal."""
         dumped = self.model_dump(mode="json", exclude_none=True, include=set(StatementIn.model_fields))
         kept = {name: value for name, value in dumped.items() if value not in ([], {})}
         if "grade" in kept:

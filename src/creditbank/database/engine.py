@@ -95,6 +95,8 @@ def _postgresql_engine(url: str, pool_size: int, pooler: str) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=30,
         pool_use_lifo=True,
+        # What is bound to a statement may be about a person: errors and logs do not show it.
+        hide_parameters=True,
         json_serializer=_dump,
         json_deserializer=orjson.loads,
         connect_args=arguments,
@@ -107,6 +109,8 @@ def _sqlite_engine(url: str, *, begin: str, pool_size: int) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=60,
+        # What is bound to a statement may be about a person: errors and logs do not show it.
+        hide_parameters=True,
         json_serializer=_dump,
         json_deserializer=orjson.loads,
         connect_args={"timeout": 30},

@@ -60,11 +60,13 @@ async def make_month_partitions(connection: AsyncConnection, table: str, now: da
     for _ in range(ahead + 1):
         following = (year + month // 12, month % 12 + 1)
         name = f"{table}_{year:04d}_{month:02d}"
+        begins, ends = f"{year:04d}-{month:02d}-01Z", f"{following[0]:04d}-{following[1]:02d}-01Z"
+        year, month = following
+        # A month whose rows already stand in the catch-all stays there: a partition could not take them.
+        early = text(f"select exists (select 1 from {table}_other where at >= '{begins}' and at < '{ends}')")  # noqa: S608 (names and days of our own)
+        if (await connection.execute(early)).scalar_one():
+            continue
         # Names and bounds come from the calendar and the code; DDL takes no parameters.
         await connection.execute(
-            text(
-                f"create table if not exists {name} partition of {table} "
-                f"for values from ('{year:04d}-{month:02d}-01Z') to ('{following[0]:04d}-{following[1]:02d}-01Z')"
-            )
+            text(f"create table if not exists {name} partition of {table} for values from ('{begins}') to ('{ends}')")
         )
-        year, month = following

@@ -144,5 +144,5 @@ def skip_locked(connection: AsyncConnection, statement: Any) -> Any:
 
 
 def under(column: Column[Any], path: str) -> ColumnElement[bool]:
-    """``column`` holds ``path`` or a path below it, found by the index: ``/`` is followed by ``0`` in the code table."""
+    """``column`` holds ``path`` or a path below it, found by the index: ``0`` is what follows ``/`` in ASCII."""
     return (column == path) | ((column >= path + "/") & (column < path + "0"))

@@ -237,7 +237,7 @@ async def revoke(
     actor: Actor,
     today: date,
 ) -> Recorded:
-    """Say that an achievement does not hold (any more) and settle its learner; ``effective`` is from when, today if None.
+    """Say that an achievement does not hold (any more) and settle its learner; ``effective`` is the day, else today.
 
     Raises AchievementNotFound, AchievementRevoked.
     """

@@ -65,7 +65,7 @@ async def lease(connection: AsyncConnection, now: datetime) -> Job | None:
 
 
 async def advance(connection: AsyncConnection, job: Job, step: Step, now: datetime) -> None:
-    """Write where the work stands, in the transaction of the step itself. Raises LeaseLost, and then nothing is kept."""
+    """Write where the work stands, in the transaction of the step. Raises LeaseLost, and then nothing is kept."""
     values: dict[str, Any] = {"progress": dict(step.progress), "lease_until": now + LEASE, "attempts": 0}
     if step.is_done:
         values.update(state="done", lease_until=None, dedup_key=None, ended_at=now, error=None)

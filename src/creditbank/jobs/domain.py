@@ -44,4 +44,5 @@ def next_try(attempts: int, now: datetime) -> datetime | None:
     """When a job that failed is tried again: later each time; None when it has been tried often enough."""
     if attempts >= ATTEMPTS_MAX:
         return None
-    return now + min(_BACKOFF * 2 ** (attempts - 1), _BACKOFF_MAX)
+    doubled: int = 2 ** (attempts - 1)
+    return now + min(_BACKOFF * doubled, _BACKOFF_MAX)

@@ -57,7 +57,7 @@ class AccountIn(Body):
 class LearnerIn(AccountIn):
     """A new account."""
 
-    identities: Annotated[list[IdentityIn], Field(max_length=8)] = []
+    identities: Annotated[list[IdentityIn], Field(default_factory=list, max_length=8)]
 
 
 class LearnerChange(Body):

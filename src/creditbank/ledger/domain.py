@@ -266,9 +266,8 @@ def digest(posting: Posting) -> bytes:
 
 def broken_link(postings: Iterable[Posting]) -> Posting | None:
     """The first posting whose place, predecessor or content is not what its hash says; None when the chain holds."""
-    previous, seq = NO_POSTING, 0
-    for posting in postings:
-        seq += 1
+    previous = NO_POSTING
+    for seq, posting in enumerate(postings, start=1):
         if posting.seq != seq or posting.previous != previous or digest(posting) != posting.hash:
             return posting
         previous = posting.hash

@@ -78,7 +78,7 @@ async def lots_of(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> d
 async def page_of_lots(
     connection: AsyncConnection, learner_id: UUID, *, given_by: str | None, after: UUID | None, limit: int
 ) -> list[Lot]:
-    """The learner's lots, oldest first, those beyond ``after``; only what a provider and those under it gave if said."""
+    """The learner's lots, oldest first, those beyond ``after``; only those given by a provider's subtree if said."""
     statement = _all_lots().where(lots.c.learner_id == learner_id).order_by(lots.c.id).limit(limit)
     if given_by is not None:
         statement = statement.where(under(lots.c.provider, given_by))

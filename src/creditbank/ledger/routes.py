@@ -84,7 +84,7 @@ async def list_lots(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """A learner's lots, oldest first, with where their credits are. A provider sees those it and those under it gave."""
+    """A learner's lots, oldest first, with where their credits are. A provider sees those that its subtree gave."""
     after = converted(cursor, UUID)
     async with edge.database.read() as connection:
         found = await queries.page_of_lots(connection, id, given_by=actor.provider, after=after, limit=limit + 1)

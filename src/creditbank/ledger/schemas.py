@@ -12,7 +12,7 @@ from creditbank.ledger.domain import Account, Lot, Posting
 
 
 class LotOut(BaseModel):
-    """The credits of one grant, and where they are now; amounts are decimal texts, accounts that stand at 0 left out."""
+    """The credits of one grant, and where they are now, as decimal texts; accounts that stand at 0 are left out."""
 
     id: UUID
     decision: UUID

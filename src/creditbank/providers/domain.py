@@ -74,6 +74,16 @@ class UnknownProvider(Refusal):
 
 
 @dataclass(eq=False, kw_only=True)
+class UnknownProviderType(Refusal):
+    """The bank has no such type of provider."""
+
+    code = "unknown_provider_type"
+    kind = Kind.INVALID
+    given: str
+    pointer: str = "/provider_type"
+
+
+@dataclass(eq=False, kw_only=True)
 class UnknownParent(Refusal):
     """The institution above the new one is not there."""
 

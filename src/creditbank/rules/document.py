@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from itertools import islice
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import (
@@ -447,6 +448,10 @@ class RuleSetDocument(Titled):
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
 
+MOST_FAULTS: Final = 200
+"""Nobody mends more at once, and a text of 32 MB can have a fault in every byte."""
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
     """A document that was taken: its model, and the plain values it was read from."""
@@ -458,7 +463,8 @@ class ParsedDocument:
 def read_documents(text: str | bytes, *, format: Format = "yaml") -> list[ParsedDocument]:
     """Read and check every document of a text: shape, references, numbers (rules/v1 sections 2 and 15).
 
-    Raises DocumentRefused with every fault that was found; the faults of one stage hide those of the next.
+    Raises DocumentRefused with the faults that were found, at most ``MOST_FAULTS``; the faults of one stage hide those
+    of the next.
     """
     sources = read_sources(text, format)
     parsed: list[ParsedDocument] = []
@@ -474,7 +480,12 @@ def read_documents(text: str | bytes, *, format: Format = "yaml") -> list[Parsed
         if format == "yaml":
             with_lines(text, sources)
         raise DocumentRefused(
-            [f.as_fault(source.index, source.line(f.path)) for source in sources for f in source.findings]
+            [
+                finding.as_fault(source.index, source.line(finding.path))
+                for source, finding in islice(
+                    ((source, finding) for source in sources for finding in source.findings), MOST_FAULTS
+                )
+            ]
         )
     return parsed
 

@@ -43,7 +43,7 @@ def explain_decision(decision: Decision | Trace, language: Language = "en") -> s
             parts.append(_REASONS[trace["reason"]][language])
             return _subject(rule, language) + _JOIN[language].join(parts)
         case _:
-            lots = [f"{lot['unit']}: {explain_lot(lot, language)}" for lot in trace.get("lots", ())]
+            lots = [_subject(lot["unit"], language) + explain_lot(lot, language) for lot in trace.get("lots", ())]
             return _subject(rule, language) + _JOIN[language].join(lots)
 
 

@@ -32,9 +32,10 @@ _FLOAT: Final = re.compile(
     r"[-+]?(\d[\d_]*\.?[\d_]*|\.[\d_]+)([eE][-+]?\d+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", re.ASCII
 )
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
-# Whatever some version of YAML takes for a boolean or a number that looks otherwise, such as 1:30 for ninety.
+# Whatever some version of YAML takes for a boolean or a number that looks otherwise, such as 1:30 for ninety. The
+# letters y and n are texts to every reader in use, and n is a key of the language.
 _TRAP: Final = re.compile(
-    r"(?:y|n|yes|no|on|off|true|false)|[-+]?0[xob][\da-f_]+|[-+]?\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?|[-+]?\d[\d_]*|=|<<"
+    r"(?:yes|no|on|off|true|false)|[-+]?0[xob][\da-f_]+|[-+]?\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?|[-+]?\d[\d_]*|=|<<"
     r"|\d{4}-\d{1,2}-\d{1,2}([tT \t].*)?",
     re.ASCII | re.IGNORECASE,
 )

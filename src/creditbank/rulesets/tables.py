@@ -44,8 +44,8 @@ rule_set_versions = Table(
     info={"dist": "reference"},
 )
 
-# One row: this version governs these days, as the bank held it in that time (rules/v1 section 12). Two rows of one rule
-# set never overlap in both times: EXCLUDE on PostgreSQL, a trigger on SQLite. A row only ever has its known time closed.
+# One row: this version governs these days, as the bank held it in that time (rules/v1 section 12). Two rows of one
+# rule set never overlap in both times: EXCLUDE on PostgreSQL, a trigger on SQLite. Only its known time is ever closed.
 rule_set_publications = Table(
     "rule_set_publications",
     metadata,

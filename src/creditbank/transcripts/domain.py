@@ -69,7 +69,7 @@ def compose(
 ) -> Transcript:
     """The transcript of what stands: achievements by completion, each with its credits and their reasons.
 
-    ``decisions`` are the latest for each (rule set, binding), with traces. Credits of a combination stand with its lead.
+    ``decisions`` are the latest for each (rule set, binding), with traces. A combination's credits stand with its lead.
     """
     standing = [d for d in decisions if d.effect != WITHDRAWN]
     by_id = {d.id: d for d in standing}

@@ -104,7 +104,7 @@ class JsonBody(Generic[T]):
         }
 
     async def __call__(self, request: Request) -> Read[T]:
-        """The body. Raises EdgeRefusal: 400 when it cannot be parsed, 415 for another media type, 422 when it is wrong."""
+        """The body. Raises EdgeRefusal: 400 when it cannot be parsed, 415 for another media type, 422 when wrong."""
         media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if media_type not in self._media_types:
             raise EdgeRefusal(415)

@@ -165,19 +165,19 @@ async def once(
         async with edge.database.write() as connection:
             # The claim holds everybody else with this key until the answer is stored beside it.
             claim = to_row(attempt, Answer(0, b""), edge.clock())
-            if await insert_new(connection, idempotency_records, [claim]):
-                answer = await work(connection)
+            is_first = bool(await insert_new(connection, idempotency_records, [claim]))
+            if is_first:
+                found: Answer | Refusal = (answer := await work(connection))
                 await update_rows(connection, idempotency_records, [to_row(attempt, answer, edge.clock())], ("key",))
-                replayed = None
             else:
-                replayed = (await recall(connection, edge, [attempt]))[attempt.key]
+                found = (await recall(connection, edge, [attempt]))[attempt.key]
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
             raise KeyInFlight from error
         raise
-    if isinstance(replayed, Refusal):
-        raise replayed
-    return replayed.response(replayed=True) if replayed else answer.response()
+    if isinstance(found, Refusal):
+        raise found
+    return found.response(replayed=not is_first)
 
 
 async def forget(connection: AsyncConnection, before: datetime) -> int:

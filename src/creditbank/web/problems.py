@@ -137,7 +137,7 @@ def respond(request: Request, refusal: Refusal | EdgeRefusal) -> Response:
     """The answer to a refused request."""
     language = language_of(request)
     problem = problem_of(refusal, language, instance_of(request))
-    headers = {"Content-Language": language}
+    headers: dict[str, str] = {"Content-Language": language}
     if isinstance(refusal, EdgeRefusal):
         headers.update(refusal.headers)
     return Response(orjson.dumps(problem), problem["status"], headers, MEDIA_TYPE)
