@@ -1,1 +1,1 @@
-"""What there is to name: kinds of achievement, categories, types of provider; later offerings and resources."""
+"""What the bank offers to be named: its public code lists; later offerings and resources."""

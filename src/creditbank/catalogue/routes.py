@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from creditbank.catalogue.codes import ListName, code_list
+from creditbank.codes import ListName, code_list
 from creditbank.web.bodies import json_answer
 from creditbank.web.problems import documented
 

@@ -14,7 +14,7 @@ from creditbank.access.domain import Actor
 from creditbank.access.guards import require
 from creditbank.achievements.domain import cap_assurance
 from creditbank.achievements.schemas import AchievementOut, AmendmentIn, RevocationIn
-from creditbank.catalogue.codes import code_list
+from creditbank.codes import code_list
 from creditbank.errors import Fault, Refusal
 from creditbank.intake.actions import Desk, Outcome, Recorded, amend, revoke, submit
 from creditbank.intake.domain import BatchTooLarge, DateInFuture, Submission, UnknownCategory, UnknownKind

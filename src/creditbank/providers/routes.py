@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor, BankOnly
 from creditbank.access.guards import require
+from creditbank.codes import code_list
 from creditbank.providers import actions, queries
 from creditbank.providers.actions import NewProvider, ProviderChange
-from creditbank.providers.domain import ForeignProvider, Provider, ProviderNotFound
+from creditbank.providers.domain import ForeignProvider, Provider, ProviderNotFound, UnknownProviderType
 from creditbank.providers.schemas import AccreditationOut, ProviderChangeIn, ProviderIn, ProviderOut
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
@@ -51,6 +52,8 @@ async def enter_provider(
     new = body.value
     if not actor.acts_for(new.code):
         raise ForeignProvider(provider_code=new.code, pointer="/code")
+    if new.provider_type not in code_list("provider_types"):
+        raise UnknownProviderType(given=new.provider_type)
 
     async def work(connection: AsyncConnection) -> Answer:
         wanted = NewProvider(new.code, new.name.zh, new.name.en, new.provider_type, new.region)

@@ -1,4 +1,4 @@
-"""The bank's code lists, read once from the files beside this module."""
+"""The bank's code lists (kinds, categories, types of provider), read once from the files beside this module."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ class Item:
 @cache
 def code_list(name: ListName) -> dict[str, Item]:
     """The list of that name, by code, in the order of its file."""
-    text = files("creditbank.catalogue").joinpath("lists", f"{name}.toml").read_text("utf-8")
+    text = files("creditbank.codes").joinpath("lists", f"{name}.toml").read_text("utf-8")
     return {code: Item(code, names["zh"], names["en"]) for code, names in tomllib.loads(text).items()}
