@@ -38,7 +38,9 @@ def some(values: Sequence[str]) -> st.SearchStrategy[Any]:
 @st.composite
 def ranges(draw: st.DrawFn) -> dict[str, str]:
     """A range that holds something."""
-    low, below = sorted(draw(st.lists(st.sampled_from(NUMBERS), min_size=2, max_size=2, unique_by=Fraction)), key=Fraction)
+    low, below = sorted(
+        draw(st.lists(st.sampled_from(NUMBERS), min_size=2, max_size=2, unique_by=Fraction)), key=Fraction
+    )
     return draw(st.sampled_from([{"min": low}, {"below": below}, {"min": low, "below": below}]))
 
 
@@ -97,6 +99,7 @@ def documents(draw: st.DrawFn, version: int = 1) -> dict[str, Any]:
         "version": version,
         "from": START.isoformat() if version == 1 else middle,
         "unit": {"code": "CR", "step": "1/2", "round": draw(st.sampled_from(["down", "half_up", "half_even"]))},
+        "clock": {"recognition": draw(st.sampled_from(["completed", "submitted"]))},
     }
     if version == 1:
         header["until"] = middle
@@ -123,6 +126,7 @@ FACTS = st.lists(
         kind=st.sampled_from(KINDS),
         provider=st.sampled_from(PATHS),
         completed=st.integers(-1, 10).map(lambda days: START + timedelta(days=days)),
+        submitted=st.one_of(st.none(), st.integers(0, 12).map(lambda days: START + timedelta(days=days))),
         code=st.one_of(st.none(), st.sampled_from(CODES)),
         unit=st.one_of(st.none(), st.sampled_from(["U", "V"])),
         category=st.one_of(st.none(), st.sampled_from(CATEGORIES)),
@@ -211,8 +215,8 @@ def every_trace_survives_storage_and_explains_itself(evaluation: Evaluation) -> 
         for trace in (decision.trace, *(lot.trace for lot in decision.lots)):
             assert json.loads(json.dumps(trace)) == trace
         for language in ("en", "zh"):
-            assert explain_decision(decision, language)  # type: ignore[arg-type]
-            assert all(explain_lot(lot.trace, language) for lot in decision.lots)  # type: ignore[arg-type]
+            assert explain_decision(decision, language)
+            assert all(explain_lot(lot.trace, language) for lot in decision.lots)
 
 
 @given(documents(1), documents(2), FACTS)

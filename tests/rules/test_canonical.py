@@ -25,7 +25,8 @@ recognition:
     match: {kind: course, hours: {min: "30"}}
     grant: {unit: same, credits: {native: "2/4"}}
 tests:
-  - {name: t, as_of: 2025-01-01, given: {id: a, kind: course, provider: cn, hours: 40, credits: 4, completed: 2024-01-01},
+  - {name: t, as_of: 2025-01-01, given: {id: a, kind: course, provider: cn, hours: 40, credits: 4,
+     completed: 2024-01-01},
      then: {total: 2, a: ["2.0", "4 native x 0.5 = 2"]}}
 """
 
@@ -62,12 +63,12 @@ def test_reading_it_again_changes_nothing() -> None:
         ('step: "0.5"', 'step: "1/2", round: down'),
         ("version: 1", "version: 1\n  clock: {recognition: completed}\n  layer: institution"),
         ("{kind: course, hours", "{kind: [course], hours"),
-        ("native: \"2/4\"", 'native: "0.50"'),
+        ('native: "2/4"', 'native: "0.50"'),
         ('"Cre\u0301dits"', '" Cr\u00e9dits "'),
         ("priority: 0", "effect: grant"),
         ("unit: same", "level: mapped, grade: keep"),
         ("title: 学分", "title: {zh: 学分, en: 学分}"),
-        ("{B: 3, A: \"4.0\"}", "{A: 4, B: \"3/1\"}"),
+        ('{B: 3, A: "4.0"}', '{A: 4, B: "3/1"}'),
         ("legal_basis: notice", "legal_basis:\n    - notice"),
         ('"2.0"', "2"),
     ],
@@ -81,7 +82,13 @@ def test_what_says_the_same_is_the_same(written: str, otherwise: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "otherwise"),
-    [("priority: 0", "priority: 1"), ("2/4", "1/4"), ("min:", "below:"), ("code:", "title: x, code:"), ("B: 3", "B: 2")],
+    [
+        ("priority: 0", "priority: 1"),
+        ("2/4", "1/4"),
+        ("min:", "below:"),
+        ("code:", "title: x, code:"),
+        ("B: 3", "B: 2"),
+    ],
 )
 def test_what_says_something_else_is_not(written: str, otherwise: str) -> None:
     assert canonical(read_documents(YAML.replace(written, otherwise))[0].model) != BYTES

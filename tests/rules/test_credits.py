@@ -43,7 +43,8 @@ FORMULAS: list[tuple[dict[str, Any], str, str, dict[str, Any], str, str]] = [
     ({"native": 1}, "1", "half_even", {"credits": "2.5"}, "2", "2.5 native x 1 = 2.5; rounded half even to 1: 2"),
     ({"native": 1}, "1", "half_even", {"credits": "2.501"}, "3", "2.501 native x 1 = 2.501; rounded half even to 1: 3"),
     ({"native": 1}, "1", "half_even", {"credits": "2.499"}, "2", "2.499 native x 1 = 2.499; rounded half even to 1: 2"),
-    ({"native": 1}, "1/2", "half_even", {"credits": "0.75"}, "1", "0.75 native x 1 = 0.75; rounded half even to 0.5: 1"),
+    ({"native": 1}, "1/2", "half_even", {"credits": "0.75"}, "1",
+     "0.75 native x 1 = 0.75; rounded half even to 0.5: 1"),
     ({"native": 1}, "0.3", "half_up", {"credits": 1}, "0.9", "1 native x 1 = 1; rounded half up to 0.3: 0.9"),
     # A formula's own step and mode come before those of the unit.
     ({"native": 1, "step": 1, "round": "half_up"}, "1/2", "down", {"credits": "2.5"}, "3",

@@ -90,6 +90,6 @@ def test_a_version_without_an_end_ends_where_its_successor_begins() -> None:
 
 
 def test_a_test_speaks_of_its_own_rule_set() -> None:
-    other = TOWN.split("tests:")[0].replace("id: town", "id: other").replace("native: 1", "native: 2")
+    other = TOWN.split("tests:", maxsplit=1)[0].replace("id: town", "id: other").replace("native: 1", "native: 2")
 
     assert examine(read_documents(f"{TOWN}---{other}")) == []

@@ -14,7 +14,7 @@ from creditbank.rules.fact import Assurance
 from creditbank.rules.numbers import decimal_text, read_number
 from tests.rules.writing import compiled, decide, fact, rule
 
-SCALES = {"pct": {"grades": {}}}
+SCALES: dict[str, Any] = {"pct": {"grades": {}}}
 REGISTERS = {"niie": {"external": True}}
 
 
@@ -109,7 +109,7 @@ def test_a_stored_trace_explains_itself_as_the_decision_did() -> None:
     for decision in decisions:
         stored = json.loads(json.dumps({**decision.trace, "lots": [lot.trace for lot in decision.lots]}))
         for language in ("en", "zh"):
-            assert explain_decision(stored, language) == explain_decision(decision, language)  # type: ignore[arg-type]
+            assert explain_decision(stored, language) == explain_decision(decision, language)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_numbers_for_people_have_three_decimals_half_even(number: str, text: str
 
 @pytest.mark.parametrize("text", ["", "1.", ".5", "+1", "1e3", "1/0", "1 1", "0x1", "１", "1/2/3", "1000000001", "--1"])
 def test_what_is_not_a_number_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"number|large|nothing"):
         read_number(text)
 
 

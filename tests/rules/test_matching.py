@@ -64,7 +64,8 @@ def test_a_rule_takes(match: dict[str, Any], given: dict[str, Any]) -> None:
 
 LEFT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("another kind", {"kind": ["mooc", "exam"]}, {}, "r: kind: course (wanted mooc|exam)"),
-    ("a provider of a like name", {"provider": "cn/cq"}, {"provider": "cn/cqx"}, "r: provider: cn/cqx (wanted in cn/cq)"),
+    ("a provider of a like name", {"provider": "cn/cq"}, {"provider": "cn/cqx"},
+     "r: provider: cn/cqx (wanted in cn/cq)"),
     ("the provider above", {"provider": ["cn/cq", "us"]}, {"provider": "cn"}, "r: provider: cn (wanted in cn/cq|us)"),
     ("another code", {"code": "B"}, {"code": "A"}, "r: code: A (wanted B)"),
     ("no code", {"code": "B"}, {}, "r: code: none (wanted B)"),
@@ -150,6 +151,7 @@ def test_the_first_rule_in_order_of_precedence_takes_it(rules: list[dict[str, An
             [rule("code", priority=1, provider="us", code="X"), rule("kind", kind="mooc", provider="cn", code="X")],
             "code",
         ),
+        ([rule("place", provider="cn", code="Q"), rule("code", priority=9, provider="us", code="X")], "code"),
     ],
     ids=[
         "identity before conditions",
@@ -158,6 +160,7 @@ def test_the_first_rule_in_order_of_precedence_takes_it(rules: list[dict[str, An
         "then priority",
         "then the id",
         "one missed of two and one missed of three",
+        "one missed of two, whichever",
     ],
 )
 def test_the_nearest_rule_explains_why_nothing_came(rules: list[dict[str, Any]], wanted: str) -> None:
@@ -285,6 +288,8 @@ def test_two_facts_of_one_key_are_refused() -> None:
 
 def test_decisions_come_by_completion_then_key() -> None:
     early, late = date(2024, 1, 1), date(2024, 2, 1)
-    decisions = decide(compiled(rule()), fact("c", completed=early), fact("b", completed=late), fact("a", completed=late))
+    decisions = decide(
+        compiled(rule()), fact("c", completed=early), fact("b", completed=late), fact("a", completed=late)
+    )
 
     assert list(by_key(decisions)) == ["c", "a", "b"]

@@ -9,6 +9,7 @@ import pytest
 
 from creditbank.rules.document import read_documents
 from creditbank.rules.faults import SENTENCES, DocumentFault, DocumentRefused
+from creditbank.rules.source import read_sources
 from tests.rules.writing import plain_document, rule
 
 HEADER = "ruleset: {lcb: rules/v1, id: town, version: 1, from: 2020-03-01, unit: {code: CR}}\n"
@@ -306,7 +307,7 @@ def terms_of(sentence: str) -> set[str]:
 def test_every_case_has_a_sentence_in_both_languages(reason: str) -> None:
     code, english, chinese = SENTENCES[reason]
 
-    assert code[0] == "E" and code[1:].isdigit()
+    assert code in {"E0", "E1", "E7", "E8"}
     assert english.endswith(".")
     assert chinese.endswith("。")
     assert terms_of(english) == terms_of(chinese)
@@ -331,7 +332,7 @@ def test_a_sentence_names_what_is_wrong() -> None:
         ("a: 'on'", "on"),
         ("a: nothing", "nothing"),
         ("a: none", "none"),
-    ("a: n", "n"),
+        ("a: n", "n"),
         ("a: 2/3", "2/3"),
         ("a: 12/2023 s. 4", "12/2023 s. 4"),
         ("a: <=5", "<=5"),
@@ -342,8 +343,6 @@ def test_a_sentence_names_what_is_wrong() -> None:
     ],
 )
 def test_plain_values_are_read_as_anyone_would(text: str, value: Any) -> None:
-    from creditbank.rules.source import read_sources
-
     (source,) = read_sources(text, "yaml")
 
     assert (source.value, source.findings) == ({"a": value}, [])

@@ -132,6 +132,24 @@ def test_units_compete_within_a_rule_set_only() -> None:
     assert [str(d.lots[0].recognised) for d in decisions] == ["3", "3"]
 
 
+def test_contestants_of_two_versions_meet_in_the_order_of_completion() -> None:
+    """Where submissions govern, the later course may belong to the earlier version."""
+    clock = {"clock": {"recognition": "submitted"}}
+    line = [
+        compiled(rule("r"), header={"version": 1, "until": "2024-03-01", **clock}, unique={"keep": "first"}),
+        compiled(rule("r"), header={"version": 2, "from": "2024-03-01", **clock}, unique={"keep": "first"}),
+    ]
+    slow = course("slow", date(2023, 1, 1), submitted=date(2024, 6, 1))
+    quick = course("quick", date(2023, 5, 1), submitted=date(2023, 6, 1))
+
+    decisions = by_key(decide(line, quick, slow))
+
+    assert {key: (d.version, str(d.lots[0].recognised)) for key, d in decisions.items()} == {
+        "slow": (2, "3"),
+        "quick": (1, "0"),
+    }
+
+
 @pytest.mark.parametrize(
     ("as_of", "kept"), [(date(2024, 2, 1), "e"), (date(2025, 1, 1), "l"), (date(2031, 1, 1), "l")], ids=str
 )

@@ -38,7 +38,10 @@ def compiled(*rules: Mapping[str, Any], header: Mapping[str, Any] | None = None,
 
 def rule(id_: str = "course", credits_: Mapping[str, Any] | None = None, /, **parts: Any) -> dict[str, Any]:
     """A rule: what is not one of its own fields belongs to its matcher. By default it grants the own credits."""
-    own = {name: parts.pop(name) for name in ("priority", "grant", "effect") if name in parts}
+    own: dict[str, Any] = {}
+    for name in ("priority", "grant", "effect"):
+        if name in parts:
+            own[name] = parts.pop(name)
     return {"id": id_, "match": parts, "grant": [{"credits": credits_ or {"native": 1}}], **own}
 
 

@@ -635,11 +635,7 @@ class Index:
 
 def _put(rule: CompiledRule, buckets: _Buckets[_K], keys: Iterable[_K]) -> None:
     for key in keys:
-        bucket = buckets.get(key)
-        if bucket is None:
-            buckets[key] = [rule]
-        elif bucket[-1] is not rule:
-            bucket.append(rule)
+        buckets.setdefault(key, []).append(rule)
 
 
 class _Family:
