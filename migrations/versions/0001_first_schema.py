@@ -144,6 +144,7 @@ def upgrade() -> None:
         sa.Column("head", sa.LargeBinary(), nullable=False),
         sa.Column("recorded_at", Instant(), nullable=False),
         sa.Column("evaluated_as_of", sa.Date(), nullable=True),
+        sa.Column("evaluated_epoch", sa.BigInteger(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(["provider"], ["providers.code"], name=op.f("fk_learners_provider")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_learners")),

@@ -16,7 +16,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
-from sqlalchemy import Row, text
+from sqlalchemy import CursorResult, Executable, Row, text
 
 from creditbank.achievements.domain import Achievement
 from creditbank.clock import learning_day
@@ -188,9 +188,7 @@ class Bank:
 
     async def work(self) -> int:
         """Work off all jobs that are due; answers how many there were."""
-        worker = build_worker(
-            settings_for(self.url), self.database, self.vault, self.shelf, self.clock, Metrics()
-        )
+        worker = build_worker(settings_for(self.url), self.database, self.vault, self.shelf, self.clock, Metrics())
         done = 0
         while await worker.run_once():
             done += 1
@@ -217,11 +215,11 @@ class Bank:
             key = (await load(connection, self.vault, [learner]))[learner].key
             return await decisions_of(connection, learner, key)
 
-    async def sql(self, statement: str, **parameters: Any) -> Sequence[Row[Any]]:
+    async def sql(self, statement: str | Executable, **parameters: Any) -> Sequence[Row[Any]]:
         """Run a statement as the database's owner would, past all code; answers the rows if there are any."""
         async with self.database.write() as connection:
-            done = await connection.execute(text(statement), parameters)
-            return done.all() if done.returns_rows else []
+            done = await connection.execute(text(statement) if isinstance(statement, str) else statement, parameters)
+            return done.all() if isinstance(done, CursorResult) and done.returns_rows else []
 
     async def count(self, table: str) -> int:
         """How many rows a table has."""

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.achievements.domain import VALID, Content
+from creditbank.achievements.domain import VALID, Content, Version
 from creditbank.achievements.queries import REASON, seal_content
 from creditbank.achievements.tables import achievement_keys, achievement_versions, achievements
 from creditbank.database.statements import insert_new, insert_rows
@@ -50,7 +50,7 @@ class NewVersion:
     effective: date | None = None
 
 
-async def store(connection: AsyncConnection, versions: Sequence[NewVersion]) -> None:
+async def store(connection: AsyncConnection, versions: Sequence[NewVersion]) -> list[Version]:
     """Write the versions, and the achievements of those that are first. The learners are locked, the ids claimed."""
     await insert_rows(
         connection,
@@ -83,3 +83,17 @@ async def store(connection: AsyncConnection, versions: Sequence[NewVersion]) -> 
             for v in versions
         ],
     )
+    return [
+        Version(
+            v.learner.id,
+            v.achievement_id,
+            v.number,
+            v.status,
+            v.content,
+            v.reason,
+            v.effective,
+            v.client_id,
+            v.recorded_at,
+        )
+        for v in versions
+    ]

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.domain import Achievement, Version
 from creditbank.achievements.tables import achievement_keys, achievement_versions
-from creditbank.database.statements import among
+from creditbank.database.statements import among, pairs_among
 from creditbank.sealing import LearnerKey, Vault
 
 CONTENT = b"achievement_versions.content"
@@ -53,6 +53,19 @@ async def of_learners(connection: AsyncConnection, keys: Mapping[UUID, LearnerKe
     for row in await connection.execute(statement):
         _add(found[row.learner_id], row, keys[row.learner_id])
     return {learner_id: list(mine.values()) for learner_id, mine in found.items()}
+
+
+async def of_pairs(
+    connection: AsyncConnection, keys: Mapping[UUID, LearnerKey], pairs: Sequence[tuple[UUID, UUID]]
+) -> list[Achievement]:
+    """The achievements that (learner, achievement) pairs name, with all versions."""
+    if not pairs:
+        return []
+    columns = (achievement_versions.c.learner_id, achievement_versions.c.achievement_id)
+    found: dict[UUID, Achievement] = {}
+    for row in await connection.execute(_VERSIONS.where(pairs_among(connection, columns, pairs))):
+        _add(found, row, keys[row.learner_id])
+    return list(found.values())
 
 
 def _add(mine: dict[UUID, Achievement], row: Row[Any], key: LearnerKey) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -126,6 +127,19 @@ def among(connection: AsyncConnection, column: Column[Any], values: Sequence[Any
     if is_postgresql(connection):
         return column == any_(bindparam(None, list(values), type_=postgresql.ARRAY(column.type)))
     return column.in_(list(values))
+
+
+def pairs_among(
+    connection: AsyncConnection, columns: tuple[Column[Any], Column[Any]], pairs: Sequence[tuple[Any, Any]]
+) -> ColumnElement[bool]:
+    """The two columns together are one of ``pairs``; on PostgreSQL one SQL text whatever their number."""
+    if is_postgresql(connection):
+        given = [
+            func.unnest(bindparam(None, [pair[i] for pair in pairs], type_=postgresql.ARRAY(columns[i].type)))
+            for i in (0, 1)
+        ]
+        return tuple_(*columns).in_(select(*given))
+    return tuple_(*columns).in_(list(pairs))
 
 
 def for_update(connection: AsyncConnection, statement: Any, table: Table) -> Any:

@@ -22,7 +22,7 @@ from creditbank.achievements.domain import (
     IdentityOfAchievementFixed,
     NothingAmended,
 )
-from creditbank.achievements.queries import claimed, lookup_key, of_learners, owner
+from creditbank.achievements.queries import claimed, lookup_key, of_pairs, owner
 from creditbank.clock import Clock, rising
 from creditbank.errors import Refusal
 from creditbank.identifiers import new_id
@@ -36,6 +36,7 @@ from creditbank.providers.domain import Provider, ProviderNotActive, UnknownProv
 from creditbank.providers.queries import by_code
 from creditbank.recognition.actions import Settled, settle
 from creditbank.recognition.domain import WITHDRAWN, Cause, Decision
+from creditbank.recognition.reach import Changed
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import Vault
 
@@ -68,7 +69,7 @@ Outcome = Recorded | Refusal
 
 def outcome_of(settled: Settled, achievement_id: UUID, *, is_new: bool) -> Recorded:
     """What became of one achievement of a settled learner."""
-    achievement = next(a for a in settled.achievements if a.id == achievement_id)
+    achievement = settled.achievements[achievement_id]
     named = str(achievement_id)
     decisions = [
         d for d in settled.difference.standing_decisions if d.effect != WITHDRAWN and named in d.binding.split(",")
@@ -163,8 +164,15 @@ async def _record(connection: AsyncConnection, desk: Desk, ready: Sequence[_Read
     if len(locked) != len(set(owners.values())):
         # An account was erased between the look and the lock.
         raise TryAgain
-    await store(connection, [_first_version(desk, one, claims[one.key], locked) for one in ready if one.key in new])
-    settled = await settle(connection, desk.shelf, locked, Cause.ACHIEVEMENT, as_of=today, clock=desk.clock)
+    stored = await store(
+        connection, [_first_version(desk, one, claims[one.key], locked) for one in ready if one.key in new]
+    )
+    changes = [Changed(Achievement(v.learner_id, v.achievement_id, [v]), is_new=True) for v in stored]
+    known = await of_pairs(connection, {id_: one.key for id_, one in locked.items()}, list(held.values()))
+    changes += [Changed(achievement, is_new=False) for achievement in known]
+    settled = await settle(
+        connection, desk.shelf, locked, Cause.ACHIEVEMENT, as_of=today, clock=desk.clock, changes=changes
+    )
     outcomes: dict[int, Outcome] = {}
     for one in ready:
         learner = settled[owners[one.key]]
@@ -223,8 +231,7 @@ async def amend(
     if _plain(content) == _plain(current):
         raise NothingAmended
     version = _next_version(desk, learner, achievement, actor.client_id, content, reason)
-    await store(connection, [version])
-    return await _settle_one(connection, desk, learner, achievement_id, Cause.AMENDMENT, today)
+    return await _change(connection, desk, achievement, version, Cause.AMENDMENT, today)
 
 
 async def revoke(
@@ -243,8 +250,8 @@ async def revoke(
     """
     learner, achievement = await _held(connection, desk, achievement_id, actor)
     version = _next_version(desk, learner, achievement, actor.client_id, achievement.current.content, reason)
-    await store(connection, [replace(version, status=REVOKED, effective=effective or today)])
-    return await _settle_one(connection, desk, learner, achievement_id, Cause.REVOCATION, today)
+    revoked = replace(version, status=REVOKED, effective=effective or today)
+    return await _change(connection, desk, achievement, revoked, Cause.REVOCATION, today)
 
 
 async def _held(
@@ -256,8 +263,7 @@ async def _held(
     if learner_id is None or learner_id not in locked:
         raise AchievementNotFound
     learner = locked[learner_id]
-    mine = (await of_learners(connection, {learner_id: learner.key}))[learner_id]
-    achievement = next(a for a in mine if a.id == achievement_id)
+    achievement = (await of_pairs(connection, {learner_id: learner.key}, [(learner_id, achievement_id)]))[0]
     if not actor.acts_for(achievement.current.content["provider"]):
         # Whoever may not know of it is told no more than that there is none.
         raise AchievementNotFound
@@ -281,8 +287,19 @@ def _next_version(
     )
 
 
-async def _settle_one(
-    connection: AsyncConnection, desk: Desk, learner: LockedLearner, achievement_id: UUID, cause: Cause, today: date
+async def _change(
+    connection: AsyncConnection, desk: Desk, achievement: Achievement, version: NewVersion, cause: Cause, today: date
 ) -> Recorded:
-    settled = await settle(connection, desk.shelf, {learner.id: learner}, cause, as_of=today, clock=desk.clock)
-    return outcome_of(settled[learner.id], achievement_id, is_new=True)
+    stored = await store(connection, [version])
+    changed = Achievement(achievement.learner_id, achievement.id, [*achievement.versions, *stored])
+    learner = version.learner
+    settled = await settle(
+        connection,
+        desk.shelf,
+        {learner.id: learner},
+        cause,
+        as_of=today,
+        clock=desk.clock,
+        changes=[Changed(changed, is_new=False)],
+    )
+    return outcome_of(settled[learner.id], achievement.id, is_new=True)

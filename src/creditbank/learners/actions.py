@@ -77,6 +77,7 @@ async def _insert(
                 "head": NO_POSTING,
                 "recorded_at": now,
                 "evaluated_as_of": None,
+                "evaluated_epoch": None,
                 "created_at": now,
             }
             for learner, key, _ in accounts
@@ -132,7 +133,7 @@ async def mend(connection: AsyncConnection, vault: Vault, learner_id: UUID, mend
 
 
 async def advance(connection: AsyncConnection, learners_: Sequence[LockedLearner]) -> None:
-    """Write back where locked learners stand: chain, last record, day of evaluation."""
+    """Write back where locked learners stand: chain, last record, day and epoch of evaluation."""
     await update_rows(
         connection,
         learners,
@@ -143,6 +144,7 @@ async def advance(connection: AsyncConnection, learners_: Sequence[LockedLearner
                 "head": learner.head,
                 "recorded_at": learner.recorded_at,
                 "evaluated_as_of": learner.evaluated_as_of,
+                "evaluated_epoch": learner.evaluated_epoch,
             }
             for learner in learners_
         ],

@@ -30,6 +30,7 @@ class LockedLearner:
     head: bytes
     recorded_at: datetime
     evaluated_as_of: date | None
+    evaluated_epoch: int | None
 
 
 def seal_profile(key: LearnerKey, profile: Profile) -> bytes:
@@ -82,19 +83,24 @@ async def existing(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> 
     return set((await connection.execute(statement)).scalars())
 
 
-def _with_key() -> Any:
-    return select(learners, learner_keys.c.wrapped).join(learner_keys, learner_keys.c.learner_id == learners.c.id)
+_WITH_KEY = select(learners, learner_keys.c.wrapped).join(learner_keys, learner_keys.c.learner_id == learners.c.id)
 
 
 async def load(connection: AsyncConnection, vault: Vault, learner_ids: Sequence[UUID]) -> dict[UUID, LockedLearner]:
     """The learners as ``lock`` gives them, but not held: for whoever only looks."""
-    rows = await connection.execute(_with_key().where(among(connection, learners.c.id, learner_ids)))
+    rows = await connection.execute(_WITH_KEY.where(among(connection, learners.c.id, learner_ids)))
     return {row.id: _locked_of(row, vault) for row in rows}
 
 
 def _locked_of(row: Row[Any], vault: Vault) -> LockedLearner:
     return LockedLearner(
-        row.id, vault.unwrap(row.id, row.wrapped), row.seq, bytes(row.head), row.recorded_at, row.evaluated_as_of
+        row.id,
+        vault.unwrap(row.id, row.wrapped),
+        row.seq,
+        bytes(row.head),
+        row.recorded_at,
+        row.evaluated_as_of,
+        row.evaluated_epoch,
     )
 
 
@@ -109,7 +115,7 @@ async def lock(connection: AsyncConnection, vault: Vault, learner_ids: Sequence[
     """Lock the learners in the order of their ids, so that two transactions never wait for each other."""
     if not learner_ids:
         return {}
-    statement = _with_key().where(among(connection, learners.c.id, learner_ids)).order_by(learners.c.id)
+    statement = _WITH_KEY.where(among(connection, learners.c.id, learner_ids)).order_by(learners.c.id)
     rows = await connection.execute(for_update(connection, statement, learners))
     return {row.id: _locked_of(row, vault) for row in rows}
 
@@ -120,7 +126,7 @@ def _learner_of(row: Row[Any], key: LearnerKey) -> Learner:
 
 async def find(connection: AsyncConnection, vault: Vault, learner_id: UUID) -> tuple[Learner, LearnerKey]:
     """The account and the key to what is sealed of it. Raises LearnerNotFound."""
-    row = (await connection.execute(_with_key().where(learners.c.id == learner_id))).one_or_none()
+    row = (await connection.execute(_WITH_KEY.where(learners.c.id == learner_id))).one_or_none()
     if row is None:
         raise LearnerNotFound
     key = vault.unwrap(row.id, row.wrapped)

@@ -19,6 +19,7 @@ learners = Table(
     Column("head", LargeBinary, nullable=False, doc="hash of the last posting; 32 zero bytes before the first"),
     Column("recorded_at", Instant, nullable=False, doc="of the last record of this learner; strictly rising"),
     Column("evaluated_as_of", Date, doc="the day of learning for which the ledger stands as evaluated"),
+    Column("evaluated_epoch", BigInteger, doc="of the book under which it was; none before the first achievement"),
     Column("created_at", Instant, nullable=False),
     info={"dist": "learner", "learner_key": "id"},
 )

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import insert_rows, update_rows
 from creditbank.identifiers import new_id
-from creditbank.ledger.domain import Account, Entry, Lot, LotTerms, Posting, seal_posting
+from creditbank.ledger.domain import ACCOUNTS, Entry, Lot, LotTerms, Posting, seal_posting
 from creditbank.ledger.tables import lots, postings
 
 _TERMS = tuple(f.name for f in fields(LotTerms))
@@ -103,7 +103,7 @@ def _posting_row(posting: Posting) -> dict[str, Any]:
 def _moved_row(lot: Lot) -> dict[str, Any]:
     row: dict[str, Any] = {"learner_id": lot.learner_id, "id": lot.id}
     row.update({name: getattr(lot.terms, name) for name in _TERMS})
-    row.update({f"{account}_milli": lot.positions.get(account, 0) for account in Account})
+    row.update({f"{account}_milli": lot.positions.get(account, 0) for account in ACCOUNTS})
     return row
 
 

@@ -54,6 +54,9 @@ class Code(StrEnum):
     TRANSFER = "TRANSFER"
 
 
+ACCOUNTS: Final = tuple(Account)
+"""Every account: walking a tuple is quicker than walking the enumeration."""
+
 Positions = Mapping[Account, int]
 """Thousandths by account; over all accounts of a lot they sum to zero. An absent account stands at 0."""
 
@@ -86,7 +89,7 @@ class _Book:
     """Positions while they are being moved; remembers every movement made."""
 
     def __init__(self, positions: Positions) -> None:
-        self.at = {account: positions.get(account, 0) for account in Account}
+        self.at = {account: positions.get(account, 0) for account in ACCOUNTS}
         self.movements: list[Movement] = []
 
     def move(self, source: Account, target: Account, milli: int, code: Code) -> int:
@@ -162,7 +165,7 @@ def _split(book: _Book, target: Target) -> None:
 
 def apply(positions: Positions, movements: Iterable[Movement]) -> dict[Account, int]:
     """The positions after the movements."""
-    after = {account: positions.get(account, 0) for account in Account}
+    after = {account: positions.get(account, 0) for account in ACCOUNTS}
     for movement in movements:
         after[movement.source] -= movement.milli
         after[movement.target] += movement.milli

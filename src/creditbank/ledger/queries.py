@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Row, Select, cast, func, select
+from sqlalchemy import BigInteger, Column, Row, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.database.statements import among, under
-from creditbank.ledger.domain import Account, Code, Lot, LotKey, LotTerms, Positions, Posting
+from creditbank.database.statements import among, pairs_among, under
+from creditbank.ledger.domain import ACCOUNTS, Account, Code, Lot, LotKey, LotTerms, Positions, Posting
 from creditbank.ledger.tables import lots, postings
 
-_POSITIONS = tuple((account, f"{account}_milli") for account in Account)
+_POSITIONS = tuple((account, f"{account}_milli") for account in ACCOUNTS)
 
 
 def lot_of(row: Row[Any]) -> Lot:
@@ -61,25 +60,40 @@ def posting_of(row: Row[Any]) -> Posting:
     )
 
 
-@cache
-def _all_lots() -> Select[Any]:
-    return select(lots)
+_LOTS = select(lots).order_by(lots.c.id)
 
 
 async def lots_of(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Lot]]:
     """Every lot of these learners, by learner, oldest first."""
     found: dict[UUID, list[Lot]] = {learner_id: [] for learner_id in learner_ids}
-    statement = _all_lots().where(among(connection, lots.c.learner_id, learner_ids)).order_by(lots.c.id)
+    statement = _LOTS.where(among(connection, lots.c.learner_id, learner_ids))
     for row in await connection.execute(statement):
         found[row.learner_id].append(lot_of(row))
     return found
+
+
+async def lots_of_units(connection: AsyncConnection, pairs: Sequence[tuple[UUID, str]]) -> list[Lot]:
+    """The lots of these (learner, unit) pairs: what may compete for a unit."""
+    return await _lots_by(connection, lots.c.unit, pairs)
+
+
+async def lots_of_bindings(connection: AsyncConnection, pairs: Sequence[tuple[UUID, str]]) -> list[Lot]:
+    """The lots of these (learner, binding) pairs."""
+    return await _lots_by(connection, lots.c.binding, pairs)
+
+
+async def _lots_by(connection: AsyncConnection, column: Column[str], pairs: Sequence[tuple[UUID, str]]) -> list[Lot]:
+    if not pairs:
+        return []
+    statement = _LOTS.where(pairs_among(connection, (lots.c.learner_id, column), pairs))
+    return [lot_of(row) for row in await connection.execute(statement)]
 
 
 async def page_of_lots(
     connection: AsyncConnection, learner_id: UUID, *, given_by: str | None, after: UUID | None, limit: int
 ) -> list[Lot]:
     """The learner's lots, oldest first, those beyond ``after``; only those given by a provider's subtree if said."""
-    statement = _all_lots().where(lots.c.learner_id == learner_id).order_by(lots.c.id).limit(limit)
+    statement = _LOTS.where(lots.c.learner_id == learner_id).limit(limit)
     if given_by is not None:
         statement = statement.where(under(lots.c.provider, given_by))
     if after is not None:

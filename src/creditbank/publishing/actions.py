@@ -18,6 +18,7 @@ from creditbank.providers.domain import Accreditation
 from creditbank.recognition.actions import settle
 from creditbank.recognition.domain import Cause
 from creditbank.recognition.explain import WORDS
+from creditbank.recognition.reach import is_current
 from creditbank.rules.canonical import canonical, sha256
 from creditbank.rules.document import read_documents
 from creditbank.rules.examine import examine
@@ -103,9 +104,12 @@ class Resettling:
         after = UUID(job.progress["after"]) if "after" in job.progress else None
         ids = await page_of_ids(connection, after=after, limit=LEARNERS_A_STEP)
         today = learning_day(self._clock(), self._zone)
+        book = await self._shelf.book(connection)
         locked = await lock(connection, self._vault, ids)
+        # Whoever was settled with these rules since they were published needs nothing more.
+        behind = {id_: one for id_, one in locked.items() if not is_current(one, book, today)}
         settled = await settle(
-            connection, self._shelf, locked, Cause(job.payload["cause"]), as_of=today, clock=self._clock
+            connection, self._shelf, behind, Cause(job.payload["cause"]), as_of=today, clock=self._clock
         )
         changed = sum(not one.difference.is_empty for one in settled.values())
         progress = {

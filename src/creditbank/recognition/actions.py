@@ -10,16 +10,15 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.domain import Achievement
-from creditbank.achievements.queries import of_learners
 from creditbank.clock import Clock, rising
 from creditbank.database.statements import insert_rows
 from creditbank.identifiers import new_id
 from creditbank.learners.actions import advance
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.actions import Chain, Change, post
-from creditbank.ledger.queries import lots_of
 from creditbank.recognition.domain import ENGINE, Cause, Difference, input_hash, settle_learner
-from creditbank.recognition.queries import TRACE, latest_decisions, trace_bytes
+from creditbank.recognition.queries import TRACE, trace_bytes
+from creditbank.recognition.reach import Changed, Touched, is_current, load_all, load_touched
 from creditbank.recognition.tables import decisions, evaluations
 from creditbank.rulesets.domain import Book
 from creditbank.rulesets.shelf import Shelf
@@ -27,10 +26,10 @@ from creditbank.rulesets.shelf import Shelf
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How a learner stands after settling."""
+    """How a learner stands after settling, as far as it was evaluated."""
 
     learner: LockedLearner
-    achievements: Sequence[Achievement]
+    achievements: Mapping[UUID, Achievement]
     difference: Difference
 
 
@@ -42,39 +41,47 @@ async def settle(
     *,
     as_of: date,
     clock: Clock,
+    changes: Sequence[Changed] | None = None,
 ) -> dict[UUID, Settled]:
-    """Evaluate the learners, whom the caller has locked, and post what differs. The same facts again post nothing."""
+    """Evaluate the learners, whom the caller has locked, and post what differs. The same facts again post nothing.
+
+    With ``changes`` only what these touch is evaluated, save for a learner who stands under other rules than those in
+    force: that one is evaluated whole. Without, everybody is evaluated whole.
+    """
     if not learners:
         return {}
     # The rules are asked for first: from here on nobody publishes until this transaction ends.
     book = await shelf.book(connection)
-    ids = list(learners)
-    achievements = await of_learners(connection, {id_: learner.key for id_, learner in learners.items()})
-    lots = await lots_of(connection, ids)
-    held = await latest_decisions(connection, ids)
-    settled: dict[UUID, Settled] = {}
-    for id_, learner in learners.items():
-        key = learner.key
-        difference = settle_learner(
-            id_,
-            achievements[id_],
-            lots[id_],
-            held[id_],
-            book,
-            as_of,
-            evaluation_id=new_id(),
-            new_id=new_id,
-            mark=lambda trace, key=key: key.mark(trace_bytes(trace)),  # type: ignore[misc]
-        )
-        settled[id_] = Settled(learner, achievements[id_], difference)
+    whole = [one for one in learners.values() if changes is None or not is_current(one, book, as_of)]
+    touched = await load_all(connection, whole)
+    some = [c for c in changes or () if c.achievement.learner_id not in touched]
+    touched.update(await load_touched(connection, learners, some, book, as_of))
+    settled = {id_: _settle_one(learners[id_], mine, book, as_of) for id_, mine in touched.items()}
     await _write(connection, book, [s for s in settled.values() if not s.difference.is_empty], cause, as_of, clock())
-    dated = [s.learner for s in settled.values() if s.learner.evaluated_as_of != as_of]
-    for learner in dated:
-        learner.evaluated_as_of = as_of
-    changed = {s.learner.id: s.learner for s in settled.values() if not s.difference.is_empty}
-    changed.update({learner.id: learner for learner in dated})
-    await advance(connection, list(changed.values()))
+    changed = []
+    for one in settled.values():
+        standing = (one.learner.evaluated_as_of, one.learner.evaluated_epoch)
+        one.learner.evaluated_as_of, one.learner.evaluated_epoch = as_of, book.epoch
+        if not one.difference.is_empty or standing != (as_of, book.epoch):
+            changed.append(one.learner)
+    await advance(connection, changed)
     return settled
+
+
+def _settle_one(learner: LockedLearner, touched: Touched, book: Book, as_of: date) -> Settled:
+    difference = settle_learner(
+        learner.id,
+        list(touched.achievements.values()),
+        list(touched.lots.values()),
+        touched.decisions,
+        book,
+        as_of,
+        evaluation_id=new_id(),
+        new_id=new_id,
+        mark=lambda trace: learner.key.mark(trace_bytes(trace)),
+        evaluation=touched.evaluation,
+    )
+    return Settled(learner, touched.achievements, difference)
 
 
 async def _write(
@@ -93,7 +100,7 @@ async def _write(
                 "cause": cause.value,
                 "as_of": as_of,
                 "epoch": book.epoch,
-                "input_sha256": input_hash(one.achievements, hashes, as_of),
+                "input_sha256": input_hash(one.achievements.values(), hashes, as_of),
                 "engine": ENGINE,
                 "recorded_at": one.learner.recorded_at,
             }

@@ -28,7 +28,7 @@ from creditbank.ledger.domain import (
 from creditbank.rules.evaluate import evaluate
 from creditbank.rules.fact import Assurance, Fact
 from creditbank.rules.outcome import Decision as RuleDecision
-from creditbank.rules.outcome import TargetLot
+from creditbank.rules.outcome import Evaluation, TargetLot
 from creditbank.rulesets.domain import Book
 
 ENGINE: Final = "1"
@@ -210,6 +210,11 @@ def _ids(binding: str) -> list[UUID]:
     return [UUID(text) for text in binding.split(",")]
 
 
+def evaluate_achievements(achievements: Iterable[Achievement], book: Book, as_of: date) -> Evaluation:
+    """What the rules say of the valid ones among these achievements."""
+    return evaluate([fact_of(a, book) for a in achievements if a.current.status == VALID], book.versions, as_of)
+
+
 def settle_learner(
     learner_id: UUID,
     achievements: Sequence[Achievement],
@@ -221,10 +226,13 @@ def settle_learner(
     evaluation_id: UUID,
     new_id: Callable[[], UUID],
     mark: Callable[[Mapping[str, Any]], bytes],
+    evaluation: Evaluation | None = None,
 ) -> Difference:
     """Evaluate a learner and find what must be written so that decisions, lots and postings say the same.
 
-    ``decisions`` are the latest for each (rule set, binding); ``mark`` makes the keyed hash of a trace.
+    ``achievements`` are all of the learner's, or all that a change touches; lots and decisions are those of these
+    achievements, the decisions the latest for each (rule set, binding). ``mark`` makes the keyed hash of a trace. An
+    ``evaluation`` of these very achievements is taken as it is.
     """
     valid = {a.key: a for a in achievements if a.current.status == VALID}
     settling = _Settling(
@@ -237,7 +245,7 @@ def settle_learner(
         {d.key: d for d in decisions if d.effect != WITHDRAWN},
         {lot.key: lot for lot in lots},
     )
-    evaluation = evaluate([fact_of(a, book) for a in valid.values()], book.versions, as_of)
+    evaluation = evaluation or evaluate_achievements(achievements, book, as_of)
     for made in evaluation.decisions:
         _settle_decision(settling, learner_id, made, valid)
     _withdraw(settling, learner_id)

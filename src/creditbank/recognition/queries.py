@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.database.statements import among
+from creditbank.database.statements import among, pairs_among
 from creditbank.errors import Kind, Refusal
 from creditbank.recognition.domain import Decision
 from creditbank.recognition.tables import decisions, evaluations
@@ -53,6 +53,21 @@ async def latest_decisions(connection: AsyncConnection, learner_ids: Sequence[UU
     for row in await connection.execute(statement):
         decision = _decision_of(row)
         found[row.learner_id][decision.key] = decision
+    return {learner_id: list(mine.values()) for learner_id, mine in found.items()}
+
+
+async def latest_of_bindings(
+    connection: AsyncConnection, pairs: Sequence[tuple[UUID, str]]
+) -> dict[UUID, list[Decision]]:
+    """The latest decision for each rule set on these (learner, binding) pairs, by learner, without traces."""
+    if not pairs:
+        return {}
+    found: dict[UUID, dict[tuple[UUID | None, str], Decision]] = {}
+    columns = (decisions.c.learner_id, decisions.c.binding)
+    statement = select(*_WITHOUT_TRACE).where(pairs_among(connection, columns, pairs)).order_by(decisions.c.recorded_at)
+    for row in await connection.execute(statement):
+        decision = _decision_of(row)
+        found.setdefault(row.learner_id, {})[decision.key] = decision
     return {learner_id: list(mine.values()) for learner_id, mine in found.items()}
 
 

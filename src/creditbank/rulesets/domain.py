@@ -113,10 +113,18 @@ class Book:
     entries: Mapping[tuple[str, int], Entry]
     registers: Mapping[str, Mapping[str, Sequence[Accreditation]]]
 
-    @property
-    def versions(self) -> list[CompiledVersion]:
-        """The compiled versions, for the engine."""
-        return [entry.compiled for entry in self.entries.values()]
+    # The compiled versions, for the engine; the same as in the entries.
+    versions: Sequence[CompiledVersion]
+
+    def same_rules(self, one: date, other: date) -> bool:
+        """Whether an evaluation as of either day reads the same rules: no version begins or ends between them."""
+        first, last = min(one, other), max(one, other)
+        return not any(
+            first < edge <= last
+            for version in self.versions
+            for edge in (version.valid_from, version.valid_until)
+            if edge is not None
+        )
 
     def accredited(self, provider_code: str, offering: str | None, on: date) -> frozenset[str]:
         """The registers in which an achievement of this provider, completed on that day, was accredited."""

@@ -56,7 +56,12 @@ class Shelf:
         registers: dict[str, dict[str, list[Accreditation]]] = defaultdict(lambda: defaultdict(list))
         for entry in await all_accreditations(connection):
             registers[entry.register][entry.provider_code].append(entry)
-        return Book(epoch, entries, {name: dict(by_provider) for name, by_provider in registers.items()})
+        return Book(
+            epoch,
+            entries,
+            {name: dict(by_provider) for name, by_provider in registers.items()},
+            [entry.compiled for entry in entries.values()],
+        )
 
 
 def compile_document(document: str, sha256: str) -> CompiledVersion:

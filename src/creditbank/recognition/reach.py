@@ -1,0 +1,129 @@
+"""What a change touches: the achievements that must be evaluated together with those that changed.
+
+Achievements interact only through shared keys. In the language as built that is the unit: lots of one unit compete
+under ``unique``. So a change touches the achievements that changed and, through the units of their lots, those whose
+lots compete with them, and so on until no further one is found. Evaluating these gives the same lots as evaluating
+everything (law; held by a property test and by ``verify``, which evaluates everything).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.achievements.domain import Achievement
+from creditbank.achievements.queries import of_learners, of_pairs
+from creditbank.learners.queries import LockedLearner
+from creditbank.ledger.domain import Lot
+from creditbank.ledger.queries import lots_of, lots_of_bindings, lots_of_units
+from creditbank.recognition.domain import Decision, evaluate_achievements
+from creditbank.recognition.queries import latest_decisions, latest_of_bindings
+from creditbank.rules.outcome import Evaluation
+from creditbank.rulesets.domain import Book
+
+BLANKET = "blanket:"
+"""Units that never compete begin with this (rules/v1 section 6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An achievement that changed, as it is now; ``is_new`` when nothing was ever decided about it."""
+
+    achievement: Achievement
+    is_new: bool
+
+
+@dataclass(slots=True)
+class Touched:
+    """What has to be evaluated of one learner, with what is held of it."""
+
+    achievements: dict[UUID, Achievement] = field(default_factory=dict)
+    lots: dict[UUID, Lot] = field(default_factory=dict)
+    decisions: Sequence[Decision] = ()
+    evaluation: Evaluation | None = None
+
+    def units(self) -> set[str]:
+        """The units that lots of this learner have, should have, or had, and compete for."""
+        made = {lot.unit for d in self.evaluation.decisions for lot in d.lots} if self.evaluation else set()
+        return {unit for unit in made | {lot.key.unit for lot in self.lots.values()} if not unit.startswith(BLANKET)}
+
+    def strangers(self) -> set[UUID]:
+        """The achievements of its lots that are not in it yet."""
+        return {UUID(id_) for lot in self.lots.values() for id_ in lot.key.binding.split(",")} - set(self.achievements)
+
+
+def is_current(learner: LockedLearner, book: Book, as_of: date) -> bool:
+    """Whether what stands of the learner was evaluated under the very rules that an evaluation now would read."""
+    if learner.evaluated_epoch is None or learner.evaluated_as_of is None:
+        # Nothing was ever evaluated, so there is nothing that could be out of date.
+        return True
+    return learner.evaluated_epoch == book.epoch and book.same_rules(learner.evaluated_as_of, as_of)
+
+
+async def load_all(connection: AsyncConnection, learners: Sequence[LockedLearner]) -> dict[UUID, Touched]:
+    """Everything of these learners."""
+    if not learners:
+        return {}
+    ids = [learner.id for learner in learners]
+    achievements = await of_learners(connection, {learner.id: learner.key for learner in learners})
+    lots = await lots_of(connection, ids)
+    decisions = await latest_decisions(connection, ids)
+    return {
+        id_: Touched({a.id: a for a in achievements[id_]}, {lot.id: lot for lot in lots[id_]}, decisions[id_])
+        for id_ in ids
+    }
+
+
+async def load_touched(
+    connection: AsyncConnection,
+    learners: Mapping[UUID, LockedLearner],
+    changes: Sequence[Changed],
+    book: Book,
+    as_of: date,
+) -> dict[UUID, Touched]:
+    """What the changes touch, of each of these learners."""
+    touched: dict[UUID, Touched] = {}
+    for change in changes:
+        mine = touched.setdefault(change.achievement.learner_id, Touched())
+        mine.achievements[change.achievement.id] = change.achievement
+    known = [(c.achievement.learner_id, str(c.achievement.id)) for c in changes if not c.is_new]
+    for lot in await lots_of_bindings(connection, known):
+        touched[lot.learner_id].lots[lot.id] = lot
+    asked: set[tuple[UUID, str]] = set()
+    growing = set(touched)
+    while growing:
+        for id_ in growing:
+            mine = touched[id_]
+            mine.evaluation = evaluate_achievements(mine.achievements.values(), book, as_of)
+        wanted = {(id_, unit) for id_ in growing for unit in touched[id_].units()} - asked
+        asked |= wanted
+        for lot in await lots_of_units(connection, sorted(wanted)):
+            touched[lot.learner_id].lots[lot.id] = lot
+        growing = await _add_strangers(connection, learners, touched, growing, known)
+    for id_, held in (await latest_of_bindings(connection, known)).items():
+        touched[id_].decisions = held
+    return touched
+
+
+async def _add_strangers(
+    connection: AsyncConnection,
+    learners: Mapping[UUID, LockedLearner],
+    touched: Mapping[UUID, Touched],
+    growing: set[UUID],
+    known: list[tuple[UUID, str]],
+) -> set[UUID]:
+    """Add the achievements whose lots were met, with all their lots; answers whose these were."""
+    pairs = [(id_, stranger) for id_ in growing for stranger in touched[id_].strangers()]
+    if not pairs:
+        return set()
+    for achievement in await of_pairs(connection, {id_: learners[id_].key for id_, _ in pairs}, pairs):
+        touched[achievement.learner_id].achievements[achievement.id] = achievement
+    bindings = [(id_, str(stranger)) for id_, stranger in pairs]
+    known.extend(bindings)
+    for lot in await lots_of_bindings(connection, bindings):
+        touched[lot.learner_id].lots[lot.id] = lot
+    return {id_ for id_, _ in pairs}
