@@ -41,7 +41,8 @@ def _migrate(connection: Connection) -> None:
 
 async def _run() -> None:
     url = context.config.get_main_option("sqlalchemy.url")
-    assert url is not None
+    if url is None:
+        raise RuntimeError("no database is named: the bank's own command hands its address over")
     engine = create_async_engine(url, poolclass=pool.NullPool)
     if url.startswith("sqlite"):
 

@@ -28,8 +28,8 @@ def upgrade() -> None:
         sa.Column("learner_id", sa.Uuid(), nullable=False),
         sa.Column("achievement_id", sa.Uuid(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_achievement_keys")),
-        sa.UniqueConstraint("achievement_id", name=op.f("uq_achievement_keys_achievement_id")),
     )
+    op.create_index(op.f("ix_achievement_keys_achievement_id"), "achievement_keys", ["achievement_id"])
     op.create_table(
         "audit_events",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -102,7 +102,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "rules_epoch",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_rules_epoch_single")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rules_epoch")),
@@ -330,7 +330,8 @@ def upgrade() -> None:
         sa.CheckConstraint("expired_milli >= 0", name=op.f("ck_lots_expired")),
         sa.CheckConstraint("owed_milli <= 0", name=op.f("ck_lots_owed")),
         sa.CheckConstraint(
-            "pending_milli + available_milli + reserved_milli + redeemed_milli + expired_milli + excess_milli + owed_milli + issued_milli + write_off_milli + exchange_milli = 0",
+            "pending_milli + available_milli + reserved_milli + redeemed_milli + expired_milli + excess_milli"
+            " + owed_milli + issued_milli + write_off_milli + exchange_milli = 0",
             name=op.f("ck_lots_balanced"),
         ),
         sa.CheckConstraint("pending_milli >= 0", name=op.f("ck_lots_pending")),
@@ -466,7 +467,8 @@ def _guard_sqlite() -> None:
     for verb in ("update", "delete"):
         op.execute(
             f"create trigger rule_set_versions_no_{verb} before {verb} on rule_set_versions "
-            f"when old.state <> 'draft' begin select raise(abort, 'rule_set_versions is append-only: {verb} refused'); end"
+            f"when old.state <> 'draft' "
+            f"begin select raise(abort, 'rule_set_versions is append-only: {verb} refused'); end"
         )
     op.execute(
         """
@@ -474,7 +476,8 @@ def _guard_sqlite() -> None:
         when not (
             old.known_until is null and new.known_until is not null and new.id = old.id
             and new.rule_set_id = old.rule_set_id and new.version_id = old.version_id
-            and new.valid_from = old.valid_from and new.valid_until is old.valid_until and new.known_from = old.known_from
+            and new.valid_from = old.valid_from and new.valid_until is old.valid_until
+            and new.known_from = old.known_from
         )
         begin select raise(abort, 'a publication only ever has its known time closed'); end
         """

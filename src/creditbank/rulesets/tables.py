@@ -66,7 +66,7 @@ rule_set_publications = Table(
 rules_epoch = Table(
     "rules_epoch",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("epoch", BigInteger, nullable=False),
     CheckConstraint("id = 1", name="single"),
     info={"dist": "reference"},

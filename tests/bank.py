@@ -16,12 +16,11 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
-from sqlalchemy import CursorResult, Executable, Row, text
+from sqlalchemy import Executable, Row, text
 
 from creditbank.achievements.domain import Achievement
 from creditbank.clock import learning_day
 from creditbank.database.engine import Database
-from creditbank.identifiers import new_id
 from creditbank.intake.actions import Desk, Outcome, Recorded, submit
 from creditbank.intake.domain import Submission
 from creditbank.learners.actions import Opened, open_accounts
@@ -219,7 +218,7 @@ class Bank:
         """Run a statement as the database's owner would, past all code; answers the rows if there are any."""
         async with self.database.write() as connection:
             done = await connection.execute(text(statement) if isinstance(statement, str) else statement, parameters)
-            return done.all() if isinstance(done, CursorResult) and done.returns_rows else []
+            return done.all() if done.returns_rows else []
 
     async def count(self, table: str) -> int:
         """How many rows a table has."""
