@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import secrets
 import sys
@@ -69,6 +70,15 @@ def _settings() -> Settings:
     return settings
 
 
+def _calm_collector() -> None:
+    """Look for garbage in cycles seldom: a batch makes many small objects and hardly a cycle (decision 0015).
+
+    With Python's own thresholds a third of the time of a batch went into looking.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 def _database(settings: Settings) -> Database:
     return Database(settings.database_url, pool_size=settings.database_pool_size, pooler=settings.database_pooler)
 
@@ -107,6 +117,7 @@ def serve(
 
 def served() -> Any:
     """The application as a server process builds it."""
+    _calm_collector()
     settings = Settings()
     logs.configure(settings.log_level)
     return create_app(settings)
@@ -115,6 +126,7 @@ def served() -> Any:
 @app.command()
 def worker() -> None:
     """Work off jobs, without serving."""
+    _calm_collector()
     settings = _settings()
     logs.configure(settings.log_level)
 

@@ -11,7 +11,7 @@ from creditbank.access.domain import Actor
 from creditbank.access.guards import require
 from creditbank.achievements.domain import AchievementNotFound
 from creditbank.achievements.queries import of_learners, owner
-from creditbank.achievements.schemas import AchievementOut
+from creditbank.achievements.schemas import AchievementOut, show_achievement, show_whole
 from creditbank.learners import queries as learners
 from creditbank.learners.domain import LearnerNotFound, may_see
 from creditbank.web.bodies import json_answer
@@ -47,8 +47,7 @@ async def read_achievement(id: UUID, request: Request, edge: EdgeDep, actor: Rea
         raise AchievementNotFound
     if is_unchanged(request, achievement.current.number):
         return Response(status_code=304, headers={"ETag": etag(achievement.current.number)})
-    shown = AchievementOut.from_domain(achievement, with_versions=True)
-    return json_answer(shown, headers={"ETag": etag(achievement.current.number)})
+    return json_answer(show_whole(achievement), headers={"ETag": etag(achievement.current.number)})
 
 
 @router.get(
@@ -78,5 +77,5 @@ async def list_achievements(
         shown[: limit + 1],
         limit,
         lambda a: str(a.id),
-        lambda a: AchievementOut.from_domain(a).model_dump(mode="json"),
+        show_achievement,
     )

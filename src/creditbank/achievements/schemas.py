@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NotRequired, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
-from creditbank.achievements.domain import Achievement, Version
+from creditbank.achievements.domain import Achievement, Content, Version
 from creditbank.web.fields import Body, LocalName, Name, Number, Path, Text, Token, at_most
 
 CREDITS_MAX = 1_000
@@ -106,28 +107,17 @@ class RevocationIn(Body):
     effective: date | None = None
 
 
-class VersionOut(BaseModel):
+class VersionOut(TypedDict):
     """What was stated at one time."""
 
     number: int
     status: str
     recorded_at: datetime
     reason: str | None
-    content: dict[str, Any]
-
-    @classmethod
-    def from_domain(cls, version: Version) -> VersionOut:
-        """The shape of a version."""
-        return cls(
-            number=version.number,
-            status=version.status,
-            recorded_at=version.recorded_at,
-            reason=version.reason,
-            content=dict(version.content),
-        )
+    content: Content
 
 
-class AchievementOut(BaseModel):
+class AchievementOut(TypedDict):
     """An achievement as it counts now, with every version when it is read by itself."""
 
     id: UUID
@@ -137,21 +127,36 @@ class AchievementOut(BaseModel):
     status: str
     version: int
     recorded_at: datetime
-    content: dict[str, Any]
-    versions: list[VersionOut] | None = None
+    content: Content
+    versions: NotRequired[list[VersionOut]]
 
-    @classmethod
-    def from_domain(cls, achievement: Achievement, *, with_versions: bool = False) -> AchievementOut:
-        """The shape of an achievement."""
-        current = achievement.current
-        return cls(
-            id=achievement.id,
-            learner_id=achievement.learner_id,
-            provider=current.content["provider"],
-            external_id=current.content["external_id"],
-            status=current.status,
-            version=current.number,
-            recorded_at=current.recorded_at,
-            content=dict(current.content),
-            versions=[VersionOut.from_domain(v) for v in achievement.versions] if with_versions else None,
-        )
+
+def show_version(version: Version) -> VersionOut:
+    """The shape of a version."""
+    return {
+        "number": version.number,
+        "status": version.status,
+        "recorded_at": version.recorded_at,
+        "reason": version.reason,
+        "content": version.content,
+    }
+
+
+def show_achievement(achievement: Achievement) -> AchievementOut:
+    """The shape of an achievement, without its earlier versions."""
+    current = achievement.current
+    return {
+        "id": achievement.id,
+        "learner_id": achievement.learner_id,
+        "provider": current.content["provider"],
+        "external_id": current.content["external_id"],
+        "status": current.status,
+        "version": current.number,
+        "recorded_at": current.recorded_at,
+        "content": current.content,
+    }
+
+
+def show_whole(achievement: Achievement) -> AchievementOut:
+    """The shape of an achievement with every version of it."""
+    return {**show_achievement(achievement), "versions": [show_version(v) for v in achievement.versions]}

@@ -1,18 +1,19 @@
 """Portable statements over many rows: a constant number of round trips and of distinct SQL texts, on both databases.
 
-PostgreSQL takes arrays (``unnest``), so that one prepared statement serves every size; SQLite runs in this process
-and takes the rows one by one without a round trip.
+PostgreSQL takes arrays (``unnest``), so that one prepared statement serves every size, and many new rows by COPY;
+SQLite runs in this process and takes the rows one by one without a round trip.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     Column,
     ColumnElement,
+    Dialect,
     Executable,
     Insert,
     Table,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     tuple_,
     update,
 )
@@ -29,6 +31,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Row = Mapping[str, Any]
+
+_COPY_ROWS_MIN: Final = 100
+"""From so many rows on COPY is quicker than arrays: about half the work on both sides, for one more round trip."""
 
 
 def is_postgresql(connection: AsyncConnection) -> bool:
@@ -87,10 +92,35 @@ async def insert_rows(connection: AsyncConnection, table: Table, rows: Sequence[
     if not rows:
         return
     names = tuple(rows[0])
-    if is_postgresql(connection):
+    if not is_postgresql(connection):
+        await connection.execute(insert(table), [dict(row) for row in rows])
+    elif len(rows) < _COPY_ROWS_MIN:
         await connection.execute(_insert_arrays(table, names), _arrays(rows, names))
     else:
-        await connection.execute(insert(table), [dict(row) for row in rows])
+        await _copy(connection, table, names, rows)
+
+
+async def _copy(connection: AsyncConnection, table: Table, names: tuple[str, ...], rows: Sequence[Row]) -> None:
+    raw = await connection.get_raw_connection()
+    driver: Any = raw.driver_connection
+    if not driver.is_in_transaction():
+        # SQLAlchemy begins the transaction with the first statement it sees, and COPY goes past it.
+        await connection.execute(text("select 1"))
+    kept = [_to_driver(table.c[name], connection.dialect) for name in names]
+    if any(kept):
+        to_driver = [convert or _as_it_is for convert in kept]
+        records = [[to(row[name]) for to, name in zip(to_driver, names, strict=True)] for row in rows]
+    else:
+        records = [[row[name] for name in names] for row in rows]
+    await driver.copy_records_to_table(table.name, columns=names, records=records)
+
+
+def _to_driver(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    return column.type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 async def insert_new(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> set[Any]:

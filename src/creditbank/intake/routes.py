@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from datetime import date
+from typing import Annotated, Final
 from uuid import UUID
 
 import orjson
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
 from creditbank.achievements.domain import cap_assurance
-from creditbank.achievements.schemas import AchievementOut, AmendmentIn, RevocationIn
+from creditbank.achievements.schemas import AmendmentIn, RevocationIn, StatementIn, show_achievement
 from creditbank.codes import code_list
 from creditbank.errors import Fault, Refusal
 from creditbank.intake.actions import Desk, Outcome, Recorded, amend, revoke, submit
@@ -21,7 +22,7 @@ from creditbank.intake.domain import BatchTooLarge, DateInFuture, Submission, Un
 from creditbank.intake.gathering import Gathering
 from creditbank.intake.schemas import AchievementIn, BatchOut, Counts, ItemOut, RecordedOut, show_outcome
 from creditbank.recognition.explain import reason_of
-from creditbank.web.bodies import JsonBody, Read, faults_of, is_malformed
+from creditbank.web.bodies import JsonBody, Read, faults_of, is_malformed, to_json
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, attempt_of, once
 from creditbank.web.problems import EdgeRefusal, documented, instance_of, language_of, problem_of
@@ -49,14 +50,13 @@ def desk_of(request: Request) -> Desk:
 DeskDep = Annotated[Desk, Depends(desk_of)]
 
 
-def _submission(achievement: AchievementIn, actor: Actor, edge: Edge) -> Submission:
+def _submission(achievement: AchievementIn, actor: Actor, today: date) -> Submission:
     """What is submitted, checked as far as it can be without the database. Raises refusals."""
-    _check_statement(achievement, edge)
+    _check_statement(achievement, today)
     return achievement.to_domain(actor)
 
 
-def _check_statement(statement: Any, edge: Edge, prefix: str = "") -> None:
-    today = edge.today()
+def _check_statement(statement: StatementIn, today: date, prefix: str = "") -> None:
     for name in ("completed", "started", "submitted", "applied"):
         day = getattr(statement, name)
         if day is not None and day > today:
@@ -69,10 +69,10 @@ def _check_statement(statement: Any, edge: Edge, prefix: str = "") -> None:
 
 def _body_of(recorded: Recorded, language: Language) -> RecordedOut:
     reasons = [reason_of(decision, language) for decision in recorded.decisions]
-    return RecordedOut(
-        achievement=AchievementOut.from_domain(recorded.achievement),
-        outcome=show_outcome(recorded.state, recorded.lots, recorded.decisions, reasons),
-    )
+    return {
+        "achievement": show_achievement(recorded.achievement),
+        "outcome": show_outcome(recorded.state, recorded.lots, recorded.decisions, reasons),
+    }
 
 
 def _answer(recorded: Recorded, language: Language, status: int) -> Answer:
@@ -80,7 +80,7 @@ def _answer(recorded: Recorded, language: Language, status: int) -> Answer:
     learner = recorded.settled.learner
     return Answer(
         status,
-        _body_of(recorded, language).model_dump_json().encode(),
+        to_json(_body_of(recorded, language)),
         {"Location": f"/v1/achievements/{achievement.id}", "ETag": etag(achievement.current.number)},
         owner=(learner.id, learner.key),
     )
@@ -110,7 +110,7 @@ async def record_achievement(
 
     gathering: Gathering = request.app.state.gathering
     attempt = attempt_of(request, edge, actor.client_id, body.raw)
-    answer, replayed = await gathering.submit(_submission(body.value, actor, edge), attempt, show)
+    answer, replayed = await gathering.submit(_submission(body.value, actor, edge.today()), attempt, show)
     if isinstance(answer, Refusal):
         raise answer
     return answer.response(replayed=replayed)
@@ -141,7 +141,8 @@ async def record_achievements(request: Request, edge: EdgeDep, desk: DeskDep, ac
         raise BatchTooLarge(most=most)
     language = language_of(request)
     instance = instance_of(request)
-    read = [_read_item(item, actor, edge) for item in items]
+    today = edge.today()
+    read = [_read_item(item, actor, today) for item in items]
 
     async def work(connection: AsyncConnection) -> Answer:
         submissions = [one for one in read if isinstance(one, Submission)]
@@ -150,13 +151,15 @@ async def record_achievements(request: Request, edge: EdgeDep, desk: DeskDep, ac
             _result(index, next(outcomes) if isinstance(one, Submission) else one, language, instance)
             for index, one in enumerate(read)
         ]
-        statuses = [result.status for result in results]
-        counts = Counts(
-            recorded=statuses.count(201),
-            unchanged=statuses.count(200),
-            refused=len(statuses) - statuses.count(201) - statuses.count(200),
-        )
-        return Answer(200, BatchOut(results=results, counts=counts).model_dump_json(exclude_none=True).encode())
+        statuses = [result["status"] for result in results]
+        recorded, unchanged = statuses.count(201), statuses.count(200)
+        counts: Counts = {
+            "recorded": recorded,
+            "unchanged": unchanged,
+            "refused": len(statuses) - recorded - unchanged,
+        }
+        body: BatchOut = {"results": results, "counts": counts}
+        return Answer(200, to_json(body))
 
     return await once(request, edge, actor.client_id, raw, work)
 
@@ -185,9 +188,9 @@ def _items(request: Request, raw: bytes) -> list[bytes]:
     return items
 
 
-def _read_item(raw: bytes, actor: Actor, edge: Edge) -> Submission | Refusal | EdgeRefusal:
+def _read_item(raw: bytes, actor: Actor, today: date) -> Submission | Refusal | EdgeRefusal:
     try:
-        return _submission(_item.validate_json(raw), actor, edge)
+        return _submission(_item.validate_json(raw), actor, today)
     except ValidationError as invalid:
         return EdgeRefusal(400) if is_malformed(invalid) else EdgeRefusal(422, faults_of(invalid))
     except Refusal as refusal:
@@ -196,12 +199,12 @@ def _read_item(raw: bytes, actor: Actor, edge: Edge) -> Submission | Refusal | E
 
 def _result(index: int, outcome: Recorded | Refusal | EdgeRefusal, language: Language, instance: str) -> ItemOut:
     if isinstance(outcome, Recorded):
-        body = _body_of(outcome, language)
         status = 201 if outcome.is_new else 200
-        return ItemOut(index=index, status=status, achievement=body.achievement, outcome=body.outcome)
+        body = _body_of(outcome, language)
+        return {"index": index, "status": status, "achievement": body["achievement"], "outcome": body["outcome"]}
     problem = problem_of(outcome, language, instance)
     problem["errors"] = [{**e, "pointer": f"/{index}{e['pointer']}"} for e in problem["errors"]]
-    return ItemOut(index=index, status=problem["status"], problem=problem)
+    return {"index": index, "status": problem["status"], "problem": problem}
 
 
 @router.post(
@@ -221,7 +224,7 @@ async def amend_achievement(
 ) -> Response:
     """State an achievement anew, whole. Every version stays; the credits follow the newest."""
     statement = body.value.achievement
-    _check_statement(statement, edge, "/achievement")
+    _check_statement(statement, edge.today(), "/achievement")
     content = statement.content(cap_assurance(statement.assurance, actor.assurance))
     language = language_of(request)
 

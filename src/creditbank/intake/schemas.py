@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, NotRequired
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from creditbank.access.domain import Actor, MissingScope
 from creditbank.achievements.domain import cap_assurance
@@ -15,7 +16,7 @@ from creditbank.intake.domain import ProviderUnnamed, State, Submission
 from creditbank.learners.domain import Application, Identity
 from creditbank.learners.schemas import AccountIn, ReferenceIn
 from creditbank.ledger.domain import Lot
-from creditbank.ledger.schemas import LotOut
+from creditbank.ledger.schemas import LotOut, show_lot
 from creditbank.providers.domain import ForeignProvider
 from creditbank.recognition.domain import Decision
 from creditbank.web.fields import Path
@@ -61,34 +62,34 @@ class AchievementIn(StatementIn):
         return Application(account.name, account.birth_date, account.region, identities, actor.provider)
 
 
-class OutcomeOut(BaseModel):
+class OutcomeOut(TypedDict):
     """What the bank made of an achievement, as it stands now."""
 
-    state: str = Field(description="recognised, partly_recognised, not_recognised or in_review")
+    state: State
     lots: list[LotOut]
-    reasons: list[str] = Field(description="one sentence a decision, in the caller's language")
+    reasons: Annotated[list[str], Field(description="one sentence a decision, in the caller's language")]
     evaluation: UUID | None
     decisions: list[UUID]
 
 
-class RecordedOut(BaseModel):
+class RecordedOut(TypedDict):
     """The stored achievement and its outcome."""
 
     achievement: AchievementOut
     outcome: OutcomeOut
 
 
-class ItemOut(BaseModel):
+class ItemOut(TypedDict):
     """What became of one achievement of a batch."""
 
     index: int
     status: int
-    achievement: AchievementOut | None = None
-    outcome: OutcomeOut | None = None
-    problem: dict[str, Any] | None = None
+    achievement: NotRequired[AchievementOut]
+    outcome: NotRequired[OutcomeOut]
+    problem: NotRequired[dict[str, Any]]
 
 
-class Counts(BaseModel):
+class Counts(TypedDict):
     """How many of a batch were recorded, were there already, were refused."""
 
     recorded: int
@@ -96,7 +97,7 @@ class Counts(BaseModel):
     refused: int
 
 
-class BatchOut(BaseModel):
+class BatchOut(TypedDict):
     """One result an achievement, in the order they were sent."""
 
     results: list[ItemOut]
@@ -105,10 +106,10 @@ class BatchOut(BaseModel):
 
 def show_outcome(state: State, lots: Sequence[Lot], decisions: Sequence[Decision], reasons: list[str]) -> OutcomeOut:
     """The shape of an outcome."""
-    return OutcomeOut(
-        state=state,
-        lots=[LotOut.from_domain(lot) for lot in lots],
-        reasons=reasons,
-        evaluation=decisions[-1].evaluation_id if decisions else None,
-        decisions=[d.id for d in decisions],
-    )
+    return {
+        "state": state,
+        "lots": [show_lot(lot) for lot in lots],
+        "reasons": reasons,
+        "evaluation": decisions[-1].evaluation_id if decisions else None,
+        "decisions": [d.id for d in decisions],
+    }

@@ -82,6 +82,8 @@ class Target:
     state: State
 
 
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":")).encode
+
 NOTHING: Final = Target(0, 0, "available")
 
 
@@ -264,7 +266,7 @@ def digest(posting: Posting) -> bytes:
         str(posting.reverses) if posting.reverses else None,
         posting.previous.hex(),
     ]
-    return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode()).digest()
+    return hashlib.sha256(_COMPACT(fields).encode()).digest()
 
 
 def broken_link(postings: Iterable[Posting]) -> Posting | None:

@@ -17,7 +17,7 @@ from creditbank.learners.queries import existing
 from creditbank.ledger import queries
 from creditbank.ledger.domain import Account
 from creditbank.ledger.queries import Holding
-from creditbank.ledger.schemas import BalanceOut, LotOut, PostingOut, UnitBalance
+from creditbank.ledger.schemas import BalanceOut, UnitBalance, show_lot, show_posting
 from creditbank.web.bodies import json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.paging import Cursor, Limit, converted, page_answer
@@ -90,9 +90,7 @@ async def list_lots(
         found = await queries.page_of_lots(connection, id, given_by=actor.provider, after=after, limit=limit + 1)
         if not found and not (actor.is_bank and await existing(connection, [id])):
             raise LearnerNotFound
-    return page_answer(
-        request, found, limit, lambda lot: str(lot.id), lambda lot: LotOut.from_domain(lot).model_dump(mode="json")
-    )
+    return page_answer(request, found, limit, lambda lot: str(lot.id), show_lot)
 
 
 @router.get(
@@ -115,6 +113,4 @@ async def list_postings(
         found = await queries.postings_of(connection, id, after=min(after, 2**62), limit=limit + 1)
         if not found and not await existing(connection, [id]):
             raise LearnerNotFound
-    return page_answer(
-        request, found, limit, lambda p: str(p.seq), lambda p: PostingOut.from_domain(p).model_dump(mode="json")
-    )
+    return page_answer(request, found, limit, lambda p: str(p.seq), show_posting)

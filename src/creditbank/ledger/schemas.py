@@ -1,17 +1,17 @@
-"""API shapes of lots and postings."""
+"""API shapes of lots and postings. Typed dictionaries: what is answered often is serialised as it stands."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from uuid import UUID
 
-from pydantic import BaseModel
+from typing_extensions import TypedDict
 
 from creditbank.credits import Credits
-from creditbank.ledger.domain import Account, Lot, Posting
+from creditbank.ledger.domain import Account, Code, Lot, Posting
 
 
-class LotOut(BaseModel):
+class LotOut(TypedDict):
     """The credits of one grant, and where they are now, as decimal texts; accounts that stand at 0 are left out."""
 
     id: UUID
@@ -28,28 +28,28 @@ class LotOut(BaseModel):
     expires: date | None
     positions: dict[str, str]
 
-    @classmethod
-    def from_domain(cls, lot: Lot) -> LotOut:
-        """The shape of a lot."""
-        terms = lot.terms
-        return cls(
-            id=lot.id,
-            decision=terms.decision_id,
-            achievements=[UUID(text) for text in lot.key.binding.split(",")],
-            provider=terms.provider,
-            kind=terms.kind,
-            unit=lot.key.unit,
-            credit_unit=terms.credit_unit,
-            category=terms.category,
-            level=terms.level,
-            grade={terms.grade_scale: terms.grade} if terms.grade_scale and terms.grade is not None else None,
-            effective=terms.effective,
-            expires=terms.expires,
-            positions={account.value: str(Credits(milli)) for account, milli in lot.positions.items() if milli},
-        )
+
+def show_lot(lot: Lot) -> LotOut:
+    """The shape of a lot."""
+    terms = lot.terms
+    return {
+        "id": lot.id,
+        "decision": terms.decision_id,
+        "achievements": [UUID(text) for text in lot.key.binding.split(",")],
+        "provider": terms.provider,
+        "kind": terms.kind,
+        "unit": lot.key.unit,
+        "credit_unit": terms.credit_unit,
+        "category": terms.category,
+        "level": terms.level,
+        "grade": {terms.grade_scale: terms.grade} if terms.grade_scale and terms.grade is not None else None,
+        "effective": terms.effective,
+        "expires": terms.expires,
+        "positions": {account.value: str(Credits(milli)) for account, milli in lot.positions.items() if milli},
+    }
 
 
-class PostingOut(BaseModel):
+class PostingOut(TypedDict):
     """One row of the ledger: an amount that left one account of a lot and entered another."""
 
     id: UUID
@@ -58,7 +58,7 @@ class PostingOut(BaseModel):
     source: Account
     target: Account
     amount: str
-    code: str
+    code: Code
     transaction: UUID
     decision: UUID
     effective: date
@@ -67,28 +67,28 @@ class PostingOut(BaseModel):
     previous: str
     hash: str
 
-    @classmethod
-    def from_domain(cls, posting: Posting) -> PostingOut:
-        """The shape of a posting."""
-        return cls(
-            id=posting.id,
-            seq=posting.seq,
-            lot=posting.lot_id,
-            source=posting.source,
-            target=posting.target,
-            amount=str(Credits(posting.amount_milli)),
-            code=posting.code.value,
-            transaction=posting.transaction_id,
-            decision=posting.decision_id,
-            effective=posting.effective,
-            recorded_at=posting.recorded_at,
-            reverses=posting.reverses,
-            previous=posting.previous.hex(),
-            hash=posting.hash.hex(),
-        )
+
+def show_posting(posting: Posting) -> PostingOut:
+    """The shape of a posting."""
+    return {
+        "id": posting.id,
+        "seq": posting.seq,
+        "lot": posting.lot_id,
+        "source": posting.source,
+        "target": posting.target,
+        "amount": str(Credits(posting.amount_milli)),
+        "code": posting.code,
+        "transaction": posting.transaction_id,
+        "decision": posting.decision_id,
+        "effective": posting.effective,
+        "recorded_at": posting.recorded_at,
+        "reverses": posting.reverses,
+        "previous": posting.previous.hex(),
+        "hash": posting.hash.hex(),
+    }
 
 
-class UnitBalance(BaseModel):
+class UnitBalance(TypedDict):
     """What a learner has of one unit of credit. Units are never added together."""
 
     unit: str
@@ -98,7 +98,7 @@ class UnitBalance(BaseModel):
     by_state: dict[str, str]
 
 
-class BalanceOut(BaseModel):
+class BalanceOut(TypedDict):
     """What a learner has, by unit; ``total`` is what is available."""
 
     units: list[UnitBalance]

@@ -34,6 +34,8 @@ from creditbank.rulesets.domain import Book
 ENGINE: Final = "1"
 """The engine's version, kept with every evaluation: it changes when the same input may give another result."""
 
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":")).encode
+
 WITHDRAWN: Final = "withdrawn"
 """The effect of a decision that closes another: nothing is left of it."""
 
@@ -140,7 +142,7 @@ def input_hash(achievements: Iterable[Achievement], version_hashes: Iterable[str
     """What an evaluation read, as a hash over ids, version numbers and rule hashes: no text about a person is in it."""
     facts = sorted((str(a.id), a.current.number) for a in achievements if a.current.status == VALID)
     listed = [facts, sorted(version_hashes), as_of.isoformat(), ENGINE]
-    return hashlib.sha256(json.dumps(listed, separators=(",", ":")).encode()).digest()
+    return hashlib.sha256(_COMPACT(listed).encode()).digest()
 
 
 @dataclass(slots=True)
@@ -177,11 +179,18 @@ class _Settling:
         self.standing[held.key] = held
         return held
 
+    def _revoked_on(self, binding: str) -> date | None:
+        """The last day on which an achievement of the binding was revoked; None when they all stand."""
+        if not self.revoked:
+            return None
+        bound = [UUID(text) for text in binding.split(",")]
+        return max((self.revoked[id_] for id_ in bound if id_ in self.revoked), default=None)
+
     def settle_lot(self, key: LotKey, terms: LotTerms, target: Target, learner_id: UUID) -> None:
         """Bring one lot to its target, making it when it is not there."""
         former = self.lots.pop(key, None)
         lot = former or Lot(learner_id, self.new_id(), key, terms, {})
-        revoked_on = max((self.revoked[id_] for id_ in _ids(key.binding) if id_ in self.revoked), default=None)
+        revoked_on = self._revoked_on(key.binding)
         movements = reconcile(lot.positions, target, revoked=revoked_on is not None)
         after = replace(lot, terms=terms, positions=apply(lot.positions, movements))
         self.after.append(after)
@@ -204,10 +213,6 @@ class _Settling:
             )
             for movement in movements
         )
-
-
-def _ids(binding: str) -> list[UUID]:
-    return [UUID(text) for text in binding.split(",")]
 
 
 def evaluate_achievements(achievements: Iterable[Achievement], book: Book, as_of: date) -> Evaluation:

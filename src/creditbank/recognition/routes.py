@@ -14,7 +14,7 @@ from creditbank.learners import queries as learners
 from creditbank.recognition import queries
 from creditbank.recognition.domain import WITHDRAWN, Decision
 from creditbank.recognition.explain import reason_of
-from creditbank.recognition.schemas import DecisionOut, EvaluationOut
+from creditbank.recognition.schemas import DecisionOut, EvaluationOut, show_decision
 from creditbank.web.bodies import json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.paging import Cursor, Limit, converted, page_answer
@@ -29,7 +29,7 @@ Reader = Annotated[Actor, Depends(require("ledger:read"))]
 def _shown(decisions: Sequence[Decision], language: Language) -> list[DecisionOut]:
     latest = {decision.key: decision.id for decision in decisions}
     return [
-        DecisionOut.from_domain(d, reason_of(d, language), is_current=latest[d.key] == d.id and d.effect != WITHDRAWN)
+        show_decision(d, reason_of(d, language), is_current=latest[d.key] == d.id and d.effect != WITHDRAWN)
         for d in decisions
     ]
 
@@ -54,13 +54,13 @@ async def list_decisions(
     async with edge.database.snapshot() as connection:
         _, key = await learners.find(connection, edge.vault, id)
         shown = _shown(await queries.decisions_of(connection, id, key), language)
-    place = next((i + 1 for i, d in enumerate(shown) if d.id == after), 0)
+    place = next((i + 1 for i, d in enumerate(shown) if d["id"] == after), 0)
     return page_answer(
         request,
         shown[place : place + limit + 1],
         limit,
-        lambda d: str(d.id),
-        lambda d: d.model_dump(mode="json"),
+        lambda d: str(d["id"]),
+        lambda d: d,
     )
 
 
@@ -82,7 +82,7 @@ async def read_evaluation(
         _, key = await learners.find(connection, edge.vault, id)
         found = await queries.find_evaluation(connection, id, evaluation_id)
         decisions = await queries.decisions_of(connection, id, key)
-    shown = [d for d in _shown(decisions, language_of(request)) if d.evaluation == evaluation_id]
+    shown = [d for d in _shown(decisions, language_of(request)) if d["evaluation"] == evaluation_id]
     return json_answer(
         EvaluationOut(
             id=found.id,

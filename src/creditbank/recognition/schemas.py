@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
+from typing_extensions import TypedDict
 
 from creditbank.recognition.domain import Decision
 
 
-class DecisionOut(BaseModel):
+class DecisionOut(TypedDict):
     """What one rule made of one binding, and why."""
 
     id: UUID
@@ -21,24 +22,10 @@ class DecisionOut(BaseModel):
     achievements: list[UUID]
     is_current: bool
     reason: str
-    trace: dict[str, Any]
-
-    @classmethod
-    def from_domain(cls, decision: Decision, reason: str, *, is_current: bool) -> DecisionOut:
-        """The shape of a decision."""
-        return cls(
-            id=decision.id,
-            evaluation=decision.evaluation_id,
-            effect=decision.effect,
-            rule=decision.rule,
-            achievements=decision.achievements,
-            is_current=is_current,
-            reason=reason,
-            trace=dict(decision.trace or {}),
-        )
+    trace: Mapping[str, Any]
 
 
-class EvaluationOut(BaseModel):
+class EvaluationOut(TypedDict):
     """One run of the engine, with the decisions that it changed."""
 
     id: UUID
@@ -49,3 +36,17 @@ class EvaluationOut(BaseModel):
     input_sha256: str
     recorded_at: datetime
     decisions: list[DecisionOut]
+
+
+def show_decision(decision: Decision, reason: str, *, is_current: bool) -> DecisionOut:
+    """The shape of a decision."""
+    return {
+        "id": decision.id,
+        "evaluation": decision.evaluation_id,
+        "effect": decision.effect,
+        "rule": decision.rule,
+        "achievements": decision.achievements,
+        "is_current": is_current,
+        "reason": reason,
+        "trace": decision.trace or {},
+    }

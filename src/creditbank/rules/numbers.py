@@ -45,7 +45,11 @@ def ratio_text(numerator: int, denominator: int) -> str:
 
 def decimal_text(number: Fraction | str) -> str:
     """A number for people: at most three decimals, half even, no trailing zeros (section 14)."""
-    value = Fraction(number)
-    milli = round(value * 1000)
+    if isinstance(number, str):
+        if number.isdecimal():
+            # Most numbers of most traces are whole, and written as people write them.
+            return number
+        number = Fraction(number)
+    milli = round(number * 1000)
     whole, part = divmod(abs(milli), 1000)
     return f"{'-' if milli < 0 else ''}{whole}" + (f".{part:03d}".rstrip("0") if part else "")
