@@ -1,0 +1,1 @@
+"""How fast the bank is, always measured against what PostgreSQL itself can do with the same rows."""

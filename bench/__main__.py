@@ -1,0 +1,66 @@
+"""``python -m bench``: measure the bank in one run, beside what PostgreSQL itself does with the same rows."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from bench.bank import work_folder
+from bench.post import measure_post
+from bench.report import print_table
+from bench.stage import SETTINGS, Plan, Stage, set_up
+from bench.statements import LOGGING
+from tests.postgres import EmbeddedPostgres
+
+ON_STAGE: Final[Mapping[str, Callable[[Stage], None]]] = {
+    "post": measure_post,
+}
+ALONE: Final[Mapping[str, Callable[[Plan, dict[str, Any]], None]]] = {}
+
+
+def _plan() -> tuple[Plan, Path | None]:
+    names = [*ON_STAGE, *ALONE]
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", default=",".join(names), help=f"some of {','.join(names)}")
+    parser.add_argument("--seconds", type=float, default=6, help="length of one measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured, in turn")
+    parser.add_argument("--scale", type=int, default=20_000, help="achievements in the bank before it begins")
+    parser.add_argument("--rules", type=int, default=20_000, help="rules published")
+    parser.add_argument("--processes", type=int, default=1, help="server processes")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    given = parser.parse_args()
+    only = frozenset(given.only.split(","))
+    if unknown := only - set(names):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    return Plan(only, given.seconds, given.rounds, given.scale, given.rules, given.processes), given.json
+
+
+def main() -> None:
+    """Measure what was asked for, print it as it comes, and the table at the end."""
+    plan, file = _plan()
+    figures: dict[str, Any] = {
+        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[0]},
+        "plan": {name: getattr(plan, name) for name in ("seconds", "rounds", "scale", "rules", "processes")},
+    }
+    for name, measure in ALONE.items():
+        if name in plan.only:
+            measure(plan, figures)
+    if plan.only & set(ON_STAGE):
+        with EmbeddedPostgres(durable=True, settings={**SETTINGS, **LOGGING}) as postgres, work_folder() as folder:
+            stage = set_up(plan, postgres, folder)
+            stage.figures = figures
+            for name, act in ON_STAGE.items():
+                if name in plan.only:
+                    act(stage)
+    print_table(figures)
+    if file is not None:
+        file.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
