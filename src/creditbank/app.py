@@ -35,6 +35,7 @@ from creditbank.recognition.routes import router as recognition
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import LearnerKey, Vault
 from creditbank.settings import Settings
+from creditbank.transcripts.prints import Prints
 from creditbank.transcripts.routes import router as transcripts
 from creditbank.web import description, health, problems
 from creditbank.web.edge import Edge
@@ -92,6 +93,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.state.shelf = shelf
     app.state.desk = desk
     app.state.gathering = gathering
+    app.state.prints = Prints(settings.transcript_cache_bytes)
     app.state.metrics = metrics
     for router in ROUTERS:
         app.include_router(router)

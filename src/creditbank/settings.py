@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     credential_cache_seconds: int = Field(
         default=30, ge=0, le=60, description="How long a revoked key may still be honoured by a process."
     )
+    transcript_cache_bytes: int = Field(
+        default=32 * 1024 * 1024, ge=0, description="Memory a process gives to transcripts that it may answer again."
+    )
     idempotency_days: int = Field(default=7, ge=1, description="How long an Idempotency-Key is remembered.")
     worker: bool = Field(default=True, description="Whether `serve` also works off jobs.")
     metrics: bool = Field(default=True, description="Whether `/metrics` answers.")

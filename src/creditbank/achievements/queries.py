@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.domain import Achievement, Version
@@ -43,7 +43,18 @@ async def owner(connection: AsyncConnection, achievement_id: UUID) -> UUID | Non
     return (await connection.execute(statement)).scalar_one_or_none()
 
 
-_VERSIONS = select(achievement_versions).order_by(achievement_versions.c.achievement_id, achievement_versions.c.number)
+_stored = achievement_versions.c
+_VERSIONS = select(
+    _stored.learner_id,
+    _stored.achievement_id,
+    _stored.number,
+    _stored.status,
+    _stored.content,
+    _stored.reason,
+    _stored.effective,
+    _stored.client_id,
+    _stored.recorded_at,
+).order_by(_stored.achievement_id, _stored.number)
 
 
 async def of_learners(connection: AsyncConnection, keys: Mapping[UUID, LearnerKey]) -> dict[UUID, list[Achievement]]:
@@ -51,7 +62,7 @@ async def of_learners(connection: AsyncConnection, keys: Mapping[UUID, LearnerKe
     statement = _VERSIONS.where(among(connection, achievement_versions.c.learner_id, list(keys)))
     found: dict[UUID, dict[UUID, Achievement]] = {learner_id: {} for learner_id in keys}
     for row in await connection.execute(statement):
-        _add(found[row.learner_id], row, keys[row.learner_id])
+        _add(found[row.learner_id], _version_of(row, keys[row.learner_id]))
     return {learner_id: list(mine.values()) for learner_id, mine in found.items()}
 
 
@@ -64,27 +75,24 @@ async def of_pairs(
     columns = (achievement_versions.c.learner_id, achievement_versions.c.achievement_id)
     found: dict[UUID, Achievement] = {}
     for row in await connection.execute(_VERSIONS.where(pairs_among(connection, columns, pairs))):
-        _add(found, row, keys[row.learner_id])
+        _add(found, _version_of(row, keys[row.learner_id]))
     return list(found.values())
 
 
-def _add(mine: dict[UUID, Achievement], row: Row[Any], key: LearnerKey) -> None:
-    version = version_of(row, key)
-    held = mine.get(row.achievement_id)
+def _add(mine: dict[UUID, Achievement], version: Version) -> None:
+    held = mine.get(version.achievement_id)
     versions = [*held.versions, version] if held else [version]
-    mine[row.achievement_id] = Achievement(row.learner_id, row.achievement_id, versions)
+    mine[version.achievement_id] = Achievement(version.learner_id, version.achievement_id, versions)
 
 
-def version_of(row: Row[Any], key: LearnerKey) -> Version:
-    """The version that a row holds, opened."""
+def _version_of(row: Sequence[Any], key: LearnerKey) -> Version:
+    learner_id, achievement_id, number, status, content, reason, *rest = row
     return Version(
-        row.learner_id,
-        row.achievement_id,
-        row.number,
-        row.status,
-        orjson.loads(key.open(row.content, CONTENT)),
-        key.open(row.reason, REASON).decode() if row.reason is not None else None,
-        row.effective,
-        row.client_id,
-        row.recorded_at,
+        learner_id,
+        achievement_id,
+        number,
+        status,
+        orjson.loads(key.open(content, CONTENT)),
+        key.open(reason, REASON).decode() if reason is not None else None,
+        *rest,
     )

@@ -133,7 +133,7 @@ async def mend(connection: AsyncConnection, vault: Vault, learner_id: UUID, mend
 
 
 async def advance(connection: AsyncConnection, learners_: Sequence[LockedLearner]) -> None:
-    """Write back where locked learners stand: chain, last record, day and epoch of evaluation."""
+    """Write back where locked learners stand, if they moved: chain, last record, day and epoch of evaluation."""
     await update_rows(
         connection,
         learners,
@@ -147,6 +147,7 @@ async def advance(connection: AsyncConnection, learners_: Sequence[LockedLearner
                 "evaluated_epoch": learner.evaluated_epoch,
             }
             for learner in learners_
+            if learner.is_changed
         ],
         ("id",),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,19 @@ class LockedLearner:
     recorded_at: datetime
     evaluated_as_of: date | None
     evaluated_epoch: int | None
+    # As it stood when it was locked.
+    _stored: tuple[object, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._stored = self._standing()
+
+    def _standing(self) -> tuple[object, ...]:
+        return self.seq, self.head, self.recorded_at, self.evaluated_as_of, self.evaluated_epoch
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is anything to be written back."""
+        return self._standing() != self._stored
 
 
 def seal_profile(key: LearnerKey, profile: Profile) -> bytes:

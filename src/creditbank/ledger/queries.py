@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
@@ -17,30 +17,25 @@ from creditbank.ledger.tables import lots, postings
 _POSITIONS = tuple((account, f"{account}_milli") for account in ACCOUNTS)
 
 
-def lot_of(row: Row[Any]) -> Lot:
-    """The lot that a row of the lots table holds."""
-    return Lot(
-        row.learner_id,
-        row.id,
-        LotKey(row.rule_set_id, row.binding, row.unit, row.number),
-        LotTerms(
-            row.decision_id,
-            row.provider,
-            row.kind,
-            row.credit_unit,
-            row.category,
-            row.level,
-            row.grade_scale,
-            row.grade,
-            row.effective,
-            row.expires,
-        ),
-        {account: getattr(row, name) for account, name in _POSITIONS},
-    )
+_KEY = [f.name for f in fields(LotKey)]
+_TERMS = [f.name for f in fields(LotTerms)]
+_LOT = (
+    *[lots.c[name] for name in ("learner_id", "id", *_KEY, *_TERMS)],
+    *[lots.c[name] for _, name in _POSITIONS],
+)
+_LOTS = select(*_LOT).order_by(lots.c.id)
+_TERMS_AT = len(_KEY)
+_POSITIONS_AT = _TERMS_AT + len(_TERMS)
 
 
-def posting_of(row: Row[Any]) -> Posting:
-    """The posting that a row of the postings table holds."""
+def _lot_of(row: Sequence[Any]) -> Lot:
+    # By place and not by name: a transcript or a settling reads many lots.
+    learner_id, id_, *rest = row
+    key, terms, positions = rest[:_TERMS_AT], rest[_TERMS_AT:_POSITIONS_AT], rest[_POSITIONS_AT:]
+    return Lot(learner_id, id_, LotKey(*key), LotTerms(*terms), dict(zip(ACCOUNTS, positions, strict=True)))
+
+
+def _posting_of(row: Row[Any]) -> Posting:
     return Posting(
         row.learner_id,
         row.id,
@@ -60,7 +55,7 @@ def posting_of(row: Row[Any]) -> Posting:
     )
 
 
-_LOTS = select(lots).order_by(lots.c.id)
+_POSTINGS = select(postings).order_by(postings.c.seq)
 
 
 async def lots_of(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Lot]]:
@@ -68,7 +63,7 @@ async def lots_of(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> d
     found: dict[UUID, list[Lot]] = {learner_id: [] for learner_id in learner_ids}
     statement = _LOTS.where(among(connection, lots.c.learner_id, learner_ids))
     for row in await connection.execute(statement):
-        found[row.learner_id].append(lot_of(row))
+        found[row[0]].append(_lot_of(row))
     return found
 
 
@@ -86,7 +81,7 @@ async def _lots_by(connection: AsyncConnection, column: Column[str], pairs: Sequ
     if not pairs:
         return []
     statement = _LOTS.where(pairs_among(connection, (lots.c.learner_id, column), pairs))
-    return [lot_of(row) for row in await connection.execute(statement)]
+    return [_lot_of(row) for row in await connection.execute(statement)]
 
 
 async def page_of_lots(
@@ -98,7 +93,7 @@ async def page_of_lots(
         statement = statement.where(under(lots.c.provider, given_by))
     if after is not None:
         statement = statement.where(lots.c.id > after)
-    return [lot_of(row) for row in await connection.execute(statement)]
+    return [_lot_of(row) for row in await connection.execute(statement)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +128,9 @@ async def holdings_of(connection: AsyncConnection, learner_id: UUID, *, given_by
 async def chains_of(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Posting]]:
     """Every posting of these learners, by learner, in the order of the chain."""
     found: dict[UUID, list[Posting]] = {learner_id: [] for learner_id in learner_ids}
-    statement = select(postings).where(among(connection, postings.c.learner_id, learner_ids)).order_by(postings.c.seq)
+    statement = _POSTINGS.where(among(connection, postings.c.learner_id, learner_ids))
     for row in await connection.execute(statement):
-        found[row.learner_id].append(posting_of(row))
+        found[row[0]].append(_posting_of(row))
     return found
 
 
@@ -143,10 +138,5 @@ async def postings_of(
     connection: AsyncConnection, learner_id: UUID, *, after: int = 0, limit: int | None = None
 ) -> list[Posting]:
     """The learner's postings in the order of the chain, those beyond ``after`` in seq."""
-    statement = (
-        select(postings)
-        .where(postings.c.learner_id == learner_id, postings.c.seq > after)
-        .order_by(postings.c.seq)
-        .limit(limit)
-    )
-    return [posting_of(row) for row in await connection.execute(statement)]
+    statement = _POSTINGS.where(postings.c.learner_id == learner_id, postings.c.seq > after).limit(limit)
+    return [_posting_of(row) for row in await connection.execute(statement)]

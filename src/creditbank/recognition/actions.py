@@ -58,13 +58,9 @@ async def settle(
     touched.update(await load_touched(connection, learners, some, book, as_of))
     settled = {id_: _settle_one(learners[id_], mine, book, as_of) for id_, mine in touched.items()}
     await _write(connection, book, [s for s in settled.values() if not s.difference.is_empty], cause, as_of, clock())
-    changed = []
     for one in settled.values():
-        standing = (one.learner.evaluated_as_of, one.learner.evaluated_epoch)
         one.learner.evaluated_as_of, one.learner.evaluated_epoch = as_of, book.epoch
-        if not one.difference.is_empty or standing != (as_of, book.epoch):
-            changed.append(one.learner)
-    await advance(connection, changed)
+    await advance(connection, [one.learner for one in settled.values()])
     return settled
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.queries import of_learners
+from creditbank.database.statements import among
+from creditbank.learners.domain import LearnerNotFound
 from creditbank.learners.queries import find
+from creditbank.learners.tables import learners
 from creditbank.ledger.queries import lots_of
 from creditbank.providers.domain import Provider
 from creditbank.providers.queries import by_code
+from creditbank.providers.tables import providers
 from creditbank.recognition.queries import current_decisions
 from creditbank.sealing import Vault
 from creditbank.transcripts.domain import Transcript, compose
@@ -33,5 +38,29 @@ async def draw(connection: AsyncConnection, vault: Vault, learner_id: UUID, as_o
     achievements = (await of_learners(connection, {learner_id: key}))[learner_id]
     lots = (await lots_of(connection, [learner_id]))[learner_id]
     decisions = await current_decisions(connection, learner_id, key)
-    providers = await by_code(connection, sorted({a.current.content["provider"] for a in achievements}))
-    return Drawn(compose(learner, achievements, lots, decisions, as_of), providers)
+    named = await by_code(connection, sorted({a.current.content["provider"] for a in achievements}))
+    return Drawn(compose(learner, achievements, lots, decisions, as_of), named)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """As long as it is the same, so is the transcript: profile, records, and the providers named in it."""
+
+    revision: int
+    recorded_at: datetime
+    providers_revision: int
+
+
+async def stamp_of(connection: AsyncConnection, learner_id: UUID, codes: Sequence[str]) -> Stamp:
+    """The stamp of a learner's transcript that names these providers, in one row. Raises LearnerNotFound.
+
+    Every record of a learner raises ``recorded_at``, every change of the profile or of a provider its revision.
+    """
+    named = select(func.coalesce(func.sum(providers.c.revision), 0)).where(among(connection, providers.c.code, codes))
+    statement = select(learners.c.revision, learners.c.recorded_at, named.scalar_subquery()).where(
+        learners.c.id == learner_id
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        raise LearnerNotFound
+    return Stamp(*row)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Final
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require, require_bank
 from creditbank.transcripts.formats import page, plain
-from creditbank.transcripts.queries import draw
-from creditbank.web.edge import EdgeDep
+from creditbank.transcripts.prints import Kind, Print, Prints, make_print
+from creditbank.transcripts.queries import Drawn, draw, stamp_of
+from creditbank.web.bodies import to_json
+from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.negotiation import best_of
 from creditbank.web.problems import EdgeRefusal, documented, language_of
+from creditbank.web.revisions import etag, is_unchanged
+from creditbank.web.sentences import Language
 
 router = APIRouter(tags=["transcripts"])
 
-_FORMS: Final = ("application/json", "text/html")
+_FORMS: Final[Mapping[str, Callable[[Drawn, Language], bytes]]] = {
+    "application/json": lambda drawn, language: to_json(plain.render(drawn, language)),
+    "text/html": lambda drawn, language: page.render(drawn, language).encode(),
+}
+_MEDIA_TYPES: Final = {"application/json": "application/json", "text/html": "text/html; charset=utf-8"}
 
 
 @router.get(
@@ -32,6 +40,7 @@ _FORMS: Final = ("application/json", "text/html")
                 "text/html": {"schema": {"type": "string"}},
             },
         },
+        304: {"description": "unchanged"},
         **documented(404, 406),
     },
 )
@@ -43,13 +52,28 @@ async def read_transcript(
 ) -> Response:
     """What a learner achieved, what it is worth, and why: as JSON or as a page that prints well."""
     require_bank(actor)
-    form = best_of(request.headers.get("accept"), _FORMS)
+    form = best_of(request.headers.get("accept"), tuple(_FORMS))
     if form is None:
         raise EdgeRefusal(406)
     language = language_of(request)
+    kind = Kind(id, form, language, edge.today())
+    prints: Prints = request.app.state.prints
+    kept = prints.find(kind)
+    if kept is not None:
+        async with edge.database.read() as connection:
+            if await stamp_of(connection, id, kept.providers) != kept.stamp:
+                kept = None
+    if kept is None:
+        kept = await _print(edge, kind)
+        prints.keep(kind, kept)
+    headers = {"Content-Language": language, "Vary": "Accept, Accept-Language", "ETag": etag(kept.revision)}
+    if is_unchanged(request, kept.revision):
+        return Response(status_code=304, headers=headers)
+    return Response(kept.body, 200, headers, _MEDIA_TYPES[form])
+
+
+async def _print(edge: Edge, kind: Kind) -> Print:
     async with edge.database.snapshot() as connection:
-        drawn = await draw(connection, edge.vault, id, edge.today())
-    headers = {"Content-Language": language, "Vary": "Accept, Accept-Language"}
-    if form == "text/html":
-        return Response(page.render(drawn, language), 200, headers, "text/html; charset=utf-8")
-    return Response(orjson.dumps(plain.render(drawn, language)), 200, headers, form)
+        drawn = await draw(connection, edge.vault, kind.learner_id, kind.as_of)
+        stamp = await stamp_of(connection, kind.learner_id, list(drawn.providers))
+    return make_print(_FORMS[kind.form](drawn, kind.language), list(drawn.providers), stamp)
