@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.bank import work_folder
+from bench.batch import measure_batch
 from bench.post import measure_post
+from bench.reads import measure_reads
 from bench.report import print_table
 from bench.stage import SETTINGS, Plan, Stage, set_up
 from bench.statements import LOGGING
@@ -19,6 +21,8 @@ from tests.postgres import EmbeddedPostgres
 
 ON_STAGE: Final[Mapping[str, Callable[[Stage], None]]] = {
     "post": measure_post,
+    "batch": measure_batch,
+    "reads": measure_reads,
 }
 ALONE: Final[Mapping[str, Callable[[Plan, dict[str, Any]], None]]] = {}
 
