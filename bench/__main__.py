@@ -12,9 +12,12 @@ from typing import Any, Final
 
 from bench.bank import work_folder
 from bench.batch import measure_batch
+from bench.engine import measure_engine
 from bench.post import measure_post
+from bench.process import measure_memory, measure_start
 from bench.reads import measure_reads
 from bench.report import print_table
+from bench.resettle import measure_resettling
 from bench.stage import SETTINGS, Plan, Stage, set_up
 from bench.statements import LOGGING
 from tests.postgres import EmbeddedPostgres
@@ -23,8 +26,11 @@ ON_STAGE: Final[Mapping[str, Callable[[Stage], None]]] = {
     "post": measure_post,
     "batch": measure_batch,
     "reads": measure_reads,
+    "memory": measure_memory,
+    "start": measure_start,
+    "resettle": measure_resettling,
 }
-ALONE: Final[Mapping[str, Callable[[Plan, dict[str, Any]], None]]] = {}
+ALONE: Final[Mapping[str, Callable[[Plan, dict[str, Any]], None]]] = {"rules": measure_engine}
 
 
 def _plan() -> tuple[Plan, Path | None]:

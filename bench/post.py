@@ -73,7 +73,6 @@ def measure_post(stage: Stage) -> None:
             "ceiling": ceiling.rate,
             "load_busy": median(one.busy for one in ours),
         }
-        stage.figures["memory_mib"] = server.resident_mib()
 
 
 def _series(order: Order, series: str, *, seconds: float | None = None, rate: float | None = None) -> Order:
