@@ -310,7 +310,7 @@ def show_counts(tally: Tally) -> None:
     out.print(f"\n{tally.posted:,} results of {len(tally.learners):,} students: {counted}")
     refused = "".join(f"; {count:,} {code}" for code, count in tally.refused.most_common())
     out.print(f"{tally.new:,} new, {tally.unchanged:,} already there, {tally.refused.total():,} refused{refused}")
-    out.print(f"{sum(tally.credits.values(), Decimal()):,f} {UNIT} credits in all")
+    out.print(f"{sum(tally.credits.values(), Decimal()).normalize():,f} {UNIT} credits in all")
     out.print(f"{tally.seconds:.1f} seconds, {tally.posted / tally.seconds:,.0f} achievements per second")
 
 
