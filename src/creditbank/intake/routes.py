@@ -41,7 +41,7 @@ _item: Final[TypeAdapter[AchievementIn]] = TypeAdapter(AchievementIn)
 Writer = Annotated[Actor, Depends(require("achievements:write"))]
 
 
-def desk_of(request: Request) -> Desk:
+async def desk_of(request: Request) -> Desk:
     """The write path's desk that the composition root put on the application."""
     found: Desk = request.app.state.desk
     return found
