@@ -381,7 +381,7 @@ def own_bank(folder: Path, database: str | None) -> Iterator[tuple[str, str]]:
 
 def _is_ready(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=5).is_success
+        return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).is_success
     except httpx.HTTPError:
         return False
 

@@ -108,10 +108,8 @@ def expected_lots(rows: Iterable[Row]) -> set[Lot]:
 @asynccontextmanager
 async def serving(url: str) -> AsyncIterator[httpx.AsyncClient]:
     """The application on this database, spoken to over HTTP with a key of the bank itself."""
-    database = Database(url)
-    async with database.write() as connection:
+    async with reading(url) as database, database.write() as connection:
         _, key = await create_client(connection, NewClient("loader", None, SCOPES, "provider"), system_clock())
-    await database.close()
     app = create_app(settings_for(url))
     async with app.router.lifespan_context(app):
         headers = {"Authorization": f"Bearer {key}", "Accept-Language": "en"}
@@ -135,11 +133,21 @@ async def credits_of(client: httpx.AsyncClient, results: list[example.Result], t
     return int(sum(tally.credits.values()) * 1000)
 
 
+@asynccontextmanager
+async def reading(url: str) -> AsyncIterator[Database]:
+    """The database, beside the application."""
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
 async def lots_in(url: str) -> set[Lot]:
     """Every lot in the database."""
-    database, vault = Database(url), Vault(*SECRETS)
+    vault = Vault(*SECRETS)
     found: list[Lot] = []
-    async with database.snapshot() as connection:
+    async with reading(url) as database, database.snapshot() as connection:
         ids = await page_of_ids(connection, after=None, limit=1_000_000)
         for at in range(0, len(ids), 500):
             some = ids[at : at + 500]
@@ -151,28 +159,22 @@ async def lots_in(url: str) -> set[Lot]:
                 # Nothing lies anywhere else.
                 assert available + excess == -lot.positions[Account.ISSUED]
                 found.append((keys[lot.key.binding], lot.key.unit, available, excess, str(lot.terms.grade)))
-    await database.close()
     assert len(found) == len(set(found))
     return set(found)
 
 
 async def counts_in(url: str) -> dict[str, int]:
     """How many rows each table has that recording writes to."""
-    database = Database(url)
-    async with database.read() as connection:
-        counts = {
-            name: (await connection.execute(text(f"select count(*) from {name}"))).scalar_one() for name in WRITTEN
-        }
-    await database.close()
-    return counts
+    async with reading(url) as database, database.read() as connection:
+        counts = [(await connection.execute(text(f"select count(*) from {name}"))).scalar_one() for name in WRITTEN]
+    return dict(zip(WRITTEN, counts, strict=True))
 
 
 async def verify(url: str) -> list[Finding]:
     """What `creditbank verify` finds."""
-    database = Database(url)
     today = learning_day(system_clock(), ZONE)
-    pages = [page async for page in verify_bank(database, Vault(*SECRETS), Shelf(), today)]
-    await database.close()
+    async with reading(url) as database:
+        pages = [page async for page in verify_bank(database, Vault(*SECRETS), Shelf(), today)]
     return [finding for page in pages for finding in page.findings]
 
 
