@@ -1,0 +1,221 @@
+"""A small bank behind its HTTP doors: an application in this process, its clients, and a handful of records.
+
+The records are made once for a module of tests and are not changed by tests that only read or are refused; a test
+that writes makes its own learner or provider first.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import MetaData, func, select
+
+from creditbank.access.actions import NewClient, create_client, revoke_key
+from creditbank.access.domain import SCOPES
+from creditbank.app import create_app
+from creditbank.database.engine import Database
+from creditbank.database.metadata import metadata
+from creditbank.providers.actions import NewProvider, ProviderChange, change, enter
+from creditbank.web.metrics import Metrics
+from creditbank.worker import build_worker
+from tests.bank import HandClock, document, granting, settings_for
+
+ORIGIN = "http://bank.test"
+COLLEGE = "cq/yuzhong"
+SCHOOL = "cq/yuzhong/jiefangbei"
+RIVAL = "cq/jiangbei"
+CLOSED = "cq/yuzhong/closed"
+
+PARTNER_SCOPES = tuple(s for s in SCOPES if s not in {"audit:read", "providers:accredit", "transcripts:read"})
+READING_SCOPES = tuple(s for s in SCOPES if s.endswith(":read"))
+
+Json = Mapping[str, Any]
+
+
+@dataclass
+class World:
+    """The bank and what stands in it; ``ids`` names its records for the tables of the tests."""
+
+    app: FastAPI
+    clock: HandClock
+    database: Database
+    keys: dict[str, str]
+    ids: dict[str, str]
+    _clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _serial: Any = field(default_factory=lambda: itertools.count(1))
+
+    def client(self, name: str) -> httpx.AsyncClient:
+        """A caller with this client's key; ``nobody`` has none."""
+        if name not in self._clients:
+            headers = {"Authorization": f"Bearer {self.keys[name]}"} if name in self.keys else {}
+            transport = httpx.ASGITransport(self.app)
+            self._clients[name] = httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers)
+        return self._clients[name]
+
+    @property
+    def bank(self) -> httpx.AsyncClient:
+        """The bank's own client, with every scope."""
+        return self.client("bank")
+
+    @property
+    def partner(self) -> httpx.AsyncClient:
+        """The client of the college, which acts for its school too."""
+        return self.client("partner")
+
+    @property
+    def rival(self) -> httpx.AsyncClient:
+        """The client of another college."""
+        return self.client("rival")
+
+    def fresh(self, prefix: str = "E") -> str:
+        """A name that nothing has yet."""
+        return f"{prefix}-{next(self._serial)}"
+
+    def statement(self, learner: str | None = None, **others: Any) -> dict[str, Any]:
+        """An achievement as a provider posts it."""
+        learner_id = learner or self.ids["learner"]
+        return {**statement(self.fresh()), "learner": {"id": learner_id}, **others}
+
+    async def open(self, name: str = "Li Wei", by: str = "partner", **others: Any) -> str:
+        """Open an account; answers its id."""
+        answer = await self.client(by).post("/v1/learners", json={"name": name, **others})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    async def record(self, learner: str, by: str = "partner", **others: Any) -> dict[str, Any]:
+        """Record an achievement; answers what was answered."""
+        answer = await self.client(by).post("/v1/achievements", json=self.statement(learner, **others))
+        assert answer.status_code == 201, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def publish(self, plain: Json, by: str = "bank") -> str:
+        """Draft a rule set and publish it; answers its address."""
+        answer = await self.client(by).post("/v1/rule-sets", json=plain)
+        assert answer.status_code == 201, answer.text
+        at = answer.headers["location"]
+        published = await self.client(by).post(f"{at}/publish")
+        assert published.status_code == 200, published.text
+        return str(at)
+
+    async def work(self) -> None:
+        """Work off every job that is due."""
+        edge = self.app.state.edge
+        worker = build_worker(edge.settings, self.database, edge.vault, self.app.state.shelf, self.clock, Metrics())
+        while await worker.run_once():
+            pass
+
+    async def stored(self) -> dict[str, int]:
+        """How many rows each table has, and how often each of what can be changed was changed."""
+        return await _tally(self.database, metadata)
+
+
+async def _tally(database: Database, tables: MetaData) -> dict[str, int]:
+    counts = {table.name: select(func.count()).select_from(table).scalar_subquery() for table in tables.sorted_tables}
+    for table in tables.sorted_tables:
+        if "revision" in table.c:
+            total = select(func.coalesce(func.sum(table.c.revision), 0)).scalar_subquery()
+            counts[f"{table.name}.revision"] = total
+    async with database.read() as connection:
+        row = (await connection.execute(select(*[count.label(name) for name, count in counts.items()]))).one()
+    return {name: int(value) for name, value in zip(counts, row, strict=True)}
+
+
+def statement(external_id: str, **others: Any) -> dict[str, Any]:
+    """What is stated of an achievement, without its learner."""
+    return {
+        "external_id": external_id,
+        "kind": "course",
+        "completed": "2025-01-20",
+        "credits": "3",
+        "title": {"zh": "大学英语", "en": "College English"},
+        **others,
+    }
+
+
+@asynccontextmanager
+async def opened(url: str, **settings: Any) -> AsyncIterator[World]:
+    """A bank on a migrated database, served in this process, with its clients and records."""
+    clock = HandClock()
+    app = create_app(settings_for(url, worker=False, **settings), clock=clock)
+    async with app.router.lifespan_context(app):
+        world = World(app, clock, app.state.edge.database, {}, {})
+        await _enter_providers(world)
+        await _let_in(world)
+        await _fill(world)
+        yield world
+
+
+async def _enter_providers(world: World) -> None:
+    async with world.database.write() as connection:
+        for code, name, type_ in (
+            ("cq", "重庆", "guidance_centre"),
+            (COLLEGE, "渝中社区学院", "community_college"),
+            (SCHOOL, "解放碑社区学校", "community_school"),
+            (CLOSED, "停办学校", "community_school"),
+            (RIVAL, "江北社区学院", "community_college"),
+        ):
+            provider = await enter(connection, NewProvider(code, name, code, type_, "500103"), world.clock())
+            world.ids[code] = str(provider.id)
+            if code == CLOSED:
+                await change(connection, provider, ProviderChange(status="closed"))
+
+
+async def _let_in(world: World) -> None:
+    now = world.clock()
+    clients: Sequence[tuple[str, str | None, Sequence[str]]] = (
+        ("bank", None, SCOPES),
+        ("reader", None, READING_SCOPES),
+        ("scopeless", None, ()),
+        ("partner", COLLEGE, PARTNER_SCOPES),
+        ("rival", RIVAL, PARTNER_SCOPES),
+        ("poster", COLLEGE, ("achievements:write",)),
+        ("expired", None, SCOPES),
+        ("revoked", None, SCOPES),
+    )
+    async with world.database.write() as connection:
+        for name, provider, scopes in clients:
+            expires = now - timedelta(days=1) if name == "expired" else None
+            _, key = await create_client(connection, NewClient(name, provider, scopes, "verified", expires), now)
+            world.keys[name] = str(key)
+            if name == "revoked":
+                await revoke_key(connection, key.id, now)
+
+
+async def _fill(world: World) -> None:
+    ids = world.ids
+    at = await world.publish(document(granting("own", kind=["course", "exam"]), until="2030-01-01"))
+    ids["published"] = at.split("/")[3]
+    draft = await world.bank.post("/v1/rule-sets", json=document(id_="draft"))
+    ids["draft"] = draft.headers["location"].split("/")[3]
+    await world.work()
+    identity = {"type": "id_card", "value": "500103199001011234"}
+    ids["learner"] = await world.open("张三", birth_date="1990-01-01", region="500103", identities=[identity])
+    ids["stranger"] = await world.open("Wang Wu", by="rival")
+    for name, learner, by in (
+        ("achievement", "learner", "partner"),
+        ("revoked", "learner", "partner"),
+        ("foreign", "stranger", "rival"),
+    ):
+        made = await world.record(ids[learner], by=by, external_id=name)
+        ids[name] = made["achievement"]["id"]
+        ids[f"{name}_evaluation"] = made["outcome"]["evaluation"]
+    gone = await world.partner.post(f"/v1/achievements/{ids['revoked']}/revocation", json={"reason": "a mistake"})
+    assert gone.status_code == 201, gone.text
+    ids["nowhere"] = str(UUID(int=7))
+    posted = await world.partner.post(
+        "/v1/achievements",
+        content=json.dumps({**statement("keyed"), "learner": {"id": ids["learner"]}}),
+        headers={"Idempotency-Key": "used"},
+    )
+    assert posted.status_code == 201, posted.text
