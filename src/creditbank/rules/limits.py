@@ -11,20 +11,29 @@ from creditbank.rules.compile import CompiledLimit, CompiledVersion
 from creditbank.rules.days import Duration, Periods
 from creditbank.rules.drafts import Draft, DraftLot
 from creditbank.rules.fact import ancestors
+from creditbank.rules.rulings import NO_RULINGS, Rulings
 
 _Bucket = tuple[str, str, tuple[str, ...]]
 """The limit's id, its period (for a rolling window a name alone), and the values it is kept apart by."""
 
 
-def apply_limits(drafts: Iterable[Draft], line: Sequence[CompiledVersion], as_of: date) -> None:
-    """Cut lots to the room that their limits leave, in order of (limits date, achievements, grant)."""
+def apply_limits(
+    drafts: Iterable[Draft], line: Sequence[CompiledVersion], as_of: date, rulings: Rulings = NO_RULINGS
+) -> None:
+    """Cut lots to the room that their limits leave, in order of (limits date, achievements, grant).
+
+    A lot for which a limit was waived takes no room of it either.
+    """
     if not any(version.limits for version in line):
         return
     present = version_at(line, as_of)
     usage = _Usage()
     lots = [(draft.limits_day, draft.keys, lot.grant, lot) for draft in drafts for lot in draft.lots if lot.recognised]
     for day, _, _, lot in sorted(lots, key=lambda entry: entry[:3]):
-        _cut(lot, day, list(_limits_on(lot, day, line, present)), usage)
+        limits = _limits_on(lot, day, line, present)
+        if rulings.waives:
+            limits = (pair for pair in limits if not rulings.waives_limit(pair[0].id, lot.draft.keys))
+        _cut(lot, day, list(limits), usage)
 
 
 def version_at(line: Sequence[CompiledVersion], day: date) -> CompiledVersion:
