@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +12,20 @@ from sqlalchemy import BigInteger, Column, Row, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import among, pairs_among, under
-from creditbank.ledger.domain import ACCOUNTS, Account, Code, Lot, LotKey, LotTerms, Positions, Posting
-from creditbank.ledger.tables import lots, postings
+from creditbank.ledger.domain import (
+    ACCOUNTS,
+    Account,
+    Code,
+    Hold,
+    HoldLine,
+    HoldState,
+    Lot,
+    LotKey,
+    LotTerms,
+    Positions,
+    Posting,
+)
+from creditbank.ledger.tables import hold_lines, holds, ledger_transactions, lots, postings
 
 _POSITIONS = tuple((account, f"{account}_milli") for account in ACCOUNTS)
 
@@ -140,3 +153,86 @@ async def postings_of(
     """The learner's postings in the order of the chain, those beyond ``after`` in seq."""
     statement = _POSTINGS.where(postings.c.learner_id == learner_id, postings.c.seq > after).limit(limit)
     return [_posting_of(row) for row in await connection.execute(statement)]
+
+
+_HOLDS = select(holds, hold_lines.c.lot_id, hold_lines.c.milli, hold_lines.c.redeemed_milli).join(
+    hold_lines, (hold_lines.c.learner_id == holds.c.learner_id) & (hold_lines.c.hold_id == holds.c.id)
+)
+
+
+async def open_holds(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Hold]]:
+    """The holds of these learners that have not ended, by learner, in the order in which they were placed."""
+    statement = _HOLDS.where(among(connection, holds.c.learner_id, learner_ids), holds.c.state == HoldState.OPEN.value)
+    found: dict[UUID, list[Hold]] = {learner_id: [] for learner_id in learner_ids}
+    for hold in _holds_of(await connection.execute(statement)):
+        found[hold.learner_id].append(hold)
+    return found
+
+
+async def find_hold(connection: AsyncConnection, learner_id: UUID, hold_id: UUID) -> Hold:
+    """One hold, open or ended. Raises LookupError: whoever asks knows that there is one."""
+    rows = await connection.execute(_HOLDS.where(holds.c.learner_id == learner_id, holds.c.id == hold_id))
+    for hold in _holds_of(rows):
+        return hold
+    raise LookupError(hold_id)
+
+
+def _holds_of(rows: Iterable[Row[Any]]) -> list[Hold]:
+    found: dict[UUID, tuple[Row[Any], list[HoldLine]]] = {}
+    for row in rows:
+        found.setdefault(row.id, (row, []))[1].append(HoldLine(row.lot_id, row.milli, row.redeemed_milli))
+    return [
+        Hold(
+            row.learner_id,
+            row.id,
+            row.placed_on,
+            row.until,
+            HoldState(row.state),
+            tuple(sorted(lines, key=lambda line: line.lot_id)),
+        )
+        for row, lines in sorted(found.values(), key=lambda pair: pair[0].id)
+    ]
+
+
+async def lapsed(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:
+    """(learner, hold) of open holds whose time is over, the longest over first."""
+    statement = (
+        select(holds.c.learner_id, holds.c.id)
+        .where(holds.c.state == HoldState.OPEN.value, holds.c.until <= now)
+        .order_by(holds.c.until, holds.c.id)
+        .limit(limit)
+    )
+    return [(row.learner_id, row.id) for row in await connection.execute(statement)]
+
+
+async def find_transaction(connection: AsyncConnection, learner_id: UUID, key: str) -> UUID | None:
+    """The act of this learner under a key; None when there is none."""
+    statement = select(ledger_transactions.c.id).where(
+        ledger_transactions.c.learner_id == learner_id, ledger_transactions.c.key == key
+    )
+    return (await connection.execute(statement)).scalar_one_or_none()
+
+
+async def positions_at(
+    connection: AsyncConnection, learner_id: UUID, *, effective: date, known: datetime
+) -> dict[UUID, dict[Account, int]]:
+    """Where each lot stood on a day as the bank knew it at an instant: the postings replayed, filtered by both times.
+
+    A lot past its date is not expired by this: that is for whoever knows its terms at that time.
+    """
+    statement = (
+        select(
+            postings.c.lot_id,
+            postings.c.source,
+            postings.c.target,
+            cast(func.sum(postings.c.amount_milli), BigInteger).label("milli"),
+        )
+        .where(postings.c.learner_id == learner_id, postings.c.effective <= effective, postings.c.recorded_at <= known)
+        .group_by(postings.c.lot_id, postings.c.source, postings.c.target)
+    )
+    found: dict[UUID, dict[Account, int]] = {}
+    for row in await connection.execute(statement):
+        mine = found.setdefault(row.lot_id, dict.fromkeys(ACCOUNTS, 0))
+        mine[Account(row.source)] -= row.milli
+        mine[Account(row.target)] += row.milli
+    return found

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import among, pairs_among
 from creditbank.errors import Kind, Refusal
-from creditbank.recognition.domain import Decision
-from creditbank.recognition.tables import decisions, evaluations
+from creditbank.recognition.domain import Decision, HeldRuling, RulingState
+from creditbank.recognition.tables import decisions, evaluations, rulings
 from creditbank.sealing import LearnerKey, SealBroken
 
 TRACE = b"decisions.trace"
@@ -88,6 +88,51 @@ async def first_recognised(connection: AsyncConnection, learner_ids: Sequence[UU
         for achievement_id in map(UUID, row.binding.split(",")):
             mine[achievement_id] = min(row.day, mine.get(achievement_id, row.day))
     return found
+
+
+RULING = b"rulings.content"
+
+
+def ruling_bytes(content: Mapping[str, Any]) -> bytes:
+    """What a ruling says, as bytes to be sealed."""
+    return orjson.dumps(content)
+
+
+async def rulings_of(connection: AsyncConnection, keys: Mapping[UUID, LearnerKey]) -> dict[UUID, list[HeldRuling]]:
+    """The approved rulings of these learners, by learner; also those that have expired."""
+    statement = select(rulings).where(
+        among(connection, rulings.c.learner_id, list(keys)), rulings.c.state == RulingState.APPROVED.value
+    )
+    found: dict[UUID, list[HeldRuling]] = {learner_id: [] for learner_id in keys}
+    for row in await connection.execute(statement.order_by(rulings.c.id)):
+        found[row.learner_id].append(held_ruling_of(row, keys[row.learner_id]))
+    return found
+
+
+async def with_rulings(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the learners about whom somebody ruled."""
+    if not learner_ids:
+        return set()
+    statement = select(rulings.c.learner_id).where(
+        among(connection, rulings.c.learner_id, learner_ids), rulings.c.state == RulingState.APPROVED.value
+    )
+    return set((await connection.execute(statement)).scalars())
+
+
+def held_ruling_of(row: Row[Any], key: LearnerKey) -> HeldRuling:
+    """The ruling that a row holds."""
+    return HeldRuling(
+        row.learner_id,
+        row.id,
+        row.kind,
+        row.rule_set,
+        orjson.loads(key.open(row.content, RULING)),
+        RulingState(row.state),
+        row.author_id,
+        row.approver_id,
+        row.expires,
+        row.recorded_at,
+    )
 
 
 async def decisions_of(connection: AsyncConnection, learner_id: UUID, key: LearnerKey) -> list[Decision]:

@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.achievements.domain import Achievement
 from creditbank.achievements.queries import of_learners
 from creditbank.achievements.tables import achievement_keys, achievements
 from creditbank.database.engine import Database
@@ -20,11 +19,11 @@ from creditbank.identifiers import new_id
 from creditbank.learners.domain import NO_POSTING
 from creditbank.learners.queries import LockedLearner, load, page_of_ids
 from creditbank.learners.tables import learners
-from creditbank.ledger.domain import Account, Lot, Posting, broken_link
-from creditbank.ledger.queries import chains_of, lots_of
-from creditbank.recognition.domain import Decision, Known, settle_learner
-from creditbank.recognition.queries import all_marks, latest_decisions, trace_bytes
-from creditbank.recognition.reach import known_of
+from creditbank.ledger.domain import Account, Hold, Lot, Posting, broken_link
+from creditbank.ledger.queries import chains_of, lots_of, open_holds
+from creditbank.recognition.domain import settle_learner
+from creditbank.recognition.queries import all_marks, latest_decisions, rulings_of, trace_bytes
+from creditbank.recognition.reach import Touched, in_force, known_of
 from creditbank.rulesets.domain import Book
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import SealBroken, Vault
@@ -94,12 +93,24 @@ async def _verify_page(
     latest = await latest_decisions(connection, ids)
     marks = await all_marks(connection, {id_: learner.key for id_, learner in loaded.items()})
     known = await known_of(connection, book, facts)
+    rulings = await rulings_of(connection, {id_: learner.key for id_, learner in loaded.items()})
+    holds = await open_holds(connection, ids)
     findings: list[Finding] = []
     for id_, learner in loaded.items():
         findings += _verify_chain(learner, chains[id_])
         findings += _verify_positions(id_, lots[id_], chains[id_])
         findings += _verify_decisions(learner, chains[id_], lots[id_], marks[id_])
-        findings += _verify_settled(learner, facts[id_], lots[id_], latest[id_], book, known[id_], today)
+        as_of = learner.evaluated_as_of or today
+        touched = Touched(
+            {a.id: a for a in facts[id_]},
+            {lot.id: lot for lot in lots[id_]},
+            latest[id_],
+            known[id_],
+            in_force(rulings[id_], facts[id_], as_of),
+            holds[id_],
+        )
+        findings += _verify_holds(id_, lots[id_], holds[id_])
+        findings += _verify_settled(learner, touched, book, as_of)
     for missing in set(ids) - set(loaded):
         findings.append(Finding("key_missing", missing, "the key to what is sealed of this learner is gone"))
     return Page(
@@ -140,6 +151,19 @@ def _verify_positions(learner_id: UUID, lots: Sequence[Lot], chain: Sequence[Pos
     ]
 
 
+def _verify_holds(learner_id: UUID, lots: Sequence[Lot], holds: Sequence[Hold]) -> list[Finding]:
+    """What is reserved of each lot is what the open holds say (invariant 21)."""
+    held: dict[UUID, int] = defaultdict(int)
+    for hold in holds:
+        for line in hold.lines:
+            held[line.lot_id] += line.milli
+    return [
+        Finding("holds_differ", learner_id, f"lot {lot.id} does not reserve what its open holds say")
+        for lot in lots
+        if lot.positions[Account.RESERVED] != held[lot.id]
+    ]
+
+
 def _verify_decisions(
     learner: LockedLearner, chain: Sequence[Posting], lots: Sequence[Lot], marks: Mapping[UUID, bool]
 ) -> list[Finding]:
@@ -156,26 +180,20 @@ def _verify_decisions(
     return findings
 
 
-def _verify_settled(
-    learner: LockedLearner,
-    facts: Sequence[Achievement],
-    lots: Sequence[Lot],
-    latest: Sequence[Decision],
-    book: Book,
-    known: Known,
-    today: date,
-) -> list[Finding]:
+def _verify_settled(learner: LockedLearner, touched: Touched, book: Book, as_of: date) -> list[Finding]:
     difference = settle_learner(
         learner.id,
-        facts,
-        lots,
-        latest,
+        list(touched.achievements.values()),
+        list(touched.lots.values()),
+        touched.decisions,
         book,
-        learner.evaluated_as_of or today,
+        as_of,
         evaluation_id=new_id(),
         new_id=new_id,
         mark=lambda trace: learner.key.mark(trace_bytes(trace)),
-        known=known,
+        known=touched.known,
+        rulings=touched.rulings,
+        holds=touched.holds,
     )
     if difference.is_empty:
         return []

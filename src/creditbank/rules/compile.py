@@ -92,8 +92,9 @@ class CompiledVersion:
     Whoever publishes may cut short the days that a document leaves open, with ``dataclasses.replace`` on
     ``valid_from`` and ``valid_until`` (half-open). ``unique`` is (key, keep), None without. ``rules`` stand in order of
     precedence; ``together`` are those that must be tried one after another, since they take achievements together or
-    compete with such. ``migrations`` lead from ids of earlier versions to this one's. ``reads`` names the facts of the
-    bank's own that must be looked up for it: ``provider_type`` and ``recognised``.
+    compete with such. ``reads`` names the facts of the bank's own that must be looked up for it: ``provider_type`` and
+    ``recognised``. ``migrations`` lead from ids of earlier versions to this one's; ``waives`` says that a debt after
+    redemption is written off at once.
     """
 
     rule_set: str
@@ -116,6 +117,7 @@ class CompiledVersion:
     position: Callable[[str, str], Fraction | int | None]
     reads: frozenset[str]
     migrations: Mapping[str, str]
+    waives: bool
     _nearest: list[Nearest] = field(default_factory=list, repr=False)
 
     @property
@@ -247,6 +249,7 @@ def compile_version(layered: Layered, *, sha256: str) -> CompiledVersion:
         position=position,
         reads=_LOOKED_UP & maker.reads(),
         migrations=header.migrations,
+        waives=header.after_redemption == "write_off",
     )
 
 

@@ -122,6 +122,14 @@ class Book:
         """Whether a learner's achievements meet only through the units of their lots (``CompiledVersion.is_local``)."""
         return all(version.is_local for version in self.versions)
 
+    @cached_property
+    def waiving(self) -> frozenset[UUID]:
+        """The rule sets under which a debt after redemption is written off at once: as their last version says."""
+        last = {
+            entry.rule_set_id: entry for entry in sorted(self.entries.values(), key=lambda e: e.compiled.valid_from)
+        }
+        return frozenset(id_ for id_, entry in last.items() if entry.compiled.waives)
+
     def reads(self, fact: str) -> bool:
         """Whether some version reads this fact of the bank's own."""
         return any(fact in version.reads for version in self.versions)
