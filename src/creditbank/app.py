@@ -18,6 +18,8 @@ from creditbank import __version__
 from creditbank.access.credentials import Credentials
 from creditbank.achievements.routes import router as achievements
 from creditbank.catalogue.routes import router as catalogue
+from creditbank.claims.files import EvidenceFolder
+from creditbank.claims.routes import router as claims
 from creditbank.clock import Clock, system_clock
 from creditbank.database import schema
 from creditbank.database.engine import Database
@@ -43,7 +45,7 @@ from creditbank.web.envelope import Envelope
 from creditbank.web.metrics import Metrics
 from creditbank.worker import build_worker
 
-ROUTERS = (providers, learners, achievements, intake, ledger, recognition, publishing, transcripts, catalogue)
+ROUTERS = (providers, learners, achievements, intake, claims, ledger, recognition, publishing, transcripts, catalogue)
 
 
 class SchemaBehind(Exception):
@@ -93,6 +95,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.state.shelf = shelf
     app.state.desk = desk
     app.state.gathering = gathering
+    app.state.evidence = EvidenceFolder(settings.evidence_folder)
     app.state.prints = Prints(settings.transcript_cache_bytes)
     app.state.metrics = metrics
     for router in ROUTERS:

@@ -18,6 +18,8 @@ SCOPES: Final = (
     "achievements:read",
     "achievements:write",
     "audit:read",
+    "claims:decide",
+    "claims:write",
     "ledger:read",
     "learners:read",
     "learners:resolve",
@@ -25,9 +27,12 @@ SCOPES: Final = (
     "providers:accredit",
     "providers:read",
     "providers:write",
+    "reviews:read",
     "rules:approve",
     "rules:read",
     "rules:write",
+    "rulings:approve",
+    "rulings:write",
     "transcripts:read",
 )
 
