@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import Any, Literal
 from uuid import UUID
@@ -18,6 +18,7 @@ from creditbank.claims.domain import (
     Claim,
     ClaimDecided,
     ClaimState,
+    NewRuling,
     NothingToAppeal,
     Reason,
     Review,
@@ -58,16 +59,6 @@ async def _tick(connection: AsyncConnection, desk: Desk, learner: LockedLearner)
 
 
 # --- Rulings ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class NewRuling:
-    """What somebody rules, before another approves it."""
-
-    kind: str
-    rule_set: str
-    content: Mapping[str, Any]
-    expires: date | None
 
 
 async def propose_ruling(
@@ -268,7 +259,7 @@ async def decide_claim(
     actor: Actor,
     today: date,
 ) -> tuple[Claim, Recorded | None]:
-    """Accept a claim (``reason`` None), so that the fact is verified and rules recognise it, or reject it with a reason.
+    """Accept a claim (``reason`` None), so that the fact is verified and rules recognise it, or reject it.
 
     An appeal is decided by somebody else than who rejected. Raises ClaimNotFound, ClaimDecided, SamePerson.
     """

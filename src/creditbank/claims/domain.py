@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from creditbank.errors import Kind, Refusal
@@ -72,6 +73,16 @@ class Evidence:
     sha256: str
     stored_as: str
     recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewRuling:
+    """What somebody rules, before another approves it."""
+
+    kind: str
+    rule_set: str
+    content: Mapping[str, Any]
+    expires: date | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from creditbank.achievements.schemas import CREDITS_MAX, HOURS_MAX
-from creditbank.claims.actions import NewRuling
-from creditbank.claims.domain import Claim, Reason, Review
+from creditbank.claims.domain import Claim, NewRuling, Reason, Review
 from creditbank.recognition.domain import HeldRuling
 from creditbank.web.fields import Body, LocalName, Name, Number, Path, Text, Token, at_most
 
