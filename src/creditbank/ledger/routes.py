@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Annotated
@@ -27,6 +28,8 @@ router = APIRouter(tags=["ledger"])
 
 Reader = Annotated[Actor, Depends(require("ledger:read"))]
 
+# A place in a chain; so many digits fit the database's integers.
+_SEQ = re.compile(r"[1-9][0-9]{0,17}")
 _SHOWN = tuple(account for account in Account if account is not Account.ISSUED)
 
 
@@ -93,6 +96,12 @@ async def list_lots(
     return page_answer(request, found, limit, lambda lot: str(lot.id), show_lot)
 
 
+def _seq(text: str) -> int:
+    if not _SEQ.fullmatch(text):
+        raise ValueError(text)
+    return int(text)
+
+
 @router.get(
     "/v1/learners/{id}/postings",
     operation_id="list_postings",
@@ -108,9 +117,9 @@ async def list_postings(
 ) -> Response:
     """A learner's postings in the order of their hash chain. A chain is read whole, so only the bank reads it."""
     require_bank(actor)
-    after = converted(cursor, int) or 0
+    after = converted(cursor, _seq) or 0
     async with edge.database.read() as connection:
-        found = await queries.postings_of(connection, id, after=min(after, 2**62), limit=limit + 1)
+        found = await queries.postings_of(connection, id, after=after, limit=limit + 1)
         if not found and not await existing(connection, [id]):
             raise LearnerNotFound
     return page_answer(request, found, limit, lambda p: str(p.seq), show_posting)
