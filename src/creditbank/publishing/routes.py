@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
@@ -45,6 +45,7 @@ _DOCUMENT: Final = {
     }
 }
 
+Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="the version's number")]
 Reader = Annotated[Actor, Depends(require("rules:read"))]
 Writer = Annotated[Actor, Depends(require("rules:write"))]
 Approver = Annotated[Actor, Depends(require("rules:approve"))]
@@ -127,7 +128,7 @@ async def list_rule_sets(
 )
 async def read_rule_set_version(
     id: UUID,
-    number: int,
+    number: Number,
     request: Request,
     edge: EdgeDep,
     actor: Reader,
@@ -151,7 +152,7 @@ async def read_rule_set_version(
 )
 async def replace_draft(
     id: UUID,
-    number: int,
+    number: Number,
     request: Request,
     edge: EdgeDep,
     actor: Writer,
@@ -183,7 +184,7 @@ async def replace_draft(
 )
 async def publish_rule_set_version(
     id: UUID,
-    number: int,
+    number: Number,
     request: Request,
     edge: EdgeDep,
     actor: Approver,
@@ -217,8 +218,8 @@ async def add_accreditation(
     id: UUID,
     request: Request,
     edge: EdgeDep,
-    body: Annotated[Read[AccreditationIn], Depends(_accreditation)],
     actor: Annotated[Actor, Depends(require("providers:accredit"))],
+    body: Annotated[Read[AccreditationIn], Depends(_accreditation)],
 ) -> Response:
     """Enter an accreditation in a register. Nobody accredits itself: only the bank's own clients may."""
     require_bank(actor)

@@ -51,6 +51,7 @@ class FaultOut(BaseModel):
     pointer: str = Field(description="JSON Pointer (RFC 6901) into the body; `?name` for a query parameter")
     code: str
     message: str
+    row: int | None = Field(default=None, description="line of the text from 1, where it has lines")
 
 
 class Problem(BaseModel):
@@ -111,10 +112,7 @@ def problem_of(refusal: Refusal | EdgeRefusal, language: Language, instance: str
     else:
         status, terms, pointer = refusal.status, {}, ""
     text = sentence(refusal.code, language, terms)
-    faults = [
-        {"pointer": f.pointer, "code": f.code, "message": f.message or sentence(f.code, language)}
-        for f in refusal.faults
-    ]
+    faults = [_shown(fault, language) for fault in refusal.faults]
     if not faults and pointer:
         faults = [{"pointer": pointer, "code": refusal.code, "message": text}]
     return {
@@ -126,6 +124,15 @@ def problem_of(refusal: Refusal | EdgeRefusal, language: Language, instance: str
         "code": refusal.code,
         "errors": faults,
     }
+
+
+def _shown(fault: Fault, language: Language) -> dict[str, Any]:
+    shown = {
+        "pointer": fault.pointer,
+        "code": fault.code,
+        "message": fault.message or sentence(fault.code, language),
+    }
+    return shown if fault.row is None else {**shown, "row": fault.row}
 
 
 def instance_of(request: Request) -> str:
