@@ -21,6 +21,7 @@ from creditbank.intake.actions import Desk, Outcome, Recorded, amend, revoke, su
 from creditbank.intake.domain import BatchTooLarge, DateInFuture, Submission, UnknownCategory, UnknownKind
 from creditbank.intake.gathering import Gathering
 from creditbank.intake.schemas import AchievementIn, BatchOut, Counts, ItemOut, RecordedOut, show_outcome
+from creditbank.learners.domain import check_born
 from creditbank.recognition.explain import reason_of
 from creditbank.web.bodies import JsonBody, Read, faults_of, is_malformed, to_json
 from creditbank.web.edge import Edge, EdgeDep
@@ -53,6 +54,8 @@ DeskDep = Annotated[Desk, Depends(desk_of)]
 def _submission(achievement: AchievementIn, actor: Actor, today: date) -> Submission:
     """What is submitted, checked as far as it can be without the database. Raises refusals."""
     _check_statement(achievement, today)
+    if achievement.open_account is not None:
+        check_born(achievement.open_account.birth_date, today, "/open_account/birth_date")
     return achievement.to_domain(actor)
 
 
@@ -98,7 +101,7 @@ def _answer(recorded: Recorded, language: Language, status: int) -> Answer:
     },
 )
 async def record_achievement(
-    request: Request, edge: EdgeDep, body: Annotated[Read[AchievementIn], Depends(_one)], actor: Writer
+    request: Request, edge: EdgeDep, actor: Writer, body: Annotated[Read[AchievementIn], Depends(_one)]
 ) -> Response:
     """Record one achievement. The answer says what the bank made of it, and it is durable when it arrives."""
     language = language_of(request)
@@ -219,8 +222,8 @@ async def amend_achievement(
     request: Request,
     edge: EdgeDep,
     desk: DeskDep,
-    body: Annotated[Read[AmendmentIn], Depends(_amendment)],
     actor: Writer,
+    body: Annotated[Read[AmendmentIn], Depends(_amendment)],
 ) -> Response:
     """State an achievement anew, whole. Every version stays; the credits follow the newest."""
     statement = body.value.achievement
@@ -247,8 +250,8 @@ async def revoke_achievement(
     request: Request,
     edge: EdgeDep,
     desk: DeskDep,
-    body: Annotated[Read[RevocationIn], Depends(_revocation)],
     actor: Writer,
+    body: Annotated[Read[RevocationIn], Depends(_revocation)],
 ) -> Response:
     """Say that an achievement does not hold (any more). Its credits are taken back by postings; nothing is deleted."""
     language = language_of(request)

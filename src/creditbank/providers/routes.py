@@ -14,7 +14,7 @@ from creditbank.access.guards import require
 from creditbank.codes import code_list
 from creditbank.providers import actions, queries
 from creditbank.providers.actions import NewProvider, ProviderChange
-from creditbank.providers.domain import ForeignProvider, Provider, ProviderNotFound, UnknownProviderType
+from creditbank.providers.domain import CODE_FORM, ForeignProvider, Provider, ProviderNotFound, UnknownProviderType
 from creditbank.providers.schemas import AccreditationOut, ProviderChangeIn, ProviderIn, ProviderOut
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
@@ -46,7 +46,7 @@ def _answer(provider: Provider, status: int) -> Answer:
     responses={201: {"model": ProviderOut, "description": "entered"}, **documented(409, 410, 415)},
 )
 async def enter_provider(
-    request: Request, edge: EdgeDep, body: Annotated[Read[ProviderIn], Depends(_new)], actor: Writer
+    request: Request, edge: EdgeDep, actor: Writer, body: Annotated[Read[ProviderIn], Depends(_new)]
 ) -> Response:
     """Enter an institution under one that is there. A provider's own client enters those below itself."""
     new = body.value
@@ -74,8 +74,10 @@ async def list_providers(
     request: Request,
     edge: EdgeDep,
     actor: Reader,
-    under: Annotated[str | None, Query(max_length=255, description="this code and all below it")] = None,
-    provider_type: Annotated[str | None, Query(max_length=64)] = None,
+    under: Annotated[
+        str | None, Query(pattern=CODE_FORM, max_length=255, description="this code and all below it")
+    ] = None,
+    provider_type: Annotated[str | None, Query(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
@@ -117,8 +119,8 @@ async def change_provider(
     id: UUID,
     request: Request,
     edge: EdgeDep,
-    body: Annotated[Read[ProviderChangeIn], Depends(_change)],
     actor: Writer,
+    body: Annotated[Read[ProviderChangeIn], Depends(_change)],
 ) -> Response:
     """Change an institution's name, region or status. Needs `If-Match`."""
     wanted = body.value

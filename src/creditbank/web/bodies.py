@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from creditbank.errors import Fault
+from creditbank.web.fields import MARKS
 from creditbank.web.problems import EdgeRefusal
 
 T = TypeVar("T")
@@ -47,7 +48,8 @@ def faults_of(invalid: ValidationError, prefix: str = "") -> list[Fault]:
     for error in invalid.errors(include_url=False, include_input=False, include_context=False)[:_FAULTS_MAX]:
         kind = error["type"]
         code = _CODES.get(kind) or ("wrong_type" if kind.endswith(("_type", "_parsing")) else kind)
-        faults.append(Fault(prefix + pointer_to(error["loc"]), code if code in KNOWN else "wrong_value", ""))
+        place = [part for part in error["loc"] if part not in MARKS]
+        faults.append(Fault(prefix + pointer_to(place), code if code in KNOWN else "wrong_value", ""))
     return faults
 
 
@@ -70,6 +72,8 @@ KNOWN: Final = frozenset(
         "number_too_large",
         "exactly_one",
         "completed_before_started",
+        "interval_empty",
+        "nothing_changed",
     }
 )
 
