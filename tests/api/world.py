@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -76,6 +77,34 @@ class World:
     def rival(self) -> httpx.AsyncClient:
         """The client of another college."""
         return self.client("rival")
+
+    async def send(
+        self, by: str, request: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Make a request such as ``GET /v1/learners/@learner``; ``@name`` anywhere stands for an id of this world.
+
+        Bytes and texts are sent as they are, anything else as JSON; a body is JSON unless the headers say otherwise.
+        """
+        method, path = request.split(" ", 1)
+        content = body if body is None or isinstance(body, bytes) else self._encoded(body)
+        named = {name: self._named(value) for name, value in (headers or {}).items()}
+        plain = {} if content is None else {"Content-Type": "application/json"}
+        return await self.client(by).request(
+            method,
+            self._named(path),
+            content=None if content is None else self._named(content.decode("latin-1")).encode("latin-1"),
+            headers={**plain, **named},
+        )
+
+    @staticmethod
+    def _encoded(body: Any) -> bytes:
+        return (body if isinstance(body, str) else json.dumps(body)).encode()
+
+    def _named(self, text: str) -> str:
+        if "@" not in text:
+            return text
+        names = "|".join(re.escape(name) for name in sorted(self.ids, key=len, reverse=True))
+        return re.sub(f"@({names})", lambda found: self.ids[found[1]], text)
 
     def fresh(self, prefix: str = "E") -> str:
         """A name that nothing has yet."""
@@ -196,8 +225,17 @@ async def _fill(world: World) -> None:
     ids = world.ids
     at = await world.publish(document(granting("own", kind=["course", "exam"]), until="2030-01-01"))
     ids["published"] = at.split("/")[3]
-    draft = await world.bank.post("/v1/rule-sets", json=document(id_="draft"))
-    ids["draft"] = draft.headers["location"].split("/")[3]
+    await world.publish(document(granting("none", kind="badge"), id_="overlapping", version=2, until="2030-01-01"))
+    given = {"id": "a", "kind": "course", "provider": "cq", "completed": "2024-06-10", "credits": "3"}
+    unmet = {"name": "x", "as_of": "2024-06-10", "given": [given], "then": {"total": "7", "a": "3"}}
+    for name, plain in (
+        ("draft", document(id_="draft")),
+        ("overlapping", document(id_="overlapping", start="2025-01-01")),
+        ("failing", document(id_="failing", tests=[unmet])),
+    ):
+        draft = await world.bank.post("/v1/rule-sets", json=plain)
+        assert draft.status_code == 201, draft.text
+        ids[name] = draft.headers["location"].split("/")[3]
     await world.work()
     identity = {"type": "id_card", "value": "500103199001011234"}
     ids["learner"] = await world.open("张三", birth_date="1990-01-01", region="500103", identities=[identity])
