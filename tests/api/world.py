@@ -9,10 +9,10 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -115,6 +115,15 @@ class World:
         learner_id = learner or self.ids["learner"]
         return {**statement(self.fresh()), "learner": {"id": learner_id}, **others}
 
+    async def let_in(
+        self, name: str, provider: str | None, scopes: Iterable[str], expires_at: datetime | None = None
+    ) -> None:
+        """Let a client in under this name; without a provider it is the bank's own."""
+        new = NewClient(name, provider, tuple(scopes), "verified", expires_at)
+        async with self.database.write() as connection:
+            _, key = await create_client(connection, new, self.clock())
+        self.keys[name] = str(key)
+
     async def open(self, name: str = "Li Wei", by: str = "partner", **others: Any) -> str:
         """Open an account; answers its id."""
         answer = await self.client(by).post("/v1/learners", json={"name": name, **others})
@@ -201,24 +210,19 @@ async def _enter_providers(world: World) -> None:
 
 
 async def _let_in(world: World) -> None:
-    now = world.clock()
-    clients: Sequence[tuple[str, str | None, Sequence[str]]] = (
+    for name, provider, scopes in (
         ("bank", None, SCOPES),
         ("reader", None, READING_SCOPES),
         ("scopeless", None, ()),
         ("partner", COLLEGE, PARTNER_SCOPES),
         ("rival", RIVAL, PARTNER_SCOPES),
         ("poster", COLLEGE, ("achievements:write",)),
-        ("expired", None, SCOPES),
-        ("revoked", None, SCOPES),
-    )
+    ):
+        await world.let_in(name, provider, scopes)
+    await world.let_in("expired", None, SCOPES, expires_at=world.clock() - timedelta(days=1))
+    await world.let_in("revoked", None, SCOPES)
     async with world.database.write() as connection:
-        for name, provider, scopes in clients:
-            expires = now - timedelta(days=1) if name == "expired" else None
-            _, key = await create_client(connection, NewClient(name, provider, scopes, "verified", expires), now)
-            world.keys[name] = str(key)
-            if name == "revoked":
-                await revoke_key(connection, key.id, now)
+        await revoke_key(connection, world.keys["revoked"].split("_")[2], world.clock())
 
 
 async def _fill(world: World) -> None:
