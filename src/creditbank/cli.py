@@ -173,7 +173,9 @@ def openapi(
 ) -> None:
     """Print the OpenAPI document."""
     fresh = [SecretStr(base64.b64encode(secrets.token_bytes(32)).decode()) for _ in range(2)]
-    settings = Settings(sealing_secret=fresh[0], lookup_secret=fresh[1], database_url="sqlite+aiosqlite:///never-opened.sqlite")
+    settings = Settings(
+        sealing_secret=fresh[0], lookup_secret=fresh[1], database_url="sqlite+aiosqlite:///never-opened.sqlite"
+    )
     text = json.dumps(openapi_document(settings), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     if check is None:
         sys.stdout.write(text)

@@ -18,6 +18,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.database.engine import was_locked_out
 from creditbank.database.statements import among, insert_new, update_rows
 from creditbank.errors import Kind, Refusal
 from creditbank.sealing import LearnerKey
@@ -28,7 +29,6 @@ HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotent-Replayed"
 _FORM: Final = re.compile(r"^[\x21-\x7e]{1,255}$")
 _BODY: Final = b"idempotency_records.body"
-_LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -145,6 +145,16 @@ async def recall(connection: AsyncConnection, edge: Edge, attempts: Sequence[Att
     return found
 
 
+async def remember(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Store records under keys that have none, in the order of the keys; answers how many. Raises KeyInFlight."""
+    try:
+        return len(await insert_new(connection, idempotency_records, sorted(rows, key=lambda row: row["key"])))
+    except DBAPIError as error:
+        if was_locked_out(error):
+            raise KeyInFlight from error
+        raise
+
+
 async def once(
     request: Request,
     edge: Edge,
@@ -161,20 +171,15 @@ async def once(
         async with edge.database.write() as connection:
             answer = await work(connection)
         return answer.response()
-    try:
-        async with edge.database.write() as connection:
-            # The claim holds everybody else with this key until the answer is stored beside it.
-            claim = to_row(attempt, Answer(0, b""), edge.clock())
-            is_first = bool(await insert_new(connection, idempotency_records, [claim]))
-            if is_first:
-                found: Answer | Refusal = (answer := await work(connection))
-                await update_rows(connection, idempotency_records, [to_row(attempt, answer, edge.clock())], ("key",))
-            else:
-                found = (await recall(connection, edge, [attempt]))[attempt.key]
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
-            raise KeyInFlight from error
-        raise
+    async with edge.database.write() as connection:
+        # The claim holds everybody else with this key until the answer is stored beside it.
+        claim = to_row(attempt, Answer(0, b""), edge.clock())
+        is_first = bool(await remember(connection, [claim]))
+        if is_first:
+            found: Answer | Refusal = (answer := await work(connection))
+            await update_rows(connection, idempotency_records, [to_row(attempt, answer, edge.clock())], ("key",))
+        else:
+            found = (await recall(connection, edge, [attempt]))[attempt.key]
     if isinstance(found, Refusal):
         raise found
     return found.response(replayed=not is_first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from creditbank.database.engine import was_locked_out
 from creditbank.errors import Fault, Kind, Refusal
 from creditbank.web.sentences import Language, negotiate, sentence
 
@@ -41,6 +43,8 @@ _EDGE_CODES: Final[Mapping[int, str]] = {
     500: "internal_error",
     503: "too_busy",
 }
+
+_FRAMES_MAX: Final = 20
 
 _log = structlog.get_logger()
 
@@ -171,10 +175,16 @@ def install(app: FastAPI) -> None:
         status = error.status_code if error.status_code in _EDGE_CODES else 500
         return respond(request, EdgeRefusal(status, headers=error.headers))
 
-    @app.exception_handler(Exception)
-    async def _unexpected(request: Request, error: Exception) -> Response:
-        _log.error("unexpected", error=type(error).__name__, exc_info=error)
-        return respond(request, EdgeRefusal(500))
+
+def respond_to_unexpected(request: Request, error: Exception) -> Response:
+    """The answer to what nobody foresaw: 503 when somebody else was in the way for too long, else 500."""
+    if was_locked_out(error):
+        return respond(request, EdgeRefusal(503, headers={"Retry-After": "1"}))
+    # Where it happened and not what it said: the words of an error may quote what is about a person.
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-_FRAMES_MAX:]]
+    _log.error("unexpected", error=type(error).__name__, where=where)
+    return respond(request, EdgeRefusal(500))
 
 
 def _fault_of_parameter(error: Mapping[str, Any]) -> Fault:
