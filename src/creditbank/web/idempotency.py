@@ -67,13 +67,18 @@ class AnswerErased(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is answered, as bytes. ``owner`` is the learner of whom it speaks: then it is kept sealed."""
+    """What is answered, as bytes. ``owner`` is the learner of whom it speaks: then it is kept sealed.
+
+    An answer that speaks of many learners has no one key to be sealed with: it gives ``kept``, which names nobody, to
+    be kept in place of its body and told again from.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = "application/json"
     owner: tuple[UUID, LearnerKey] | None = None
+    kept: bytes | None = None
 
     def response(self, *, replayed: bool = False) -> Response:
         """The answer as it goes out."""
@@ -104,7 +109,7 @@ def attempt_of(request: Request, edge: Edge, client_id: UUID, body: bytes) -> At
 
 def to_row(attempt: Attempt, answer: Answer, now: datetime) -> dict[str, Any]:
     """The record of an answer."""
-    body, learner_id = answer.body, None
+    body, learner_id = answer.body if answer.kept is None else answer.kept, None
     if answer.owner is not None:
         learner_id, key = answer.owner
         body = key.seal(body, _BODY)
@@ -161,8 +166,11 @@ async def once(
     client_id: UUID,
     body: bytes,
     work: Callable[[AsyncConnection], Awaitable[Answer]],
+    retell: Callable[[AsyncConnection, bytes], Awaitable[Answer]] | None = None,
 ) -> Response:
     """Do ``work`` in one transaction and answer what it answers; under a key that came before, answer that again.
+
+    ``retell`` makes the answer anew from what was ``kept`` of it.
 
     Raises what ``work`` raises, KeyReused, KeyInFlight after some seconds of waiting, AnswerErased.
     """
@@ -180,6 +188,8 @@ async def once(
             await update_rows(connection, idempotency_records, [to_row(attempt, answer, edge.clock())], ("key",))
         else:
             found = (await recall(connection, edge, [attempt]))[attempt.key]
+            if retell is not None and isinstance(found, Answer):
+                found = await retell(connection, found.body)
     if isinstance(found, Refusal):
         raise found
     return found.response(replayed=not is_first)

@@ -109,12 +109,14 @@ def language_of(request: Request) -> Language:
     return negotiate(request.headers.get("accept-language"))
 
 
+def status_of(refusal: Refusal | EdgeRefusal) -> int:
+    """The status with which a refusal is answered."""
+    return _STATUS[refusal.kind] if isinstance(refusal, Refusal) else refusal.status
+
+
 def problem_of(refusal: Refusal | EdgeRefusal, language: Language, instance: str) -> dict[str, Any]:
     """The problem as JSON: the sentence of the code, and each fault at its place."""
-    if isinstance(refusal, Refusal):
-        status, terms, pointer = _STATUS[refusal.kind], refusal.terms(), refusal.pointer
-    else:
-        status, terms, pointer = refusal.status, {}, ""
+    terms, pointer = (refusal.terms(), refusal.pointer) if isinstance(refusal, Refusal) else ({}, "")
     text = sentence(refusal.code, language, terms)
     faults = [_shown(fault, language) for fault in refusal.faults]
     if not faults and pointer:
@@ -122,7 +124,7 @@ def problem_of(refusal: Refusal | EdgeRefusal, language: Language, instance: str
     return {
         "type": f"urn:creditbank:problem:{refusal.code}",
         "title": text,
-        "status": status,
+        "status": status_of(refusal),
         "detail": text,
         "instance": instance,
         "code": refusal.code,
