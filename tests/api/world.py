@@ -229,7 +229,7 @@ async def _fill(world: World) -> None:
     ids = world.ids
     at = await world.publish(document(granting("own", kind=["course", "exam"]), until="2030-01-01"))
     ids["published"] = at.split("/")[3]
-    await world.publish(document(granting("none", kind="badge"), id_="overlapping", version=2, until="2030-01-01"))
+    await world.publish(document(granting("none", kind="licence"), id_="overlapping", version=2, until="2030-01-01"))
     given = {"id": "a", "kind": "course", "provider": "cq", "completed": "2024-06-10", "credits": "3"}
     unmet = {"name": "x", "as_of": "2024-06-10", "given": [given], "then": {"total": "7", "a": "3"}}
     for name, plain in (
