@@ -28,6 +28,7 @@ from creditbank.database.metadata import metadata
 from creditbank.providers.actions import NewProvider, ProviderChange, change, enter
 from creditbank.web.metrics import Metrics
 from creditbank.worker import build_worker
+from tests.api import contract
 from tests.bank import HandClock, document, granting, settings_for
 
 ORIGIN = "http://bank.test"
@@ -60,7 +61,9 @@ class World:
         if name not in self._clients:
             headers = {"Authorization": f"Bearer {self.keys[name]}"} if name in self.keys else {}
             transport = httpx.ASGITransport(self.app)
-            self._clients[name] = httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers)
+            self._clients[name] = httpx.AsyncClient(
+                transport=transport, base_url=ORIGIN, headers=headers, event_hooks={"response": [contract.hold]}
+            )
         return self._clients[name]
 
     @property

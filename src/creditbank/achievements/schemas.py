@@ -101,7 +101,7 @@ class RevocationIn(Body):
     effective: date | None = None
 
 
-class VersionOut(TypedDict):
+class AchievementVersionOut(TypedDict):
     """What was stated at one time."""
 
     number: int
@@ -122,10 +122,10 @@ class AchievementOut(TypedDict):
     version: int
     recorded_at: datetime
     content: Content
-    versions: NotRequired[list[VersionOut]]
+    versions: NotRequired[list[AchievementVersionOut]]
 
 
-def show_version(version: Version) -> VersionOut:
+def show_version(version: Version) -> AchievementVersionOut:
     """The shape of a version."""
     return {
         "number": version.number,

@@ -36,9 +36,22 @@ router = APIRouter(tags=["achievements"])
 
 NDJSON: Final = "application/x-ndjson"
 
-_one = JsonBody(AchievementIn)
-_amendment = JsonBody(AmendmentIn)
-_revocation = JsonBody(RevocationIn)
+_STATED: Final = {
+    "external_id": "2026-S1-00017",
+    "kind": "course",
+    "code": "ENG101",
+    "title": {"zh": "大学英语", "en": "College English"},
+    "credits": "3",
+    "grade": {"percent": "86"},
+    "completed": "2026-06-20",
+}
+_POSTED: Final = {**_STATED, "learner": {"number": "CQ1000000013"}}
+
+_one = JsonBody(AchievementIn, _POSTED)
+_amendment = JsonBody(
+    AmendmentIn, {"reason": "The grade was of another course.", "achievement": {**_STATED, "grade": {"percent": "68"}}}
+)
+_revocation = JsonBody(RevocationIn, {"reason": "The certificate was forged.", "effective": "2026-06-20"})
 _item: Final[TypeAdapter[AchievementIn]] = TypeAdapter(AchievementIn)
 
 Writer = Annotated[Actor, Depends(require("achievements:write"))]
@@ -129,9 +142,13 @@ async def record_achievement(
             "required": True,
             "content": {
                 "application/json": {
-                    "schema": {"type": "array", "items": {"$ref": "#/components/schemas/AchievementIn"}, "minItems": 1}
+                    "schema": {"type": "array", "items": {"$ref": "#/components/schemas/AchievementIn"}, "minItems": 1},
+                    "example": [_POSTED],
                 },
-                NDJSON: {"schema": {"type": "string", "description": "one achievement a line"}},
+                NDJSON: {
+                    "schema": {"type": "string", "description": "one achievement a line"},
+                    "example": orjson.dumps(_POSTED).decode(),
+                },
             },
         }
     },

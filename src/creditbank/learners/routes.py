@@ -24,9 +24,17 @@ from creditbank.web.revisions import check_match, etag, is_unchanged
 
 router = APIRouter(tags=["learners"])
 
-_new = JsonBody(LearnerIn)
-_change = JsonBody(LearnerChange)
-_reference = JsonBody(ReferenceIn)
+_new = JsonBody(
+    LearnerIn,
+    {
+        "name": "张三",
+        "birth_date": "1990-01-01",
+        "region": "500103",
+        "identities": [{"type": "student_number", "value": "20260017"}],
+    },
+)
+_change = JsonBody(LearnerChange, {"region": "500105"})
+_reference = JsonBody(ReferenceIn, {"number": "CQ1000000013"})
 
 Reader = Annotated[Actor, Depends(require("learners:read"))]
 Writer = Annotated[Actor, Depends(require("learners:write"))]

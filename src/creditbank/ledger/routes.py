@@ -18,10 +18,10 @@ from creditbank.learners.queries import existing
 from creditbank.ledger import queries
 from creditbank.ledger.domain import Account
 from creditbank.ledger.queries import Holding
-from creditbank.ledger.schemas import BalanceOut, UnitBalance, show_lot, show_posting
+from creditbank.ledger.schemas import BalanceOut, LotOut, PostingOut, UnitBalance, show_lot, show_posting
 from creditbank.web.bodies import json_answer
 from creditbank.web.edge import EdgeDep
-from creditbank.web.paging import Cursor, Limit, converted, page_answer
+from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer
 from creditbank.web.problems import documented
 
 router = APIRouter(tags=["ledger"])
@@ -77,7 +77,7 @@ async def read_balance(id: UUID, edge: EdgeDep, actor: Reader) -> Response:
 @router.get(
     "/v1/learners/{id}/lots",
     operation_id="list_lots",
-    responses={200: {"description": "a page of lots"}, **documented(404)},
+    responses={200: {"model": Page[LotOut], "description": "a page of lots"}, **documented(404)},
 )
 async def list_lots(
     id: UUID,
@@ -105,7 +105,7 @@ def _seq(text: str) -> int:
 @router.get(
     "/v1/learners/{id}/postings",
     operation_id="list_postings",
-    responses={200: {"description": "a page of postings"}, **documented(404)},
+    responses={200: {"model": Page[PostingOut], "description": "a page of postings"}, **documented(404)},
 )
 async def list_postings(
     id: UUID,

@@ -19,14 +19,22 @@ from creditbank.providers.schemas import AccreditationOut, ProviderChangeIn, Pro
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, once
-from creditbank.web.paging import Cursor, Limit, page_answer, place_of
+from creditbank.web.paging import Cursor, Limit, Page, page_answer, place_of
 from creditbank.web.problems import documented
 from creditbank.web.revisions import check_match, etag, is_unchanged
 
 router = APIRouter(tags=["providers"])
 
-_new = JsonBody(ProviderIn)
-_change = JsonBody(ProviderChangeIn)
+_new = JsonBody(
+    ProviderIn,
+    {
+        "code": "cq/yuzhong/jiefangbei",
+        "name": {"zh": "解放碑社区学校", "en": "Jiefangbei Community School"},
+        "provider_type": "community_school",
+        "region": "500103",
+    },
+)
+_change = JsonBody(ProviderChangeIn, {"name": {"zh": "解放碑社区学院", "en": "Jiefangbei Community College"}})
 
 Reader = Annotated[Actor, Depends(require("providers:read"))]
 Writer = Annotated[Actor, Depends(require("providers:write"))]
@@ -68,7 +76,7 @@ async def enter_provider(
 @router.get(
     "/v1/providers",
     operation_id="list_providers",
-    responses={200: {"description": "a page of providers by code"}, **documented()},
+    responses={200: {"model": Page[ProviderOut], "description": "a page of providers by code"}, **documented()},
 )
 async def list_providers(
     request: Request,
@@ -150,7 +158,10 @@ async def change_provider(
 @router.get(
     "/v1/providers/{id}/accreditations",
     operation_id="list_accreditations",
-    responses={200: {"description": "the entries that name this provider"}, **documented(404)},
+    responses={
+        200: {"model": Page[AccreditationOut], "description": "the entries that name this provider"},
+        **documented(404),
+    },
 )
 async def list_accreditations(id: UUID, edge: EdgeDep, actor: Reader) -> Response:
     """The accreditation entries that name this provider, newest first."""

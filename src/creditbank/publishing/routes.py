@@ -20,13 +20,19 @@ from creditbank.rulesets.schemas import PublishedOut, RuleSetOut, VersionOut, Ve
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, once
-from creditbank.web.paging import Cursor, Limit, page_answer, place_of
+from creditbank.web.paging import Cursor, Limit, Page, page_answer, place_of
 from creditbank.web.problems import EdgeRefusal, documented, language_of
 from creditbank.web.revisions import check_match, etag, is_unchanged
 
 router = APIRouter(tags=["rules"])
 
-_accreditation = JsonBody(AccreditationIn)
+_accreditation = JsonBody(AccreditationIn, {"register": "moe", "from": "2024-09-01", "until": "2029-09-01"})
+
+_EXAMPLE: Final = """\
+ruleset: {lcb: rules/v1, id: town, version: 1, from: 2026-01-01, unit: {code: CR, step: "0.5"}}
+recognition:
+  - {id: course, match: {kind: course}, grant: [{credits: {native: 1}}]}
+"""
 
 _FORMS: Final[dict[str, Literal["yaml", "json"]]] = {
     "application/json": "json",
@@ -39,7 +45,10 @@ _DOCUMENT: Final = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/yaml": {"schema": {"type": "string", "description": "a rules/v1 document"}},
+            "application/yaml": {
+                "schema": {"type": "string", "description": "a rules/v1 document"},
+                "example": _EXAMPLE,
+            },
             "application/json": {"schema": {"type": "object", "description": "a rules/v1 document"}},
         },
     }
@@ -99,7 +108,10 @@ async def draft_rule_set(request: Request, edge: EdgeDep, actor: Writer) -> Resp
 @router.get(
     "/v1/rule-sets",
     operation_id="list_rule_sets",
-    responses={200: {"description": "a page of rule sets with their versions"}, **documented()},
+    responses={
+        200: {"model": Page[RuleSetOut], "description": "a page of rule sets with their versions"},
+        **documented(),
+    },
 )
 async def list_rule_sets(
     request: Request, edge: EdgeDep, actor: Reader, limit: Limit = 50, cursor: Cursor = None

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query, Request, Response
+from typing_extensions import TypedDict
 
 from creditbank.errors import Fault
 from creditbank.web.bodies import json_answer
 from creditbank.web.problems import EdgeRefusal
 
 T = TypeVar("T")
+
+
+class Page(TypedDict, Generic[T]):
+    """Some items of a list; ``next`` is the cursor of the following page, null on the last."""
+
+    items: list[T]
+    next: str | None
+
 
 Limit = Annotated[int, Query(ge=1, le=500, description="most items on a page")]
 Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the page before")]

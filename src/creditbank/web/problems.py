@@ -196,14 +196,18 @@ def _fault_of_parameter(error: Mapping[str, Any]) -> Fault:
     return Fault(f"{prefix}{name}", "invalid_parameter", "")
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of a route: these statuses are problems, beside those that every route can answer."""
+def documented(*statuses: int, public: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route: these statuses are problems, beside those that every route can answer.
+
+    A public route asks nobody who they are.
+    """
+    always = {400, 413, 422, 429, 500, 503} | (set() if public else {401, 403})
     return {
         status: {
             "description": sentence(_EDGE_CODES.get(status, _OTHER.get(status, "refused")), "en"),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
-        for status in sorted({400, 401, 403, 413, 422, 429, 500, 503, *statuses})
+        for status in sorted({*always, *statuses})
     }
 
 
