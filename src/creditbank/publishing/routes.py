@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
+import yaml
 from fastapi import APIRouter, Depends, Path, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,7 +30,7 @@ router = APIRouter(tags=["rules"])
 _accreditation = JsonBody(AccreditationIn, {"register": "moe", "from": "2024-09-01", "until": "2029-09-01"})
 
 _EXAMPLE: Final = """\
-ruleset: {lcb: rules/v1, id: town, version: 1, from: 2026-01-01, unit: {code: CR, step: "0.5"}}
+ruleset: {lcb: rules/v1, id: town, version: 1, from: "2026-01-01", unit: {code: CR, step: "0.5"}}
 recognition:
   - {id: course, match: {kind: course}, grant: [{credits: {native: 1}}]}
 """
@@ -49,7 +50,10 @@ _DOCUMENT: Final = {
                 "schema": {"type": "string", "description": "a rules/v1 document"},
                 "example": _EXAMPLE,
             },
-            "application/json": {"schema": {"type": "object", "description": "a rules/v1 document"}},
+            "application/json": {
+                "schema": {"type": "object", "description": "a rules/v1 document"},
+                "example": yaml.safe_load(_EXAMPLE),
+            },
         },
     }
 }
