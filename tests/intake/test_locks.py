@@ -55,7 +55,7 @@ async def test_one_external_id_from_everybody_at_once_is_recorded_once(bank: Ban
 async def until_waiting(bank: Bank, sessions: int) -> None:
     """Come back when so many sessions of this database wait for a lock; only the database knows when that is."""
     found = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-    while (await bank.sql(found))[0][0] < sessions:
+    while (await bank.sql(found))[0][0] < sessions:  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0.005)
 
 
@@ -64,8 +64,7 @@ PEOPLE = [Identity("phone", f"1380013800{n}") for n in range(5)]
 
 @pytest.mark.parametrize("of", ["external ids", "identities"])
 async def test_keys_are_claimed_in_one_order_whatever_that_of_the_batch(postgresql_url: str, of: str) -> None:
-    """Somebody holds the middle one while two batches come from both ends: unsorted, each would hold what the other
-    needs next."""
+    """Somebody holds the middle one while two batches come from both ends: unsorted, each would bar the other's way."""
     async with opened(postgresql_url) as bank:
         (learner,) = await bank.open("Li Wei")
         if of == "identities":
