@@ -64,6 +64,7 @@ async def add_key(
             created_at=now,
         )
     )
+    await record(connection, None, "key.create", f"key:{key.id}", {"client": str(client_id)}, now)
     return key
 
 
