@@ -208,3 +208,20 @@ async def test_an_evaluation_says_what_it_read(bank: Bank) -> None:
     assert [row.cause for row in found] == ["achievement", "amendment", "revocation"]
     assert {row.epoch for row in found} == {2}
     assert len({bytes(row.input_sha256) for row in found}) == 3
+
+
+async def test_what_names_no_unit_is_its_own_under_a_name_that_names_nobody(bank: Bank) -> None:
+    """The engine's key for it holds what its provider calls it, which may be a student's number."""
+    await bank.publish(document(unique=BEST))
+    (learner,) = await bank.open("Li Wei")
+    first = await bank.record(learner, "STUDENT-7/1")
+    second = await bank.record(learner, "STUDENT-7/2")
+
+    await bank.amend(second, credits="5")
+
+    lots = await bank.lots(learner)
+    assert [lot.key.unit for lot in lots] == [str(first.id), str(second.id)]
+    assert [lot.positions[Account.AVAILABLE] for lot in lots] == [3000, 5000]
+    traced = [trace["unit"] for decision in await bank.decisions(learner) for trace in (decision.trace or {})["lots"]]
+    assert traced == [str(first.id), str(second.id), str(second.id)]
+    assert await bank.verify() == []
