@@ -31,7 +31,7 @@ RULES: Final[Mapping[str, Any]] = {
 class ServedBank:
     """``creditbank serve`` on a migrated database, with one school, one rule set, and some learners."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, processes: int = 1) -> None:
         # Nothing of the developer's own environment or .env file is to be read.
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CREDITBANK_")}
         secrets = {name: base64.b64encode(os.urandom(32)).decode() for name in ("SEALING", "LOOKUP")}
@@ -42,6 +42,7 @@ class ServedBank:
             "CREDITBANK_LOG_LEVEL": "warning",
         }
         self._folder = folder
+        self._processes = processes
         self._process: subprocess.Popen[bytes] | None = None
         self.kills = 0
         with socket.socket() as probe:
@@ -66,7 +67,10 @@ class ServedBank:
         """Start the server and wait until it is ready."""
         with (self._folder / "server.log").open("ab") as log:
             command = [sys.executable, "-m", "creditbank", "serve", "--port", str(self.port)]
-            self._process = subprocess.Popen(command, env=self._environment, cwd=self._folder, stdout=log, stderr=log)
+            command += ["--workers", str(self._processes)]
+            self._process = subprocess.Popen(
+                command, env=self._environment, cwd=self._folder, stdout=log, stderr=log, start_new_session=True
+            )
         deadline = time.monotonic() + _READY_SECONDS_MAX
         while not self._is_ready():
             written = (self._folder / "server.log").read_text(errors="replace")[-2000:]
@@ -82,7 +86,8 @@ class ServedBank:
     def kill(self) -> None:
         """End the server as a crash would: no handler of a signal runs, nothing is flushed."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGKILL)
+        # The whole group at once, for a server of several processes is killed with its machine.
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self.kills += 1
 
@@ -134,12 +139,14 @@ class Posters:
     acknowledged: dict[str, str] = field(default_factory=dict)
     again: int = 0
     replayed: int = 0
-    _up: asyncio.Event = field(default_factory=asyncio.Event)
-    _progress: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _up: asyncio.Event = field(init=False)
+    _progress: asyncio.Condition = field(init=False)
 
     @contextlib.asynccontextmanager
     async def posting(self, posters: int, requests: int) -> AsyncIterator[None]:
         """Let so many clients each make so many requests; at the end of the block they run to their end."""
+        # Made here, for they belong to the event loop that runs the block.
+        self._up, self._progress = asyncio.Event(), asyncio.Condition()
         self._up.set()
         async with asyncio.TaskGroup() as group:
             for number in range(posters):
@@ -150,10 +157,31 @@ class Posters:
         """Kill the server once so many achievements are acknowledged, while others are under way; start it again."""
         async with self._progress:
             await self._progress.wait_for(lambda: len(self.acknowledged) >= acknowledged)
+        await self.crash()
+
+    async def crash(self) -> None:
+        """Kill the server while requests are under way, and start it again."""
         self._up.clear()
         self.bank.kill()
         await asyncio.to_thread(self.bank.start)
         self._up.set()
+
+    async def until_answered(self, client: httpx.AsyncClient, path: str, body: Any, headers: Mapping[str, str]) -> Any:
+        """Post until an answer comes, and answer its JSON; every try is the same request under the same key."""
+        while True:
+            await self._up.wait()
+            try:
+                answer = await client.post(path, json=body, headers=headers)
+            except httpx.TransportError:
+                # The server died before its answer came: what became of the request only the bank knows.
+                self.again += 1
+                await asyncio.sleep(0.01)
+                continue
+            if answer.status_code != 503:
+                break
+            await asyncio.sleep(0.05)
+        self.replayed += "Idempotent-Replayed" in answer.headers
+        return _good(answer)
 
     async def _post_all(self, number: int, requests: int) -> None:
         chance = random.Random(f"{self.name}{number}")
@@ -182,20 +210,7 @@ class Posters:
     ) -> None:
         is_batch = len(items) > 1
         path, body = ("/v1/achievements/batch", items) if is_batch else ("/v1/achievements", items[0])
-        while True:
-            await self._up.wait()
-            try:
-                answer = await client.post(path, json=body, headers=headers)
-            except httpx.TransportError:
-                # The server died before its answer came: what became of the request only the bank knows.
-                self.again += 1
-                await asyncio.sleep(0.01)
-                continue
-            if answer.status_code != 503:
-                break
-            await asyncio.sleep(0.05)
-        self.replayed += "Idempotent-Replayed" in answer.headers
-        said = _good(answer)
+        said = await self.until_answered(client, path, body, headers)
         results = said["results"] if is_batch else [said]
         async with self._progress:
             for item, result in zip(items, results, strict=True):
