@@ -14,8 +14,8 @@ from creditbank.ledger.tables import lots
 from tests.crash.served import Posters, ServedBank
 
 POSTERS = 8
-REQUESTS = 24
-KILLS_AFTER = (40, 110, 180)
+REQUESTS = 16
+KILLS_AFTER = (30, 75, 120)
 
 
 @pytest.mark.slow

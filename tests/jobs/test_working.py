@@ -206,7 +206,7 @@ async def test_a_job_that_never_gets_on_is_given_up(bank: Bank) -> None:
 
 async def test_a_job_that_gets_on_is_not_given_up_however_often_it_fails(bank: Bank) -> None:
     await ask(bank)
-    steps = 12
+    steps = 3
     almost = tuple(step for step in range(1, steps + 1) for _ in range(ATTEMPTS_MAX - 1))
     working = worker(bank, count=Counting(bank, steps, fail_at=almost))
 
