@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import httpx
 
-_READY_SECONDS_MAX: Final = 30.0
+_READY_SECONDS_MAX: Final = 60.0
 SCHOOL: Final = "cq/school"
 RULES: Final[Mapping[str, Any]] = {
     "ruleset": {"lcb": "rules/v1", "id": "town", "version": 1, "from": "2020-01-01", "unit": {"code": "CR"}},
