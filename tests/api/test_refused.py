@@ -678,7 +678,7 @@ RULES = (
     ),
     drafts("an alias", "ruleset: &a {" + SHORT + "}\nrecognition: *a\n", "/recognition E0:2"),
     drafts("a tag", "ruleset: !!python/object:os.system {" + SHORT + "}\n", "/ruleset E0:1"),
-    drafts("a field that is not built", {**town(), "limits": []}, "/limits E0"),
+    drafts("a limit of nothing", {**town(), "limits": {"id": "few"}}, "/limits/at_most E0"),
     drafts("an unknown key", {**town(), "colour": 1}, "/colour E0"),
     drafts("a missing key", {"recognition": []}, "/ruleset E0"),
     drafts(

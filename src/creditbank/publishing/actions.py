@@ -60,7 +60,7 @@ async def publish(connection: AsyncConnection, version: StoredVersion, clock: Cl
     """
     documents = read_documents(version.document, format="json")
     model = documents[0].model
-    mismatches = examine(documents)
+    mismatches = examine(documents).mismatches
     if mismatches:
         places = {example.name: f"/tests/{index}" for index, example in enumerate(model.tests)}
         raise TestsFailed(

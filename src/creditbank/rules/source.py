@@ -23,8 +23,8 @@ Value = Any
 """A mapping with text keys, a list, a text, an integer, a boolean or a date."""
 
 LARGEST: Final = 32 * 1024 * 1024
-DEEPEST: Final = 8
-"""A value may stand inside at most eight containers, and the document itself counts as the first around its keys."""
+DEEPEST: Final = 48
+"""Far more containers than any document needs: combinations, conditions and requirements have limits of their own."""
 
 _INTEGER: Final = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -346,3 +346,17 @@ def with_lines(text: str | bytes, sources: Sequence[Source]) -> None:
     decoded = (text if isinstance(text, str) else text.decode("utf-8")).removeprefix("\ufeff")
     for source, marked in zip(sources, _read_yaml(decoded, with_lines=True), strict=False):
         source.lines = marked.lines
+
+
+def place_in(value: Value, location: Sequence[str | int]) -> tuple[str | int, ...]:
+    """The part of a place in the model that the source has.
+
+    Names of branches, indexes of a list that was written as one value, and defaults that were left out drop out.
+    """
+    path: list[str | int] = []
+    for part in location:
+        is_inside = part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int)
+        if is_inside:
+            value = value[part]
+            path.append(part)
+    return tuple(path)
