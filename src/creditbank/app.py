@@ -11,7 +11,6 @@ from uuid import UUID
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncConnection
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.staticfiles import StaticFiles
 
 from creditbank import __version__
@@ -42,6 +41,7 @@ from creditbank.transcripts.routes import router as transcripts
 from creditbank.web import description, health, problems
 from creditbank.web.edge import Edge
 from creditbank.web.envelope import Envelope
+from creditbank.web.limits import BodyLimit
 from creditbank.web.metrics import Metrics
 from creditbank.worker import build_worker
 
@@ -88,6 +88,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         openapi_url="/openapi.json",
     )
     app.state.edge = edge
@@ -103,7 +104,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.include_router(health.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     problems.install(app)
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.body_bytes_max)
+    app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max)
     app.add_middleware(Envelope, metrics=metrics)
     description.install(app)
     return app

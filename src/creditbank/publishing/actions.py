@@ -44,7 +44,7 @@ def read_draft(text: bytes, form: Literal["yaml", "json"], language: Language) -
     except DocumentRefused as refused:
         raise DocumentRejected(
             count=len(refused.faults),
-            faults=tuple(Fault(f.pointer, f.code, f.message[WORDS[language]]) for f in refused.faults),
+            faults=tuple(Fault(f.pointer, f.code, f.message[WORDS[language]], f.line) for f in refused.faults),
         ) from refused
     if len(documents) != 1:
         raise DocumentRejected(count=1, faults=(Fault("", "one_document_wanted", ""),))
@@ -59,15 +59,15 @@ async def publish(connection: AsyncConnection, version: StoredVersion, clock: Cl
     Raises TestsFailed, NotADraft, VersionOverlaps. Answers the job.
     """
     documents = read_documents(version.document, format="json")
+    model = documents[0].model
     mismatches = examine(documents).mismatches
     if mismatches:
+        places = {example.name: f"/tests/{index}" for index, example in enumerate(model.tests)}
         raise TestsFailed(
             count=len(mismatches),
-            faults=tuple(
-                Fault(f"/tests/{m.test}/{m.key}", "test_failed", f"{m.expected} / {m.got}") for m in mismatches
-            ),
+            faults=tuple(Fault(places[m.test], "test_failed", f"{m.key}: {m.expected} / {m.got}") for m in mismatches),
         )
-    header = documents[0].model.ruleset
+    header = model.ruleset
     # The epoch is turned first: it waits for the settlings under way, so that the instant from which the version is
     # known lies after all that was settled without it.
     await rulesets.turn_epoch(connection)

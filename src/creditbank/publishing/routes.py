@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+import yaml
+from fastapi import APIRouter, Depends, Path, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
@@ -20,13 +21,19 @@ from creditbank.rulesets.schemas import PublishedOut, RuleSetOut, VersionOut, Ve
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, once
-from creditbank.web.paging import Cursor, Limit, page_answer, place_of
+from creditbank.web.paging import Cursor, Limit, Page, page_answer, place_of
 from creditbank.web.problems import EdgeRefusal, documented, language_of
 from creditbank.web.revisions import check_match, etag, is_unchanged
 
 router = APIRouter(tags=["rules"])
 
-_accreditation = JsonBody(AccreditationIn)
+_accreditation = JsonBody(AccreditationIn, {"register": "moe", "from": "2024-09-01", "until": "2029-09-01"})
+
+_EXAMPLE: Final = """\
+ruleset: {lcb: rules/v1, id: town, version: 1, from: "2026-01-01", unit: {code: CR, step: "0.5"}}
+recognition:
+  - {id: course, match: {kind: course}, grant: [{credits: {native: 1}}]}
+"""
 
 _FORMS: Final[dict[str, Literal["yaml", "json"]]] = {
     "application/json": "json",
@@ -39,12 +46,19 @@ _DOCUMENT: Final = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/yaml": {"schema": {"type": "string", "description": "a rules/v1 document"}},
-            "application/json": {"schema": {"type": "object", "description": "a rules/v1 document"}},
+            "application/yaml": {
+                "schema": {"type": "string", "description": "a rules/v1 document"},
+                "example": _EXAMPLE,
+            },
+            "application/json": {
+                "schema": {"type": "object", "description": "a rules/v1 document"},
+                "example": yaml.safe_load(_EXAMPLE),
+            },
         },
     }
 }
 
+Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="the version's number")]
 Reader = Annotated[Actor, Depends(require("rules:read"))]
 Writer = Annotated[Actor, Depends(require("rules:write"))]
 Approver = Annotated[Actor, Depends(require("rules:approve"))]
@@ -98,7 +112,10 @@ async def draft_rule_set(request: Request, edge: EdgeDep, actor: Writer) -> Resp
 @router.get(
     "/v1/rule-sets",
     operation_id="list_rule_sets",
-    responses={200: {"description": "a page of rule sets with their versions"}, **documented()},
+    responses={
+        200: {"model": Page[RuleSetOut], "description": "a page of rule sets with their versions"},
+        **documented(),
+    },
 )
 async def list_rule_sets(
     request: Request, edge: EdgeDep, actor: Reader, limit: Limit = 50, cursor: Cursor = None
@@ -127,7 +144,7 @@ async def list_rule_sets(
 )
 async def read_rule_set_version(
     id: UUID,
-    number: int,
+    number: Number,
     request: Request,
     edge: EdgeDep,
     actor: Reader,
@@ -151,7 +168,7 @@ async def read_rule_set_version(
 )
 async def replace_draft(
     id: UUID,
-    number: int,
+    number: Number,
     request: Request,
     edge: EdgeDep,
     actor: Writer,
@@ -183,7 +200,7 @@ async def replace_draft(
 )
 async def publish_rule_set_version(
     id: UUID,
-    number: int,
+    number: Number,
     request: Request,
     edge: EdgeDep,
     actor: Approver,
@@ -217,8 +234,8 @@ async def add_accreditation(
     id: UUID,
     request: Request,
     edge: EdgeDep,
-    body: Annotated[Read[AccreditationIn], Depends(_accreditation)],
     actor: Annotated[Actor, Depends(require("providers:accredit"))],
+    body: Annotated[Read[AccreditationIn], Depends(_accreditation)],
 ) -> Response:
     """Enter an accreditation in a register. Nobody accredits itself: only the bank's own clients may."""
     require_bank(actor)

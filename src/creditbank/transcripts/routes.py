@@ -13,6 +13,7 @@ from creditbank.access.guards import require, require_bank
 from creditbank.transcripts.formats import page, plain
 from creditbank.transcripts.prints import Kind, Print, Prints, make_print
 from creditbank.transcripts.queries import Drawn, draw, stamp_of
+from creditbank.transcripts.schemas import TranscriptOut
 from creditbank.web.bodies import to_json
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.negotiation import best_of
@@ -34,11 +35,9 @@ _MEDIA_TYPES: Final = {"application/json": "application/json", "text/html": "tex
     operation_id="read_transcript",
     responses={
         200: {
+            "model": TranscriptOut,
             "description": "the transcript, in the form that `Accept` asks for",
-            "content": {
-                "application/json": {"schema": {"type": "object"}},
-                "text/html": {"schema": {"type": "string"}},
-            },
+            "content": {"text/html": {"schema": {"type": "string"}}},
         },
         304: {"description": "unchanged"},
         **documented(404, 406),
