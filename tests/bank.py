@@ -6,11 +6,14 @@ For the tests of what lies below the routes. Everything is built as the composit
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -71,7 +74,15 @@ class HandClock:
 def settings_for(url: str, **others: Any) -> Settings:
     """Settings for this database, of nothing else around."""
     sealing, lookup = (SecretStr(base64.b64encode(secret).decode()) for secret in SECRETS)
-    given = {"database_url": url, "sealing_secret": sealing, "lookup_secret": lookup, **others}
+    # What people upload stays beside the database of the test, or goes where everything passing goes.
+    folder = Path(tempfile.gettempdir()) / "creditbank-tests" / hashlib.sha256(url.encode()).hexdigest()[:16]
+    given = {
+        "evidence_folder": folder,
+        "database_url": url,
+        "sealing_secret": sealing,
+        "lookup_secret": lookup,
+        **others,
+    }
     return Settings(_env_file=None, **given)
 
 

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from creditbank.access.actions import revoke_key
 from creditbank.access.domain import SCOPES
-from tests.api.world import COLLEGE, RIVAL, World, statement
+from tests.api.world import COLLEGE, RIVAL, World, claim, ruling, statement
 from tests.bank import document
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -51,9 +51,19 @@ def stated(external_id: str, provider: str = COLLEGE) -> dict[str, Any]:
     return {**statement(external_id), "learner": {"id": "@learner"}, "provider": provider}
 
 
+def claimed(**others: Any) -> dict[str, Any]:
+    return {**claim("@learner", "@evidence"), "provider": COLLEGE, **others}
+
+
+def ruled() -> dict[str, Any]:
+    return {**ruling("@learner"), "what": "policy"}
+
+
 L, A, P, V = "/v1/learners/{id}", "/v1/achievements/{id}", "/v1/providers/{id}", "/v1/rule-sets/{id}/versions/{number}"
 MINE, STRANGER = "/v1/learners/@learner", "/v1/learners/@stranger"
 DRAFT = "/v1/rule-sets/@draft/versions/1"
+C = "/v1/learners/{id}/recognition-claims/{claim_id}"
+CLAIM = f"{MINE}/recognition-claims/@claim"
 WHY = {"reason": "a mistake"}
 
 TABLE = (
@@ -173,6 +183,84 @@ TABLE = (
         "rules:approve",
         f"POST {DRAFT}/publish",
         foreign=("POST /v1/rule-sets/@overlapping/versions/1/publish", None, 403, "foreign_rule_set"),
+    ),
+    Row(
+        f"POST {L}/evidence",
+        "claims:write",
+        f"POST {MINE}/evidence",
+        b"%PDF-1.7 other",
+        {"Content-Type": "application/pdf"},
+        foreign=(f"POST {STRANGER}/evidence", b"%PDF-1.7", 404, "learner_not_found"),
+    ),
+    reads(
+        f"{L}/evidence/{{evidence_id}}",
+        "claims:decide",
+        f"{MINE}/evidence/@evidence",
+        (f"{STRANGER}/evidence/@evidence", 404, "evidence_not_found"),
+    ),
+    Row(
+        "POST /v1/recognition-claims",
+        "claims:write",
+        "POST /v1/recognition-claims",
+        claimed(),
+        foreign=("POST /v1/recognition-claims", claimed(provider=RIVAL), 403, "foreign_provider"),
+    ),
+    reads(C.rpartition("/")[0], "claims:decide", f"{MINE}/recognition-claims"),
+    reads(C, "claims:decide", CLAIM, (f"{STRANGER}/recognition-claims/@foreign_claim", 404, "claim_not_found")),
+    Row(
+        f"POST {C}/decision",
+        "claims:decide",
+        f"POST {CLAIM}/decision",
+        {"decision": "reject", "reason": "not_covered"},
+        foreign=(
+            f"POST {STRANGER}/recognition-claims/@foreign_claim/decision",
+            {"decision": "accept"},
+            404,
+            "claim_not_found",
+        ),
+    ),
+    Row(
+        f"POST {C}/appeal",
+        "claims:write",
+        f"POST {MINE}/recognition-claims/@rejected_claim/appeal",
+        foreign=(f"POST {STRANGER}/recognition-claims/@foreign_claim/appeal", None, 404, "claim_not_found"),
+    ),
+    Row(
+        "POST /v1/rulings",
+        "rulings:write",
+        "POST /v1/rulings",
+        ruled(),
+        foreign=("POST /v1/rulings", ruled(), 403, "bank_only"),
+    ),
+    reads(f"{L}/rulings", "rulings:write", f"{MINE}/rulings", (f"{MINE}/rulings", 403, "bank_only")),
+    *(
+        Row(
+            f"POST {L}/rulings/{{ruling_id}}/{verb}",
+            "rulings:approve",
+            f"POST {MINE}/rulings/@ruling_{number}/{verb}",
+            foreign=(f"POST {MINE}/rulings/@ruling_{number}/{verb}", None, 403, "bank_only"),
+        )
+        for number, verb in enumerate(("approval", "refusal", "withdrawal"))
+    ),
+    reads("/v1/reviews", "reviews:read"),
+    reads(
+        f"{L}/reviews/{{review_id}}",
+        "reviews:read",
+        f"{MINE}/reviews/@review",
+        (f"{STRANGER}/reviews/@foreign_review", 404, "review_not_found"),
+    ),
+    Row(
+        f"POST {L}/reviews/{{review_id}}/assignment",
+        "reviews:read",
+        f"POST {MINE}/reviews/@decision_review/assignment",
+        foreign=(f"POST {STRANGER}/reviews/@foreign_review/assignment", None, 404, "review_not_found"),
+    ),
+    Row(
+        f"POST {L}/reviews/{{review_id}}/outcome",
+        "rulings:approve",
+        f"POST {MINE}/reviews/@decision_review/outcome",
+        {"outcome": "as_decided"},
+        foreign=(f"POST {MINE}/reviews/@decision_review/outcome", {"outcome": "stands"}, 403, "bank_only"),
     ),
     reads("/v1/kinds", None),
     reads("/v1/categories", None),

@@ -172,6 +172,57 @@ async def _tally(database: Database, tables: MetaData) -> dict[str, int]:
     return {name: int(value) for name, value in zip(counts, row, strict=True)}
 
 
+async def _let_people_decide(world: World) -> None:
+    """Evidence, claims in several states, rulings that wait, and the work that comes of it."""
+    ids = world.ids
+    for name, learner, by in (("evidence", "learner", "partner"), ("foreign_evidence", "stranger", "rival")):
+        at = f"/v1/learners/{ids[learner]}/evidence"
+        kept = await world.client(by).post(at, content=b"%PDF-1.7 " + name.encode(), headers=PDF)
+        assert kept.status_code == 201, kept.text
+        ids[name] = kept.json()["id"]
+    for name, learner, by, evidence in (
+        ("claim", "learner", "partner", "evidence"),
+        ("rejected_claim", "learner", "partner", "evidence"),
+        ("foreign_claim", "stranger", "rival", "foreign_evidence"),
+    ):
+        lodged = await world.client(by).post("/v1/recognition-claims", json=claim(ids[learner], ids[evidence]))
+        assert lodged.status_code == 201, lodged.text
+        ids[name] = lodged.json()["id"]
+    rejected = {"decision": "reject", "reason": "not_covered"}
+    at = f"/v1/learners/{ids['learner']}/recognition-claims/{ids['rejected_claim']}/decision"
+    assert (await world.bank.post(at, json=rejected)).status_code == 200
+    for number in range(3):
+        ruled = await world.bank.post("/v1/rulings", json=ruling(ids["learner"]))
+        assert ruled.status_code == 201, ruled.text
+        ids[f"ruling_{number}"] = ruled.json()["id"]
+    # A course without credits of its own asks for a person.
+    await world.record(ids["learner"], external_id="worthless", credits=None)
+    waiting = (await world.bank.get("/v1/reviews")).json()["items"]
+    for name, kind, learner in (
+        ("review", "claim", "learner"),
+        ("foreign_review", "claim", "stranger"),
+        ("decision_review", "decision", "learner"),
+    ):
+        ids[name] = next(r["id"] for r in waiting if (r["kind"], r["learner_id"]) == (kind, ids[learner]))
+
+
+PDF = {"Content-Type": "application/pdf"}
+
+
+def claim(learner: str, *evidence: str, **others: Any) -> dict[str, Any]:
+    """A claim of prior learning as it is lodged."""
+    title = {"zh": "护理工作", "en": "Care work"}
+    whole = {"kind": "work", "title": title, "completed": "2024-12-31", "hours": "3600"}
+    return {"learner": learner, **whole, "evidence": list(evidence), **others}
+
+
+def ruling(learner: str, **others: Any) -> dict[str, Any]:
+    """A ruling as it is proposed: by default a limit is waived."""
+    return {
+        "learner": learner, "kind": "waive", "rule_set": "town", "what": "year", "reason": "Illness.", **others
+    }  # fmt: skip
+
+
 def statement(external_id: str, **others: Any) -> dict[str, Any]:
     """What is stated of an achievement, without its learner."""
     return {
@@ -258,6 +309,7 @@ async def _fill(world: World) -> None:
     gone = await world.partner.post(f"/v1/achievements/{ids['revoked']}/revocation", json={"reason": "a mistake"})
     assert gone.status_code == 201, gone.text
     ids["nowhere"] = str(UUID(int=7))
+    await _let_people_decide(world)
     posted = await world.partner.post(
         "/v1/achievements",
         content=json.dumps({**statement("keyed"), "learner": {"id": ids["learner"]}}),

@@ -119,7 +119,8 @@ CASES: dict[str, tuple[dict[Account, int], Target, list[str]]] = {
     "a duplicate from now on": (standing(available=3), target(0, 3), ["CAP available > excess 3"]),
     "over a limit: what waits goes first": (
         standing(pending=2, available=2), target(1, 3, "pending"),
-        ["CAP pending > excess 2", "CAP available > excess 1"],
+        ["CAP pending > excess 2", "CAP available > excess 1",
+         "ADJUST_DOWN available > issued 1", "ACCRUE_PENDING issued > pending 1"],
     ),
     # The date.
     "the condition is met": (standing(pending=3), target(3), ["RELEASE pending > available 3"]),

@@ -19,9 +19,15 @@ from creditbank.claims.files import EvidenceFolder
 from creditbank.claims.schemas import (
     ClaimDecisionIn,
     ClaimIn,
+    ClaimOut,
+    DecidedOut,
     EvidenceOut,
+    LodgedOut,
+    ReviewOut,
     ReviewOutcomeIn,
+    ReviewWithPrecedents,
     RulingIn,
+    RulingOut,
     show_claim,
     show_review,
     show_ruling,
@@ -36,15 +42,39 @@ from creditbank.recognition.domain import RulingState
 from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, once
-from creditbank.web.paging import Cursor, Limit, converted, page_answer
+from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer
 from creditbank.web.problems import EdgeRefusal, documented
 
 router = APIRouter(tags=["claims"])
 
-_ruling = JsonBody(RulingIn)
-_claim = JsonBody(ClaimIn)
-_decision = JsonBody(ClaimDecisionIn)
-_outcome = JsonBody(ReviewOutcomeIn)
+_SOMEBODY: Final = "0197a6f0-0000-7000-8000-000000000001"
+
+_ruling = JsonBody(
+    RulingIn,
+    {
+        "learner": _SOMEBODY,
+        "kind": "value",
+        "rule_set": "city",
+        "achievement": "0197a6f0-0000-7000-8000-000000000002",
+        "unit": "ENG101",
+        "credits": "2.5",
+        "reason": "The examiners read the thesis again.",
+    },
+)
+_claim = JsonBody(
+    ClaimIn,
+    {
+        "learner": _SOMEBODY,
+        "kind": "work",
+        "title": {"zh": "养老护理工作三年", "en": "Three years of care for older people"},
+        "completed": "2026-05-31",
+        "category": "health/welfare",
+        "hours": "3600",
+        "evidence": ["0197a6f0-0000-7000-8000-000000000003"],
+    },
+)
+_decision = JsonBody(ClaimDecisionIn, {"decision": "reject", "reason": "outcomes_not_shown"})
+_outcome = JsonBody(ReviewOutcomeIn, {"outcome": "stands"})
 
 Claimant = Annotated[Actor, Depends(require("claims:write"))]
 Assessor = Annotated[Actor, Depends(require("claims:decide"))]
@@ -55,7 +85,10 @@ Worker = Annotated[Actor, Depends(require("reviews:read"))]
 _UPLOAD: Final = {
     "requestBody": {
         "required": True,
-        "content": {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in MEDIA_TYPES},
+        "content": {
+            media_type: {"schema": {"type": "string", "format": "binary"}, "example": "the file's bytes"}
+            for media_type in MEDIA_TYPES
+        },
     }
 }
 
@@ -130,11 +163,10 @@ async def read_evidence(id: UUID, evidence_id: UUID, request: Request, edge: Edg
     operation_id="lodge_claim",
     status_code=201,
     openapi_extra=_claim.documents,
-    responses={201: {"description": "lodged", "content": {"application/json": {"schema": {"type": "object"}}}},
-               **documented(404, 409, 410, 415)},
-)  # fmt: skip
+    responses={201: {"model": LodgedOut, "description": "lodged"}, **documented(404, 409, 410, 415)},
+)
 async def lodge_claim(
-    request: Request, edge: EdgeDep, desk: DeskDep, body: Annotated[Read[ClaimIn], Depends(_claim)], actor: Claimant
+    request: Request, edge: EdgeDep, desk: DeskDep, actor: Claimant, body: Annotated[Read[ClaimIn], Depends(_claim)]
 ) -> Response:
     """Ask that what was learnt elsewhere be recognised. It earns what rules give to a fact that nobody assures yet."""
     wanted, today = body.value, edge.today()
@@ -168,7 +200,7 @@ async def lodge_claim(
 @router.get(
     "/v1/learners/{id}/recognition-claims",
     operation_id="list_claims",
-    responses={200: {"description": "the learner's claims"}, **documented(404)},
+    responses={200: {"model": Page[ClaimOut], "description": "the learner's claims"}, **documented(404)},
 )
 async def list_claims(id: UUID, request: Request, edge: EdgeDep, actor: Assessor) -> Response:
     """A learner's claims, those that the caller or somebody under it assesses."""
@@ -181,7 +213,7 @@ async def list_claims(id: UUID, request: Request, edge: EdgeDep, actor: Assessor
 @router.get(
     "/v1/learners/{id}/recognition-claims/{claim_id}",
     operation_id="read_claim",
-    responses={200: {"description": "the claim"}, **documented(404)},
+    responses={200: {"model": ClaimOut, "description": "the claim"}, **documented(404)},
 )
 async def read_claim(id: UUID, claim_id: UUID, edge: EdgeDep, actor: Assessor) -> Response:
     """One claim and where it stands."""
@@ -200,7 +232,7 @@ def _check_assesses(actor: Actor, provider: str) -> None:
     "/v1/learners/{id}/recognition-claims/{claim_id}/decision",
     operation_id="decide_claim",
     openapi_extra=_decision.documents,
-    responses={200: {"description": "decided"}, **documented(404, 409, 410, 415)},
+    responses={200: {"model": DecidedOut, "description": "decided"}, **documented(404, 409, 410, 415)},
 )
 async def decide_claim(
     id: UUID,
@@ -208,8 +240,8 @@ async def decide_claim(
     request: Request,
     edge: EdgeDep,
     desk: DeskDep,
-    body: Annotated[Read[ClaimDecisionIn], Depends(_decision)],
     actor: Assessor,
+    body: Annotated[Read[ClaimDecisionIn], Depends(_decision)],
 ) -> Response:
     """Accept a claim, so that the fact is verified and rules recognise it, or reject it with a reason."""
 
@@ -232,7 +264,7 @@ async def decide_claim(
 @router.post(
     "/v1/learners/{id}/recognition-claims/{claim_id}/appeal",
     operation_id="appeal_claim",
-    responses={200: {"description": "appealed"}, **documented(404, 409, 410)},
+    responses={200: {"model": ClaimOut, "description": "appealed"}, **documented(404, 409, 410)},
 )
 async def appeal_claim(
     id: UUID, claim_id: UUID, request: Request, edge: EdgeDep, desk: DeskDep, actor: Claimant
@@ -259,10 +291,10 @@ async def appeal_claim(
     operation_id="propose_ruling",
     status_code=201,
     openapi_extra=_ruling.documents,
-    responses={201: {"description": "proposed"}, **documented(404, 409, 410, 415)},
+    responses={201: {"model": RulingOut, "description": "proposed"}, **documented(404, 409, 410, 415)},
 )
 async def propose_ruling(
-    request: Request, edge: EdgeDep, desk: DeskDep, body: Annotated[Read[RulingIn], Depends(_ruling)], actor: Ruler
+    request: Request, edge: EdgeDep, desk: DeskDep, actor: Ruler, body: Annotated[Read[RulingIn], Depends(_ruling)]
 ) -> Response:
     """Rule about a learner's credits. It changes nothing until another person approves it."""
     require_bank(actor)
@@ -282,7 +314,7 @@ async def propose_ruling(
 @router.get(
     "/v1/learners/{id}/rulings",
     operation_id="list_rulings",
-    responses={200: {"description": "the learner's rulings"}, **documented(404)},
+    responses={200: {"model": Page[RulingOut], "description": "the learner's rulings"}, **documented(404)},
 )
 async def list_rulings(id: UUID, edge: EdgeDep, actor: Ruler) -> Response:
     """Everything that was ruled about a learner, in whatever state."""
@@ -317,7 +349,10 @@ async def _decide(
 @router.post(
     "/v1/learners/{id}/rulings/{ruling_id}/approval",
     operation_id="approve_ruling",
-    responses={200: {"description": "approved: the learner was settled again"}, **documented(404, 409, 410)},
+    responses={
+        200: {"model": RulingOut, "description": "approved: the learner was settled again"},
+        **documented(404, 409, 410),
+    },
 )
 async def approve_ruling(
     id: UUID, ruling_id: UUID, request: Request, edge: EdgeDep, desk: DeskDep, actor: Approver
@@ -329,7 +364,7 @@ async def approve_ruling(
 @router.post(
     "/v1/learners/{id}/rulings/{ruling_id}/refusal",
     operation_id="refuse_ruling",
-    responses={200: {"description": "refused"}, **documented(404, 409, 410)},
+    responses={200: {"model": RulingOut, "description": "refused"}, **documented(404, 409, 410)},
 )
 async def refuse_ruling(
     id: UUID, ruling_id: UUID, request: Request, edge: EdgeDep, desk: DeskDep, actor: Approver
@@ -341,7 +376,10 @@ async def refuse_ruling(
 @router.post(
     "/v1/learners/{id}/rulings/{ruling_id}/withdrawal",
     operation_id="withdraw_ruling",
-    responses={200: {"description": "withdrawn: the learner was settled again"}, **documented(404, 409, 410)},
+    responses={
+        200: {"model": RulingOut, "description": "withdrawn: the learner was settled again"},
+        **documented(404, 409, 410),
+    },
 )
 async def withdraw_ruling(
     id: UUID, ruling_id: UUID, request: Request, edge: EdgeDep, desk: DeskDep, actor: Approver
@@ -361,7 +399,7 @@ def _place(text: str) -> tuple[date, UUID]:
 @router.get(
     "/v1/reviews",
     operation_id="list_reviews",
-    responses={200: {"description": "a page of the work list"}, **documented()},
+    responses={200: {"model": Page[ReviewOut], "description": "a page of the work list"}, **documented()},
 )
 async def list_reviews(
     request: Request,
@@ -384,7 +422,10 @@ async def list_reviews(
 @router.get(
     "/v1/learners/{id}/reviews/{review_id}",
     operation_id="read_review",
-    responses={200: {"description": "the review, and how similar cases ended"}, **documented(404)},
+    responses={
+        200: {"model": ReviewWithPrecedents, "description": "the review, and how similar cases ended"},
+        **documented(404),
+    },
 )
 async def read_review(id: UUID, review_id: UUID, edge: EdgeDep, actor: Worker) -> Response:
     """One review with its precedents: how many similar cases ended in which way of late."""
@@ -403,7 +444,7 @@ def _check_works(actor: Actor, provider: str | None) -> None:
 @router.post(
     "/v1/learners/{id}/reviews/{review_id}/assignment",
     operation_id="take_review",
-    responses={200: {"description": "taken"}, **documented(404, 409, 410)},
+    responses={200: {"model": ReviewOut, "description": "taken"}, **documented(404, 409, 410)},
 )
 async def take_review(
     id: UUID, review_id: UUID, request: Request, edge: EdgeDep, desk: DeskDep, actor: Worker
@@ -422,7 +463,7 @@ async def take_review(
     "/v1/learners/{id}/reviews/{review_id}/outcome",
     operation_id="close_review",
     openapi_extra=_outcome.documents,
-    responses={200: {"description": "closed"}, **documented(404, 409, 410, 415)},
+    responses={200: {"model": ReviewOut, "description": "closed"}, **documented(404, 409, 410, 415)},
 )
 async def close_review(
     id: UUID,
@@ -430,8 +471,8 @@ async def close_review(
     request: Request,
     edge: EdgeDep,
     desk: DeskDep,
-    body: Annotated[Read[ReviewOutcomeIn], Depends(_outcome)],
     actor: Approver,
+    body: Annotated[Read[ReviewOutcomeIn], Depends(_outcome)],
 ) -> Response:
     """End a review without changing credits: the debt stands, or the decision is right as it is."""
     require_bank(actor)

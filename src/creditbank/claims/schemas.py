@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NotRequired, Self
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from creditbank.achievements.schemas import CREDITS_MAX, HOURS_MAX
 from creditbank.claims.domain import Claim, NewRuling, Reason, Review
+from creditbank.intake.domain import State
 from creditbank.recognition.domain import HeldRuling
 from creditbank.web.fields import Body, LocalName, Name, Number, Path, Text, Token, at_most
 
@@ -144,6 +145,18 @@ class ClaimOut(TypedDict):
     recorded_at: datetime
 
 
+class LodgedOut(ClaimOut):
+    """A claim just lodged, and what rules make of the fact as long as nobody assures it."""
+
+    outcome: State
+
+
+class DecidedOut(ClaimOut):
+    """A claim just decided; when it was accepted, what rules make of the fact now."""
+
+    outcome: NotRequired[State]
+
+
 def show_claim(claim: Claim) -> ClaimOut:
     """The shape of a claim."""
     return {
@@ -181,6 +194,12 @@ class ReviewOut(TypedDict):
     outcome: str | None
     due_on: date
     recorded_at: datetime
+
+
+class ReviewWithPrecedents(ReviewOut):
+    """A review, and how many similar cases ended in which way of late."""
+
+    similar: dict[str, int]
 
 
 def show_review(review: Review) -> ReviewOut:
