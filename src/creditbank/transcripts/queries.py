@@ -66,7 +66,7 @@ async def stamps_of(connection: AsyncConnection, subjects: Sequence[Subject]) ->
     accounts = {id_: (revision, recorded_at) for id_, revision, recorded_at in await connection.execute(statement)}
     codes = sorted({code for _, named in subjects for code in named})
     named = select(providers.c.code, providers.c.revision).where(among(connection, providers.c.code, codes))
-    revisions = dict((await connection.execute(named)).tuples().all())
+    revisions = {code: revision for code, revision in await connection.execute(named)}
     return {
         (learner_id, codes): Stamp(*accounts[learner_id], tuple(revisions[code] for code in codes))
         if learner_id in accounts
