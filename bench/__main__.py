@@ -41,7 +41,7 @@ def _plan() -> tuple[Plan, Path | None]:
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured, in turn")
     parser.add_argument("--scale", type=int, default=20_000, help="achievements in the bank before it begins")
     parser.add_argument("--rules", type=int, default=20_000, help="rules published")
-    parser.add_argument("--processes", type=int, default=1, help="server processes")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="server processes")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     given = parser.parse_args()
     only = frozenset(given.only.split(","))
