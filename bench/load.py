@@ -15,6 +15,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import cycle
 from typing import Any, Final, cast
 
 import uvloop
@@ -27,7 +28,7 @@ _LENGTH: Final = b"content-length: "
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to send. With ``gets`` connection i reads the i-th of them; else achievements are posted.
+    """What to send. With ``gets`` they are read in turn, the i-th by connection i; else achievements are posted.
 
     Without ``rate`` each connection sends its next request when the last is answered; with it requests fall due at
     that rate, however long answers take, and latency counts from when a request was due.
@@ -171,7 +172,8 @@ def _makers(order: Order) -> list[Callable[[], bytes]]:
     if order.gets:
         authorization = f"Authorization: Bearer {order.key}\r\n" if order.key else ""
         heads = [f"GET {path} HTTP/1.1\r\nHost: bank\r\n{authorization}\r\n".encode() for path in order.gets]
-        return [partial(bytes, heads[i % len(heads)]) for i in range(order.connections)]
+        turns = [cycle(heads[i % len(heads) :: order.connections]) for i in range(order.connections)]
+        return [partial(next, turn) for turn in turns]
     post = Posting(order.key, order.series, order.learners, order.courses)
     draw = random.Random(order.series).random
     return [lambda: post(draw(), draw())] * order.connections
