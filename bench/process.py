@@ -1,4 +1,4 @@
-"""What one server process needs, whatever the others are measured with: time until it answers, and memory once it is at work."""
+"""What one server process needs: time until it answers, and memory once it is at work."""
 
 from __future__ import annotations
 
