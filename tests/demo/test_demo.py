@@ -44,6 +44,7 @@ class Runs:
     page: str
     posted: httpx.Response
     busy: str
+    log: str
     before: dict[str, int]
     after: dict[str, int]
 
@@ -94,6 +95,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     finally:
         process.send_signal(signal.SIGTERM)
         rest, complaints = process.communicate(timeout=60)
+    log = (folder / "server.log").read_text("utf-8")
     second = subprocess.run(command(folder, "--once"), capture_output=True, text=True, check=True, env=environment)
     return Runs(
         folder,
@@ -104,6 +106,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
         page,
         posted,
         busy.stderr,
+        log,
         before,
         counts(folder),
     )
@@ -133,6 +136,8 @@ def test_the_offered_request_is_the_first_achievement(runs: Runs) -> None:
 def test_it_ends_quietly(runs: Runs) -> None:
     assert (runs.exit_code, runs.complaints) == (0, "")
     assert runs.first.rstrip().endswith("Stopped.")
+    # The server was given the time to finish what it had begun.
+    assert "Finished server process" in runs.log.splitlines()[-1]
 
 
 def test_a_second_demonstration_in_the_folder_is_refused_in_words(runs: Runs) -> None:
@@ -156,6 +161,5 @@ def test_secrets_are_their_owners_alone(runs: Runs) -> None:
         assert (runs.folder / name).stat().st_mode & 0o777 == 0o600
     keys = json.loads((runs.folder / "keys.json").read_text("utf-8"))
     assert sorted(keys) == ["bank", "network", "university"]
-    log = (runs.folder / "server.log").read_text("utf-8")
-    assert log
-    assert not [key for key in keys.values() if key in log]
+    assert runs.log
+    assert not [key for key in keys.values() if key in runs.log]
