@@ -22,6 +22,7 @@ from creditbank.claims.routes import router as claims
 from creditbank.clock import Clock, system_clock
 from creditbank.database import schema
 from creditbank.database.engine import Database
+from creditbank.database.gathered import GatheredRead
 from creditbank.intake.actions import Desk
 from creditbank.intake.gathering import Gathering
 from creditbank.intake.routes import router as intake
@@ -29,6 +30,7 @@ from creditbank.jobs.housekeeping import ask_housekeeping
 from creditbank.learners.queries import find_key
 from creditbank.learners.routes import number_form
 from creditbank.learners.routes import router as learners
+from creditbank.ledger.queries import holdings_of
 from creditbank.ledger.routes import router as ledger
 from creditbank.providers.routes import router as providers
 from creditbank.publishing.routes import router as publishing
@@ -37,6 +39,7 @@ from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import LearnerKey, Vault
 from creditbank.settings import Settings
 from creditbank.transcripts.prints import Prints
+from creditbank.transcripts.queries import stamps_of
 from creditbank.transcripts.routes import router as transcripts
 from creditbank.web import description, health, problems
 from creditbank.web.edge import Edge
@@ -97,6 +100,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.state.desk = desk
     app.state.gathering = gathering
     app.state.evidence = EvidenceFolder(settings.evidence_folder)
+    app.state.holdings = GatheredRead(database, holdings_of)
+    app.state.stamps = GatheredRead(database, stamps_of)
     app.state.prints = Prints(settings.transcript_cache_bytes)
     app.state.metrics = metrics
     for router in ROUTERS:

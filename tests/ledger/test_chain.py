@@ -80,9 +80,10 @@ async def test_holdings_are_the_sum_of_the_lots(bank: Bank) -> None:
     (learner, _) = [row.id for row in await bank.sql(select(learners.c.id).order_by(learners.c.id))]
 
     async with bank.database.read() as connection:
-        (holding,) = await holdings_of(connection, learner, given_by=None)
-        assert await holdings_of(connection, learner, given_by="cq/sch") == []
+        found = await holdings_of(connection, [(learner, None), (learner, "cq/sch")])
 
+    (holding,) = found[learner, None]
+    assert found[learner, "cq/sch"] == []
     for account in Account:
         assert holding.positions[account] == sum(lot.positions[account] for lot in await bank.lots(learner))
     assert holding.positions[Account.AVAILABLE] == 1000

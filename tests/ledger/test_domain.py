@@ -117,13 +117,20 @@ CASES: dict[str, tuple[dict[Account, int], Target, list[str]]] = {
         standing(pending=3, excess=2), target(5, state="pending"), ["UNCAP excess > pending 2"],
     ),
     "a duplicate from now on": (standing(available=3), target(0, 3), ["CAP available > excess 3"]),
-    "over a limit: what waits goes first": (
+    "over a limit while it waits": (
+        standing(pending=4), target(1, 3, "pending"), ["CAP pending > excess 3"],
+    ),
+    # The condition.
+    "the condition is met": (standing(pending=3), target(3), ["RELEASE pending > available 3"]),
+    "the condition is met no longer": (
+        standing(available=3), target(3, state="pending"),
+        ["ADJUST_DOWN available > issued 3", "ACCRUE_PENDING issued > pending 3"],
+    ),
+    "the condition is met no longer, and a limit is reached": (
         standing(pending=2, available=2), target(1, 3, "pending"),
-        ["CAP pending > excess 2", "CAP available > excess 1",
-         "ADJUST_DOWN available > issued 1", "ACCRUE_PENDING issued > pending 1"],
+        ["ADJUST_DOWN available > issued 2", "ACCRUE_PENDING issued > pending 2", "CAP pending > excess 3"],
     ),
     # The date.
-    "the condition is met": (standing(pending=3), target(3), ["RELEASE pending > available 3"]),
     "the date is reached": (standing(available=3), target(3, state="expired"), ["EXPIRE available > expired 3"]),
     "the date is reached, all of it": (
         standing(available=3, pending=1, excess=2), target(4, 2, "expired"),

@@ -13,7 +13,7 @@ from creditbank.learners.domain import LearnerNotFound
 from creditbank.ledger.domain import Account
 from creditbank.transcripts.domain import Transcript
 from creditbank.transcripts.formats.plain import render
-from creditbank.transcripts.queries import draw, stamp_of
+from creditbank.transcripts.queries import draw, stamps_of
 from tests.bank import Bank, document, granting, submission
 
 
@@ -93,7 +93,7 @@ async def test_the_stamp_changes_with_everything_that_a_transcript_shows(bank: B
 
     async def stamp() -> object:
         async with bank.database.read() as connection:
-            return await stamp_of(connection, learner, ["cq/school"])
+            return (await stamps_of(connection, [(learner, ("cq/school",))]))[learner, ("cq/school",)]
 
     seen = [await stamp()]
     achievement = await bank.record(learner, "E9", code="Z")

@@ -124,10 +124,6 @@ def reconcile(
             book.move(Account.WRITE_OFF, Account.OWED, owed, Code.WRITE_OFF)
     _expire_or_reinstate(book, target)
     _split(book, target)
-    if target.state == "pending":
-        # A condition that was met no longer is: what could be used is taken back and waits again.
-        again = book.move(Account.AVAILABLE, Account.ISSUED, book.at[Account.AVAILABLE], Code.ADJUST_DOWN)
-        book.move(Account.ISSUED, Account.PENDING, again, Code.ACCRUE_PENDING)
     return tuple(book.movements)
 
 
@@ -170,6 +166,10 @@ def _expire_or_reinstate(book: _Book, target: Target) -> None:
     book.move(Account.EXPIRED, Account.AVAILABLE, book.at[Account.EXPIRED], Code.REINSTATE)
     if target.state == "available":
         book.move(Account.PENDING, Account.AVAILABLE, book.at[Account.PENDING], Code.RELEASE)
+    else:
+        # A condition that was met no longer is: what could be used is taken back and waits again.
+        again = book.move(Account.AVAILABLE, Account.ISSUED, book.at[Account.AVAILABLE], Code.ADJUST_DOWN)
+        book.move(Account.ISSUED, Account.PENDING, again, Code.ACCRUE_PENDING)
 
 
 def _split(book: _Book, target: Target) -> None:

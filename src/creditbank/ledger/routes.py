@@ -13,11 +13,12 @@ from fastapi import APIRouter, Depends, Request, Response
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require, require_bank
 from creditbank.credits import Credits
+from creditbank.database.gathered import GatheredRead
 from creditbank.learners.domain import LearnerNotFound
 from creditbank.learners.queries import existing
 from creditbank.ledger import queries
 from creditbank.ledger.domain import Account
-from creditbank.ledger.queries import Holding
+from creditbank.ledger.queries import Holder, Holding
 from creditbank.ledger.schemas import BalanceOut, LotOut, PostingOut, UnitBalance, show_lot, show_posting
 from creditbank.web.bodies import json_answer
 from creditbank.web.edge import EdgeDep
@@ -65,12 +66,14 @@ def _unit_balance(unit: str, holdings: Sequence[Holding]) -> UnitBalance:
     operation_id="read_balance",
     responses={200: {"model": BalanceOut, "description": "the balance by unit"}, **documented(404)},
 )
-async def read_balance(id: UUID, edge: EdgeDep, actor: Reader) -> Response:
+async def read_balance(id: UUID, request: Request, edge: EdgeDep, actor: Reader) -> Response:
     """What a learner has now. A provider sees what it and those under it gave."""
-    async with edge.database.read() as connection:
-        holdings = await queries.holdings_of(connection, id, given_by=actor.provider)
-        if not holdings and not (actor.is_bank and await existing(connection, [id])):
-            raise LearnerNotFound
+    gathered: GatheredRead[Holder, list[Holding]] = request.app.state.holdings
+    holdings = await gathered.ask((id, actor.provider))
+    if not holdings:
+        async with edge.database.read() as connection:
+            if not (actor.is_bank and await existing(connection, [id])):
+                raise LearnerNotFound
     return json_answer(balance_of(holdings))
 
 
