@@ -31,6 +31,8 @@ class Settled:
     learner: LockedLearner
     achievements: Mapping[UUID, Achievement]
     difference: Difference
+    # The rules it was settled by.
+    book: Book
 
 
 async def settle(
@@ -80,7 +82,7 @@ def _settle_one(learner: LockedLearner, touched: Touched, book: Book, as_of: dat
         known=touched.known,
         evaluation=touched.evaluation,
     )
-    return Settled(learner, touched.achievements, difference)
+    return Settled(learner, touched.achievements, difference, book)
 
 
 async def _write(

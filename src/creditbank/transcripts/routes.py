@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require, require_bank
+from creditbank.rulesets.shelf import Shelf
 from creditbank.transcripts.formats import page, plain
 from creditbank.transcripts.prints import Kind, Print, Prints, make_print
 from creditbank.transcripts.queries import Drawn, draw, stamp_of
@@ -64,7 +65,7 @@ async def read_transcript(
             if await stamp_of(connection, id, kept.providers) != kept.stamp:
                 kept = None
     if kept is None:
-        kept = await _print(edge, kind)
+        kept = await _print(edge, request.app.state.shelf, kind)
         prints.keep(kind, kept)
     headers = {"Content-Language": language, "Vary": "Accept, Accept-Language", "ETag": etag(kept.revision)}
     if is_unchanged(request, kept.revision):
@@ -72,8 +73,8 @@ async def read_transcript(
     return Response(kept.body, 200, headers, _MEDIA_TYPES[form])
 
 
-async def _print(edge: Edge, kind: Kind) -> Print:
+async def _print(edge: Edge, shelf: Shelf, kind: Kind) -> Print:
     async with edge.database.snapshot() as connection:
-        drawn = await draw(connection, edge.vault, kind.learner_id, kind.as_of)
+        drawn = await draw(connection, edge.vault, shelf, kind.learner_id, kind.as_of)
         stamp = await stamp_of(connection, kind.learner_id, list(drawn.providers))
     return make_print(_FORMS[kind.form](drawn, kind.language), list(drawn.providers), stamp)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from typing import Any, Final
 
+from creditbank.credits import Credits
 from creditbank.rules.days import read_duration
 from creditbank.rules.numbers import decimal_text, is_number
-from creditbank.rules.telling.names import About, Part, Period
+from creditbank.rules.telling.names import About, Part, Period, is_granted, milli
 
 JOIN: Final = "；"
 BETWEEN_LOTS: Final = "。"
@@ -26,7 +26,7 @@ def _credits(number: str) -> str:
 
 def _makes(verb: str, number: str) -> str:
     """What comes out, and a warning where three decimals are not the whole of it."""
-    about = "" if (Fraction(number) * 1000).denominator == 1 else "约"
+    about = "" if milli(number).denominator == 1 else "约"
     return f"{about}{verb} {decimal_text(number)} 学分"
 
 
@@ -47,15 +47,11 @@ def lot(about: About, clauses: Sequence[str], *, named: bool) -> str:
     return f"{head}：{JOIN.join(clauses)}" if clauses else head
 
 
-def _is_head(step: Part, about: About) -> bool:
-    return about.lot is not None and Fraction(step["value"]) == Fraction(about.lot["granted"])
-
-
 # --- Steps ------------------------------------------------------------------------------------------------------------
 
 
 def _fixed(step: Part, about: About) -> str:
-    return "固定学分" if _is_head(step, about) else _makes("固定为", step["value"])
+    return "固定学分" if is_granted(step, about) else _makes("固定为", step["value"])
 
 
 def _native(step: Part, _: About) -> str:
@@ -65,7 +61,7 @@ def _native(step: Part, _: About) -> str:
 
 def _per_hour(step: Part, about: About) -> str:
     text = f"{decimal_text(step['hours'])} 学时，每 {decimal_text(step['per'])} 学时计 1 学分"
-    return text if _is_head(step, about) else f"{text}，{_makes('合', step['value'])}"
+    return text if is_granted(step, about) else f"{text}，{_makes('合', step['value'])}"
 
 
 def _bands(step: Part, _: About) -> str:
@@ -160,16 +156,16 @@ def _limit(step: Part, about: About) -> str:
     title = about.limit(step["id"])
     most = f"{step['items']} 项" if "items" in step else _credits(step["cap"])
     limit = f"{_quoted(title) if title else ''}上限（{_within(about.limit_period(step))}{where}最多 {most}）"
-    allowed, of = Fraction(step["allowed"]), Fraction(step["of"])
+    allowed, of = milli(step["allowed"]), milli(step["of"])
     counts = f"计 {_credits(step['allowed'])}" if allowed else "不再计入"
     if step["drops"]:
         counts += "，其余作废" if allowed else "，全部作废"
     if "items" in step:
         return f"{limit}已满，{counts}"
-    left = Fraction(step["cap"]) - Fraction(step["used"])
-    if not allowed and left > 0:
-        return f"{limit}{_makes('仅余', str(left))}，而此项只能整体计入，{counts}"
-    over = "全部" if not allowed else f"其中 {decimal_text(of - allowed)} 学分"
+    left = Credits(int(milli(step["cap"]) - milli(step["used"])))
+    if not allowed and left.milli > 0:
+        return f"{limit}仅余 {left} 学分，而此项只能整体计入，{counts}"
+    over = "全部" if not allowed else f"其中 {Credits(int(of - allowed))} 学分"
     return f"{over}超过{limit}，{counts}"
 
 
@@ -248,19 +244,23 @@ def _level(test: Part, _: About) -> str:
     return f"{got}，须{_bounds(test)}"
 
 
-def _wanted_grade(test: Part) -> str:
+def _wanted_grade(test: Part, about: About) -> str:
     """A number on a scale of numbers is the grade itself; on another it is what a grade is worth there."""
+    named = about.grades(test)
+    if named:
+        wanted = f"{named[-1]} 或更好" if test["op"] == ">=" and len(named) > 1 else _listed(named, " 或 ")
+        return f"按 {test['on']} 为 {wanted}" if "got_on" in test else f"为 {wanted}"
     got = test.get("got")
     if "got_on" in test or got is None:
         return f"按 {test['on']} 计{_bounds(test)}"
     return _bounds(test) if is_number(got) else f"按 {test['on']} 折算{_bounds(test)}"
 
 
-def _grade_test(test: Part, _: About) -> str:
+def _grade_test(test: Part, about: About) -> str:
     got = "未注明成绩" if test["got"] is None else f"您的成绩是 {test['got']}"
     if "got_on" in test:
         got += f"（{test['got_on']}）"
-    return f"{got}，须{_wanted_grade(test)}"
+    return f"{got}，须{_wanted_grade(test, about)}"
 
 
 def _hours(test: Part, _: About) -> str:
@@ -381,7 +381,7 @@ WANTED: Final[Mapping[str, Callable[[Any, About], str]]] = {
     "code": lambda test, _: f"代码 {_listed(test['want'], ' 或 ')}",
     "category": lambda test, about: f"领域{_paths(test, about)}",
     "level": lambda test, _: f"级别{_bounds(test)}",
-    "grade": lambda test, _: f"成绩{_wanted_grade(test)}",
+    "grade": lambda test, about: f"成绩{_wanted_grade(test, about)}",
     "hours": lambda test, _: f"学时{_bounds(test)}",
     "attendance": lambda test, _: f"出勤率{_bounds(test, '%')}",
     "accredited": lambda test, _: f"在名册“{test['want']}”中获认证",
@@ -427,8 +427,8 @@ REASONS: Final[Mapping[str, Callable[[About], str]]] = {
     "part_missing": lambda _: parts(()),
     "no_rule": lambda about: f"未获学分：{_quoted(about.rule_set)}中没有可给学分的规则",
     "no_rule_set": lambda _: "未获学分：尚无任何规则",
-    "revoked": lambda _: "不再有学分：该成果已被撤销",
-    "replaced": lambda _: "已由另一项决定取代",
+    "revoked": lambda _: "该成果已被撤销。",
+    "replaced": lambda _: "已由另一项决定取代。",
 }
 
 

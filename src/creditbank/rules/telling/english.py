@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from typing import Any, Final
 
+from creditbank.credits import Credits
 from creditbank.rules.days import read_duration
 from creditbank.rules.numbers import decimal_text, is_number
-from creditbank.rules.telling.names import About, Part, Period
+from creditbank.rules.telling.names import About, Part, Period, is_granted, milli
 
 JOIN: Final = "; "
 BETWEEN_LOTS: Final = ". "
@@ -37,7 +37,7 @@ def _credits(number: str) -> str:
 
 def _about(number: str) -> str:
     """The number as people read it, and a warning where that is not the whole of it."""
-    return decimal_text(number) if (Fraction(number) * 1000).denominator == 1 else f"about {decimal_text(number)}"
+    return decimal_text(number) if milli(number).denominator == 1 else f"about {decimal_text(number)}"
 
 
 def _listed(texts: Sequence[str], word: str) -> str:
@@ -59,8 +59,7 @@ def lot(about: About, clauses: Sequence[str], *, named: bool) -> str:
 
 def of_hours(step: Part, text: str, about: About) -> str:
     """What hours give; the result is said where it is not the number at the head of the sentence."""
-    is_head = about.lot is not None and Fraction(step["value"]) == Fraction(about.lot["granted"])
-    if is_head:
+    if is_granted(step, about):
         return text
     made = _about(step["value"])
     return f"{text} make {made} {'credit' if made == '1' else 'credits'}"
@@ -70,8 +69,7 @@ def of_hours(step: Part, text: str, about: About) -> str:
 
 
 def _fixed(step: Part, about: About) -> str:
-    is_head = about.lot is not None and Fraction(step["value"]) == Fraction(about.lot["granted"])
-    return "a fixed amount" if is_head else f"a fixed amount of {_about(step['value'])}"
+    return "a fixed amount" if is_granted(step, about) else f"a fixed amount of {_about(step['value'])}"
 
 
 def _native(step: Part, _: About) -> str:
@@ -125,8 +123,7 @@ _SIZES: Final = {
 
 
 def _round(step: Part, _: About) -> str:
-    size = decimal_text(step["step"])
-    many, one = _SIZES.get(step["step"], (f"steps of {size}", f"step of {size}"))
+    many, one = _SIZES.get(step["step"]) or (f"{word} of {decimal_text(step['step'])}" for word in ("steps", "step"))
     match step["mode"]:
         case "down":
             return f"rounded down to {many}"
@@ -193,15 +190,15 @@ def _limit(step: Part, about: About) -> str:
     limit = " ".join(
         ["the limit", *([_quoted(title)] if title else []), "of", amount, *where, _within(about.limit_period(step))]
     )
-    allowed, of = Fraction(step["allowed"]), Fraction(step["of"])
+    allowed, of = milli(step["allowed"]), milli(step["of"])
     counts = f"so {_counted(decimal_text(step['allowed']))}"
     if step["drops"]:
         counts += " and the rest lapses" if allowed else " and all of it lapses"
     if "items" in step:
         return f"{limit} is used up, {counts}"
-    left = Fraction(step["cap"]) - Fraction(step["used"])
-    if not allowed and left > 0:
-        return f"{limit} leaves {_about(str(left))}, and these count whole or not at all, {counts}"
+    left = Credits(int(milli(step["cap"]) - milli(step["used"])))
+    if not allowed and left.milli > 0:
+        return f"{limit} leaves {left}, and these count whole or not at all, {counts}"
     # After those who passed, "them" would be people.
     of_them = (
         "of them"
@@ -209,8 +206,8 @@ def _limit(step: Part, about: About) -> str:
         else "of these credits"
     )
     if not allowed:
-        return f"{'it is' if of == 1 else f'all {of_them} are'} over {limit}, {counts}"
-    over = decimal_text(of - allowed)
+        return f"{'it is' if of == 1000 else f'all {of_them} are'} over {limit}, {counts}"
+    over = str(Credits(int(of - allowed)))
     return f"{over} {of_them} {'is' if over == '1' else 'are'} over {limit}, {counts}"
 
 
@@ -297,8 +294,12 @@ def _level(test: Part, _: About) -> str:
     return f"{got}, but {_bounds(test)} is needed"
 
 
-def _wanted_grade(test: Part) -> str:
+def _wanted_grade(test: Part, about: About) -> str:
     """A number on a scale of numbers is the grade itself; on another it is what a grade is worth there."""
+    named = about.grades(test)
+    if named:
+        wanted = f"{named[-1]} or better" if test["op"] == ">=" and len(named) > 1 else _listed(named, "or")
+        return f"{wanted} on the scale {test['on']}" if "got_on" in test else wanted
     got = test.get("got")
     if "got_on" in test or got is None:
         return f"{_bounds(test)} on the scale {test['on']}"
@@ -309,11 +310,11 @@ def _wanted_grade(test: Part) -> str:
     return _bounds(test)
 
 
-def _grade_test(test: Part, _: About) -> str:
+def _grade_test(test: Part, about: About) -> str:
     got = "no grade is stated" if test["got"] is None else f"your grade is {test['got']}"
     if "got_on" in test:
         got += f" on the scale {test['got_on']}"
-    return f"{got}, but {_wanted_grade(test)} is needed"
+    return f"{got}, but {_wanted_grade(test, about)} is needed"
 
 
 def _hours(test: Part, _: About) -> str:
@@ -420,7 +421,7 @@ WANTED: Final[Mapping[str, Callable[[Any, About], str]]] = {
     "code": lambda test, _: f"code {_listed(test['want'], 'or')}",
     "category": lambda test, about: f"subject area {_paths(test, about)}",
     "level": lambda test, _: f"level {_bounds(test)}",
-    "grade": lambda test, _: f"grade {_wanted_grade(test)}",
+    "grade": lambda test, about: f"grade {_wanted_grade(test, about)}",
     "hours": lambda test, _: _bounds(test, " hours"),
     "attendance": lambda test, _: f"attendance {_bounds(test, ' %')}",
     "accredited": lambda test, _: f"accredited in the register {test['want']}",
@@ -468,8 +469,8 @@ REASONS: Final[Mapping[str, Callable[[About], str]]] = {
     "part_missing": lambda _: parts(()),
     "no_rule": lambda about: f"No credits: {_quoted(about.rule_set)} has no rule that gives any",
     "no_rule_set": lambda _: "No credits: there are no rules yet",
-    "revoked": lambda _: "No credits any more: the achievement has been revoked",
-    "replaced": lambda _: "Replaced by another decision",
+    "revoked": lambda _: "The achievement was revoked.",
+    "replaced": lambda _: "Another decision has taken its place.",
 }
 
 

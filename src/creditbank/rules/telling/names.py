@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
 from creditbank.rules.compile import CompiledLimit, CompiledRule, CompiledVersion
@@ -37,12 +38,16 @@ class Achieved(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A version with the titles that its document gives: its own, and those of rules and limits by id."""
+    """A version with the titles that its document gives: its own, and those of rules and limits by id.
+
+    ``scales`` are those whose grades have names: grade -> position, higher is better.
+    """
 
     compiled: CompiledVersion
     title: Title = None
     rules: Mapping[str, Title] = field(default_factory=dict)
     limits: Mapping[str, Title] = field(default_factory=dict)
+    scales: Mapping[str, Mapping[str, Fraction]] = field(default_factory=dict)
 
 
 def wording_of(layered: Layered, compiled: CompiledVersion) -> Wording:
@@ -53,7 +58,8 @@ def wording_of(layered: Layered, compiled: CompiledVersion) -> Wording:
         rules |= {rule.id: rule.title.model_dump() for rule in document.recognition if rule.title is not None}
         limits |= {limit.id: limit.title.model_dump() for limit in document.limits if limit.title is not None}
     own = layered.own.title
-    return Wording(compiled, own.model_dump() if own is not None else None, rules, limits)
+    scales = {name: scale.grades for name, scale in layered.scales.items() if scale.grades}
+    return Wording(compiled, own.model_dump() if own is not None else None, rules, limits, scales)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,18 @@ class About:
             return key, None
         return in_language(found.title, self.language) or key, found.completed
 
+    def grades(self, test: Part) -> list[str]:
+        """The names of the grades that a test wants, the best first; none on a scale of numbers or an unknown one."""
+        wording = self.wording
+        grades = wording.scales.get(test["on"], {}) if wording is not None else {}
+        low, below = {"in_range": test["want"], ">=": (test["want"], None)}.get(test["op"], (None, test["want"]))
+        inside = [
+            grade
+            for grade, position in grades.items()
+            if (low is None or position >= Fraction(low)) and (below is None or position < Fraction(below))
+        ]
+        return sorted(inside, key=lambda grade: (-grades[grade], grade))
+
     def _limit(self, limit: str) -> CompiledLimit | None:
         wording = self.wording
         limits = wording.compiled.limits if wording is not None else ()
@@ -169,6 +187,16 @@ class About:
         empty = {number for number, slot in enumerate(rule.slots) if not any(slot.holds(fact) for fact in facts)}
         nearest = min(rule.ways, key=lambda way: sum(number in empty for number in way))
         return [rule.slots[number] for number in nearest if number in empty]
+
+
+def milli(number: str) -> Fraction | int:
+    """A number of a trace in thousandths. Most are whole, and fractions of these would cost most of the time."""
+    return int(number) * 1000 if number.isdecimal() else Fraction(number) * 1000
+
+
+def is_granted(step: Part, about: About) -> bool:
+    """Whether a step came to what was granted in the end, so that saying the number again would tell nothing."""
+    return about.lot is not None and milli(step["value"]) == milli(about.lot["granted"])
 
 
 def _period(start: str, per: object) -> Period:
