@@ -361,7 +361,8 @@ def _form(file: Path) -> Literal["json", "yaml"]:
 def _show_faults(file: Path, refused: DocumentRefused, language: str = "en") -> None:
     for fault in refused.faults:
         place = f"{file}:{fault.line}" if fault.line else str(file)
-        err.print(f"{place}: {fault.code} {fault.pointer}: {fault.message[language]}", highlight=False, markup=False)
+        text = f"{place}: {fault.code} {fault.pointer}: {fault.message[language]}"
+        err.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 @config.command("check")

@@ -208,7 +208,7 @@ STEPS: Final[Mapping[str, Callable[[Part, About], str]]] = {
 def _bounds(test: Part, unit: str = "") -> str:
     if test["op"] == "in_range":
         low, below = test["want"]
-        return f"不低于 {decimal_text(low)}{unit}且低于 {decimal_text(below)}{unit}"
+        return f"不低于 {decimal_text(low)}{unit} 且低于 {decimal_text(below)}{unit}"
     word = "不低于" if test["op"] == ">=" else "低于"
     return f"{word} {decimal_text(test['want'])}{unit}"
 
@@ -346,7 +346,7 @@ def _condition(text: str) -> str:
             return f"{_FACTS.get(found['fact'], found['fact'])}{_COMPARISONS[found['op']]}"
         if found["word"]:
             return "，且" if found["word"] == " and " else "，或"
-        return "并非" if found["not"] else "或"
+        return "并非" if found["not"] else " 或 "
 
     return _COMPARED.sub(put, text)
 

@@ -57,12 +57,13 @@ def lot(about: About, clauses: Sequence[str], *, named: bool) -> str:
     return f"{head}: {JOIN.join(clauses)}" if clauses else head
 
 
-def of_hours(step: Part, text: str, about: About) -> str:
+def _of_hours(step: Part, text: str, about: About) -> str:
     """What hours give; the result is said where it is not the number at the head of the sentence."""
     if is_granted(step, about):
         return text
     made = _about(step["value"])
-    return f"{text} make {made} {'credit' if made == '1' else 'credits'}"
+    verb = "makes" if step["hours"] == "1" else "make"
+    return f"{text} {verb} {made} {'credit' if made == '1' else 'credits'}"
 
 
 # --- Steps ------------------------------------------------------------------------------------------------------------
@@ -80,7 +81,7 @@ def _native(step: Part, _: About) -> str:
 
 
 def _per_hour(step: Part, about: About) -> str:
-    return of_hours(step, f"{count(step['hours'], 'hour')} at {count(step['per'], 'hour')} a credit", about)
+    return _of_hours(step, f"{count(step['hours'], 'hour')} at {count(step['per'], 'hour')} a credit", about)
 
 
 def _bands(step: Part, _: About) -> str:
@@ -226,9 +227,7 @@ def _pending(step: Part, _: About) -> str:
 
 def _transition(step: Part, _: About) -> str:
     gives, former = decimal_text(step["gives"]), decimal_text(step["value"])
-    return (
-        f"version {step['version']} of the rules gives {gives}, but you keep the {former} of version {step['former']}"
-    )
+    return f"version {step['version']} of the rules gives {gives}, but you keep {former} from version {step['former']}"
 
 
 STEPS: Final[Mapping[str, Callable[[Part, About], str]]] = {
