@@ -10,10 +10,10 @@ import secrets
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from signal import SIGINT, SIGTERM
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 from uuid import UUID
 
 import httpx
@@ -314,13 +314,9 @@ def rules_test(files: Annotated[list[Path], typer.Argument(help="YAML or JSON fi
     wrong = 0
     for file in files:
         try:
-            documents = read_documents(file.read_bytes(), format="json" if file.suffix == ".json" else "yaml")
+            documents = read_documents(file.read_bytes(), format=_form(file))
         except DocumentRefused as refused:
-            for fault in refused.faults:
-                place = f"{file}:{fault.line}" if fault.line else str(file)
-                err.print(
-                    f"{place}: {fault.code} {fault.pointer}: {fault.message['en']}", highlight=False, markup=False
-                )
+            _show_faults(file, refused)
             wrong += len(refused.faults)
             continue
         mismatches = examine(documents).mismatches
@@ -331,6 +327,48 @@ def rules_test(files: Annotated[list[Path], typer.Argument(help="YAML or JSON fi
         out.print(f"{file}: {count} tests, {len(mismatches)} mismatches", highlight=False, markup=False)
     if wrong:
         raise typer.Exit(1)
+
+
+@rules.command("explain")
+def rules_explain(
+    file: Annotated[Path, typer.Argument(help="rule sets, YAML or JSON", exists=True, dir_okay=False)],
+    achievements: Annotated[Path, typer.Option(help="one learner's achievements", exists=True, dir_okay=False)],
+    language: Annotated[Literal["en", "zh"], typer.Option(help="of the sentences")] = "en",
+    as_of: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the day of the evaluation; today")
+    ] = None,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="show the canonical text, the tests and the steps too")
+    ] = False,
+) -> None:
+    """Say what rule sets make of achievements, and why. Exit 1 when either file is refused."""
+    from creditbank.rules.telling.answers import answers, read_given
+
+    day = (as_of or system_clock().astimezone()).date()
+    reading = file
+    try:
+        documents = read_documents(file.read_bytes(), format=_form(file))
+        reading = achievements
+        facts = read_given(achievements.read_bytes(), _form(achievements))
+    except DocumentRefused as refused:
+        _show_faults(reading, refused, language)
+        raise typer.Exit(1) from None
+    for answer in answers(documents, facts, day, language):
+        lines = [f"{answer.key}  {answer.credits} {answer.unit}  {answer.state}", f"  {answer.sentence}"]
+        if trace:
+            lines += [f"  {answer.canonical}", *(f"    {part}" for part in answer.trace)]
+        out.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _form(file: Path) -> Literal["json", "yaml"]:
+    return "json" if file.suffix == ".json" else "yaml"
+
+
+def _show_faults(file: Path, refused: DocumentRefused, language: str = "en") -> None:
+    for fault in refused.faults:
+        place = f"{file}:{fault.line}" if fault.line else str(file)
+        text = f"{place}: {fault.code} {fault.pointer}: {fault.message[language]}"
+        err.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 @config.command("check")

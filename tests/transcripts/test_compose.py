@@ -19,7 +19,7 @@ from tests.bank import Bank, document, granting, submission
 
 async def drawn(bank: Bank, learner: UUID) -> Transcript:
     async with bank.database.snapshot() as connection:
-        return (await draw(connection, bank.vault, learner, bank.today())).transcript
+        return (await draw(connection, bank.vault, bank.shelf, learner, bank.today())).transcript
 
 
 async def busy(bank: Bank) -> UUID:
@@ -81,7 +81,7 @@ async def test_lines_are_in_the_order_of_completion_and_what_was_revoked_is_not_
 async def test_the_json_form_says_the_same_totals(bank: Bank) -> None:
     learner = await busy(bank)
     async with bank.database.snapshot() as connection:
-        shown = render(await draw(connection, bank.vault, learner, bank.today()), "en")
+        shown = render(await draw(connection, bank.vault, bank.shelf, learner, bank.today()), "en")
 
     assert [(total["unit"], total["total"]) for total in shown["totals"]] == [("CR", "8.5"), ("ECTS", "3")]
     assert shown["totals"][0]["by_state"]["excess"] == "3"
@@ -114,4 +114,4 @@ async def test_the_stamp_changes_with_everything_that_a_transcript_shows(bank: B
 async def test_nobody_has_no_transcript(bank: Bank) -> None:
     async with bank.database.snapshot() as connection:
         with pytest.raises(LearnerNotFound):
-            await draw(connection, bank.vault, new_id(), bank.today())
+            await draw(connection, bank.vault, bank.shelf, new_id(), bank.today())

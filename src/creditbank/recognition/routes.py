@@ -7,14 +7,19 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require, require_bank
+from creditbank.achievements.queries import of_learners
 from creditbank.learners import queries as learners
 from creditbank.recognition import queries
 from creditbank.recognition.domain import WITHDRAWN, Decision
-from creditbank.recognition.explain import reason_of
+from creditbank.recognition.explain import canonical_of, names_of, reason_of
 from creditbank.recognition.schemas import DecisionOut, EvaluationOut, show_decision
+from creditbank.rules.telling.names import Names
+from creditbank.rulesets.shelf import Shelf
+from creditbank.sealing import LearnerKey
 from creditbank.web.bodies import json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer, unknown_cursor
@@ -26,10 +31,24 @@ router = APIRouter(tags=["recognition"])
 Reader = Annotated[Actor, Depends(require("ledger:read"))]
 
 
-def _shown(decisions: Sequence[Decision], language: Language) -> list[DecisionOut]:
+async def _told(connection: AsyncConnection, request: Request, learner_id: UUID, key: LearnerKey) -> list[DecisionOut]:
+    """Every decision of a learner, each with its reason in the caller's language."""
+    shelf: Shelf = request.app.state.shelf
+    decisions = await queries.decisions_of(connection, learner_id, key)
+    achievements = (await of_learners(connection, {learner_id: key}))[learner_id]
+    names = names_of(await shelf.book_seen(connection), achievements)
+    return _shown(decisions, language_of(request), names)
+
+
+def _shown(decisions: Sequence[Decision], language: Language, names: Names) -> list[DecisionOut]:
     latest = {decision.key: decision.id for decision in decisions}
     return [
-        show_decision(d, reason_of(d, language), is_current=latest[d.key] == d.id and d.effect != WITHDRAWN)
+        show_decision(
+            d,
+            reason_of(d, language, names),
+            canonical_of(d),
+            is_current=latest[d.key] == d.id and d.effect != WITHDRAWN,
+        )
         for d in decisions
     ]
 
@@ -50,10 +69,9 @@ async def list_decisions(
     """Every decision ever made for a learner, the first first: none is lost when a later one takes its place."""
     require_bank(actor)
     after = converted(cursor, UUID)
-    language = language_of(request)
     async with edge.database.snapshot() as connection:
         _, key = await learners.find(connection, edge.vault, id)
-        shown = _shown(await queries.decisions_of(connection, id, key), language)
+        shown = await _told(connection, request, id, key)
     place = 0 if after is None else next((i + 1 for i, d in enumerate(shown) if d["id"] == after), None)
     if place is None:
         raise unknown_cursor()
@@ -83,8 +101,8 @@ async def read_evaluation(
     async with edge.database.snapshot() as connection:
         _, key = await learners.find(connection, edge.vault, id)
         found = await queries.find_evaluation(connection, id, evaluation_id)
-        decisions = await queries.decisions_of(connection, id, key)
-    shown = [d for d in _shown(decisions, language_of(request)) if d["evaluation"] == evaluation_id]
+        told = await _told(connection, request, id, key)
+    shown = [d for d in told if d["evaluation"] == evaluation_id]
     return json_answer(
         EvaluationOut(
             id=found.id,

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.achievements.domain import Achievement
 from creditbank.achievements.queries import of_learners
 from creditbank.achievements.tables import achievement_keys, achievements
 from creditbank.database.engine import Database

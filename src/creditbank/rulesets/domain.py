@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from uuid import UUID
@@ -12,6 +12,7 @@ from creditbank.errors import Kind, Refusal
 from creditbank.identifiers import lineage
 from creditbank.providers.domain import Accreditation
 from creditbank.rules.compile import CompiledVersion
+from creditbank.rules.telling.names import Wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,9 @@ class Book:
 
     # The compiled versions, for the engine; the same as in the entries.
     versions: Sequence[CompiledVersion]
+
+    # What their documents call things, for whoever tells people of decisions; found as the entries are.
+    wordings: Mapping[tuple[str, int], Wording] = field(default_factory=dict)
 
     @cached_property
     def is_local(self) -> bool:

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.database.statements import for_share
 from creditbank.providers.domain import Accreditation
 from creditbank.providers.queries import all_accreditations
-from creditbank.rules.compile import CompiledVersion, compile_version
+from creditbank.rules.compile import compile_version
 from creditbank.rules.document import read_documents
+from creditbank.rules.telling.names import Wording, wording_of
 from creditbank.rulesets.domain import Book, Entry
 from creditbank.rulesets.queries import in_force
 from creditbank.rulesets.tables import rules_epoch
@@ -26,7 +27,7 @@ class Shelf:
     def __init__(self) -> None:
         self._book: Book | None = None
         # Compiled versions by the hash of their document: a published document never changes, so neither does this.
-        self._compiled: dict[str, CompiledVersion] = {}
+        self._compiled: dict[str, Wording] = {}
 
     async def book(self, connection: AsyncConnection) -> Book:
         """The book of the present epoch; made anew when a publication or an accreditation changed it."""
@@ -45,12 +46,15 @@ class Shelf:
 
     async def _make(self, connection: AsyncConnection, epoch: int) -> Book:
         entries: dict[tuple[str, int], Entry] = {}
-        kept: dict[str, CompiledVersion] = {}
+        wordings: dict[tuple[str, int], Wording] = {}
+        kept: dict[str, Wording] = {}
         for rule_set, publication, document, sha256, number in await in_force(connection):
-            compiled = self._compiled.get(sha256) or compile_document(document, sha256)
-            kept[sha256] = compiled
+            wording = self._compiled.get(sha256) or compile_document(document, sha256)
+            kept[sha256] = wordings[(rule_set.code, number)] = wording
             # The days are those of the publication: a successor may have cut short what the document left open.
-            governing = replace(compiled, valid_from=publication.valid.start, valid_until=publication.valid.until)
+            governing = replace(
+                wording.compiled, valid_from=publication.valid.start, valid_until=publication.valid.until
+            )
             entries[(rule_set.code, number)] = Entry(rule_set.id, publication.version_id, governing)
         self._compiled = kept
         registers: dict[str, dict[str, list[Accreditation]]] = defaultdict(lambda: defaultdict(list))
@@ -61,10 +65,11 @@ class Shelf:
             entries,
             {name: dict(by_provider) for name, by_provider in registers.items()},
             [entry.compiled for entry in entries.values()],
+            wordings,
         )
 
 
-def compile_document(document: str, sha256: str) -> CompiledVersion:
-    """The compiled form of a stored document; it was checked when it was stored."""
-    parsed = read_documents(document, format="json")
-    return compile_version(parsed[0].layered, sha256=sha256)
+def compile_document(document: str, sha256: str) -> Wording:
+    """The compiled form of a stored document with its titles; it was checked when it was stored."""
+    layered = read_documents(document, format="json")[0].layered
+    return wording_of(layered, compile_version(layered, sha256=sha256))

@@ -18,27 +18,32 @@ from creditbank.ledger.queries import lots_of
 from creditbank.providers.domain import Provider
 from creditbank.providers.queries import by_code
 from creditbank.providers.tables import providers
+from creditbank.recognition.explain import names_of
 from creditbank.recognition.queries import current_decisions
+from creditbank.rules.telling.names import Names
+from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import Vault
 from creditbank.transcripts.domain import Transcript, compose
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A transcript with the names of the providers in it."""
+    """A transcript with the providers in it, and what things are called in its reasons."""
 
     transcript: Transcript
     providers: Mapping[str, Provider]
+    names: Names
 
 
-async def draw(connection: AsyncConnection, vault: Vault, learner_id: UUID, as_of: date) -> Drawn:
+async def draw(connection: AsyncConnection, vault: Vault, shelf: Shelf, learner_id: UUID, as_of: date) -> Drawn:
     """The learner's transcript as it stands. The connection must be a snapshot. Raises LearnerNotFound."""
     learner, key = await find(connection, vault, learner_id)
     achievements = (await of_learners(connection, {learner_id: key}))[learner_id]
     lots = (await lots_of(connection, [learner_id]))[learner_id]
     decisions = await current_decisions(connection, learner_id, key)
     named = await by_code(connection, sorted({a.current.content["provider"] for a in achievements}))
-    return Drawn(compose(learner, achievements, lots, decisions, as_of), named)
+    names = names_of(await shelf.book_seen(connection), achievements, named)
+    return Drawn(compose(learner, achievements, lots, decisions, as_of), named, names)
 
 
 Subject = tuple[UUID, tuple[str, ...]]

@@ -12,6 +12,7 @@ from creditbank.access.domain import Actor
 from creditbank.access.guards import require, require_bank
 from creditbank.database.gathered import GatheredRead
 from creditbank.learners.domain import LearnerNotFound
+from creditbank.rulesets.shelf import Shelf
 from creditbank.transcripts.formats import page, plain
 from creditbank.transcripts.prints import Kind, Print, Prints, make_print
 from creditbank.transcripts.queries import Drawn, Stamp, Subject, draw, stamps_of
@@ -65,7 +66,7 @@ async def read_transcript(
         if await stamps.ask((id, kept.providers)) != kept.stamp:
             kept = None
     if kept is None:
-        kept = await _print(edge, kind)
+        kept = await _print(edge, request.app.state.shelf, kind)
         prints.keep(kind, kept)
     headers = {"Content-Language": language, "Vary": "Accept, Accept-Language", "ETag": etag(kept.revision)}
     if is_unchanged(request, kept.revision):
@@ -73,9 +74,9 @@ async def read_transcript(
     return Response(kept.body, 200, headers, _MEDIA_TYPES[form])
 
 
-async def _print(edge: Edge, kind: Kind) -> Print:
+async def _print(edge: Edge, shelf: Shelf, kind: Kind) -> Print:
     async with edge.database.snapshot() as connection:
-        drawn = await draw(connection, edge.vault, kind.learner_id, kind.as_of)
+        drawn = await draw(connection, edge.vault, shelf, kind.learner_id, kind.as_of)
         subject = (kind.learner_id, tuple(drawn.providers))
         stamp = (await stamps_of(connection, [subject]))[subject]
     if stamp is None:
