@@ -110,6 +110,14 @@ class Difference:
         return not (self.decisions or self.made or self.moved or self.entries)
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A day, and the instant whose knowledge of it is asked for."""
+
+    effective: date
+    known: datetime
+
+
 def _number(text: str | None) -> Fraction | None:
     if text is None:
         return None

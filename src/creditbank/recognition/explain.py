@@ -12,7 +12,7 @@ from creditbank.providers.domain import Provider
 from creditbank.recognition.domain import WITHDRAWN, Decision, fact_of
 from creditbank.rules.explain import explain_decision
 from creditbank.rules.telling.decisions import tell_decision
-from creditbank.rules.telling.names import Achieved, Names, Title
+from creditbank.rules.telling.names import Achieved, Names, Title, Wording
 from creditbank.rulesets.domain import Book
 from creditbank.web.sentences import Language
 
@@ -29,12 +29,18 @@ def _codes() -> Mapping[str, Mapping[str, Title]]:
 
 
 def names_of(
-    book: Book, achievements: Collection[Achievement], providers: Mapping[str, Provider] | None = None
+    book: Book,
+    achievements: Collection[Achievement],
+    providers: Mapping[str, Provider] | None = None,
+    wordings: Mapping[tuple[str, int], Wording] | None = None,
 ) -> Names:
-    """What things are called in the reasons of a learner's decisions, as far as these achievements tell."""
+    """What things are called in the reasons of a learner's decisions, as far as these achievements tell.
+
+    ``wordings`` are given where decisions of former versions are told too.
+    """
     named = {code: {"en": provider.name_en, "zh": provider.name_zh} for code, provider in (providers or {}).items()}
     return Names(
-        book.wordings,
+        book.wordings if wordings is None else wordings,
         {a.key: _achieved(a) for a in achievements},
         {**_codes(), "provider": named},
         lambda: [fact_of(a, book) for a in achievements if a.current.status == VALID],

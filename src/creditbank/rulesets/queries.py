@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -121,4 +121,25 @@ async def in_force(connection: AsyncConnection) -> list[tuple[RuleSet, Publicati
             row.number,
         )
         for row in await connection.execute(statement)
+    ]
+
+
+async def published_documents(
+    connection: AsyncConnection, versions: Collection[tuple[str, int]]
+) -> list[tuple[str, int, str, str]]:
+    """Code, number, document and hash of these versions, as far as they were ever published."""
+    if not versions:
+        return []
+    statement = (
+        select(rule_sets.c.code, rule_set_versions.c.number, rule_set_versions.c.document, rule_set_versions.c.sha256)
+        .join(rule_sets, rule_sets.c.id == rule_set_versions.c.rule_set_id)
+        .where(
+            among(connection, rule_sets.c.code, sorted({code for code, _ in versions})),
+            rule_set_versions.c.state != "draft",
+        )
+    )
+    return [
+        (row.code, row.number, row.document, row.sha256)
+        for row in await connection.execute(statement)
+        if (row.code, row.number) in versions
     ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,10 +17,14 @@ from creditbank.rules.compile import compile_version
 from creditbank.rules.document import read_documents
 from creditbank.rules.telling.names import Wording, wording_of
 from creditbank.rulesets.domain import Book, Entry
-from creditbank.rulesets.queries import in_force
+from creditbank.rulesets.queries import in_force, published_documents
 from creditbank.rulesets.tables import rules_epoch
 
 _EPOCH = select(rules_epoch.c.epoch)
+
+
+_FORMER_MAX: Final = 32
+"""So many former versions are kept compiled at most."""
 
 
 class Shelf:
@@ -28,6 +34,8 @@ class Shelf:
         self._book: Book | None = None
         # Compiled versions by the hash of their document: a published document never changes, so neither does this.
         self._compiled: dict[str, Wording] = {}
+        # Versions that govern nothing any more but are still named by what was decided under them.
+        self._former: dict[tuple[str, int], Wording] = {}
 
     async def book(self, connection: AsyncConnection) -> Book:
         """The book of the present epoch; made anew when a publication or an accreditation changed it."""
@@ -36,6 +44,19 @@ class Shelf:
     async def book_seen(self, connection: AsyncConnection) -> Book:
         """The book of the epoch that this connection sees, for whoever only looks and holds nobody up."""
         return await self._at((await connection.execute(_EPOCH)).scalar_one(), connection)
+
+    async def wordings(
+        self, connection: AsyncConnection, versions: Collection[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], Wording]:
+        """How these versions call things, whether they govern still or not."""
+        book = await self.book_seen(connection)
+        missing = {version for version in versions if version not in book.wordings and version not in self._former}
+        for code, number, document, sha256 in await published_documents(connection, missing):
+            if len(self._former) >= _FORMER_MAX:
+                self._former.pop(next(iter(self._former)))
+            self._former[code, number] = compile_document(document, sha256)
+        former = {version: self._former[version] for version in versions if version in self._former}
+        return {**book.wordings, **former}
 
     async def _at(self, epoch: int, connection: AsyncConnection) -> Book:
         book = self._book

@@ -29,7 +29,8 @@ def render(drawn: Drawn, language: Language) -> TranscriptOut:
             "name": profile.name,
             "birth_date": profile.birth_date.isoformat() if profile.birth_date else None,
         },
-        "as_of": transcript.as_of.isoformat(),
+        "as_of": transcript.moment.effective.isoformat(),
+        "known": transcript.moment.known.isoformat().replace("+00:00", "Z"),
         "totals": [_total(total) for total in transcript.totals],
         "achievements": [_line(line, drawn.providers, language, drawn.names) for line in transcript.lines],
     }
