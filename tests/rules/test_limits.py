@@ -205,7 +205,7 @@ CASES: list[Case] = [
      "{id: a, unit: U, completed: 2024-01-10}, {id: b, unit: U, credits: 4}, {id: c, unit: V, completed: 2024-03-10}",
      "total: 6, a: [0, 3], c: 3, b: [3, 1, 'limit six [all] 6 credits, 3 used: 3 of 4']"),
     ("a denied achievement takes no room",
-     "recognition: [{id: no, priority: 9, effect: deny, match: {code: A}}, {id: r, match: {}, grant: {credits: {native: 1}}}]\n"
+     "recognition: [{id: never, priority: 9, effect: deny, match: {code: A}}, {id: r, match: {}, grant: {credits: {native: 1}}}]\n"
      + SIX % "", "{id: a, code: A, credits: 5}, {id: b}", "total: 3, a: deny, b: 3"),
     ("before a revocation", SIX % "", "{id: a, credits: 5, completed: 2024-01-10}, {id: b}", "total: 6, a: 5, b: [1, 2]"),
     ("a revocation frees its room", SIX % "", "{id: a, credits: 5, completed: 2024-01-10, status: revoked}, {id: b}",

@@ -121,4 +121,4 @@ def documents_of(rules: str, given: str, then: str) -> str:
 
 def mismatches(rules: str, given: str, then: str) -> list[Mismatch]:
     """Where the engine and a case disagree."""
-    return list(examine(read_documents(documents_of(rules, given, then))))
+    return list(examine(read_documents(documents_of(rules, given, then))).mismatches)
