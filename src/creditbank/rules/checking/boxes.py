@@ -1,13 +1,12 @@
 """Matchers as boxes: what each fact of an achievement may be (rules/v1 section 15).
 
-A matcher is one box, or several where its ``where`` has alternatives. Claims are one-sided: ``apart`` and ``covers`` say
-true only when it is so, and ``beyond`` gives boxes of achievements that lie surely outside. What a condition asks and
-nobody can decide makes a box ``vague``: it then stands for some part of what its other tests allow.
+A matcher is one box, or several where its ``where`` has alternatives. Claims are one-sided: ``apart`` and ``covers``
+say true only when it is so, and ``beyond`` gives boxes of achievements that lie surely outside. What a condition asks
+and nobody can decide makes a box ``vague``: it then stands for some part of what its other tests allow.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -28,6 +27,7 @@ from creditbank.rules.checking.sets import (
     above,
     below,
 )
+from creditbank.rules.days import Duration, read_duration
 from creditbank.rules.fact import Assurance
 from creditbank.rules.language.recognition import AllConditions, AnyCondition, FactTest, NotCondition
 from creditbank.rules.numbers import is_number, read_number
@@ -39,30 +39,16 @@ if TYPE_CHECKING:
     from creditbank.rules.layers import Layered
     from creditbank.rules.registry import FactType, Registry
 
-ALWAYS: Final = frozenset({"kind", "provider", "completed", "assurance"})
-"""Facts that every achievement has."""
-
-SUPPLIED: Final = frozenset({"submitted", "applied", "recognised"})
-"""Facts that get a value from another one when they are left out, so that nobody can ask for their absence."""
+ALWAYS: Final = frozenset({"kind", "provider", "completed", "submitted", "applied", "assurance"})
+"""Facts that every achievement has, by a default if need be."""
 
 MOST_ALTERNATIVES: Final = 64
 """A condition with more alternatives than this is not taken apart."""
 
 _NOTHING: Final[frozenset[str]] = frozenset()
-_DURATION: Final = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?", re.ASCII)
 
-Span = tuple[int, int]
-"""A duration: whole months and further days."""
-
-Age = tuple[str, Span]
+Age = tuple[str, Duration]
 """The date it is measured to, and the longest it may be."""
-
-
-def span_of_duration(duration: str) -> Span:
-    """The months and days of a duration that was read."""
-    found = _DURATION.fullmatch(duration)
-    years, months, days = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
-    return years * 12 + months, days
 
 
 @dataclass(slots=True, eq=False)
@@ -82,7 +68,7 @@ class Box:
     older: frozenset[Age] = frozenset()
     vague: bool = False
 
-    def _with(self, name: str, wanted: Wanted) -> Box | None:
+    def where(self, name: str, wanted: Wanted) -> Box | None:
         """The part of this box where the fact is as wanted, None when there is none."""
         vague = self.vague
         mine = self.wanted.get(name)
@@ -168,7 +154,7 @@ def uncovered(outer: Box, inner: Box) -> list[str]:
 
 
 def _implies(mine: Age, wanted: Age) -> bool:
-    return mine[0] == wanted[0] and mine[1][0] <= wanted[1][0] and mine[1][1] <= wanted[1][1]
+    return mine[0] == wanted[0] and mine[1].months <= wanted[1].months and mine[1].days <= wanted[1].days
 
 
 def covers(outer: Box, inner: Box) -> bool:
@@ -180,9 +166,9 @@ def beyond(box: Box, taken: Box) -> Iterator[Box]:
     """Parts of a box that lie surely outside another; together they are all of it when ``taken`` is not vague."""
     for name, wanted in taken.wanted.items():
         for rest in sets.complement(wanted):
-            if rest is ABSENT and name in ALWAYS | SUPPLIED:
+            if rest is ABSENT and name in ALWAYS:
                 continue
-            part = box._with(name, rest)
+            part = box.where(name, rest)
             if part is not None:
                 yield part
     for tag in sorted(taken.tags - box.tags):
@@ -193,9 +179,9 @@ def beyond(box: Box, taken: Box) -> Iterator[Box]:
         yield _altered(box, without_registers=box.without_registers | {register})
     for register in sorted(taken.without_registers - box.without_registers):
         yield _altered(box, registers=box.registers | {register})
-    for age in sorted(taken.ages - box.ages):
+    for age in taken.ages - box.ages:
         yield _altered(box, older=box.older | {age})
-    for age in sorted(taken.older - box.older):
+    for age in taken.older - box.older:
         yield _altered(box, ages=box.ages | {age})
 
 
@@ -246,7 +232,7 @@ class Boxes:
         if matcher.accredited is not None:
             box.registers = frozenset((matcher.accredited,))
         if matcher.age is not None:
-            box.ages = frozenset(((matcher.age.at, span_of_duration(matcher.age.max)),))
+            box.ages = frozenset(((matcher.age.at, read_duration(matcher.age.max)),))
         if matcher.where is None:
             return (box,)
         kinds = matcher.kind
@@ -347,8 +333,6 @@ class Boxes:
         name = test.fact
         if test.op == "exists":
             there = (test.values[0] is True) != negated
-            if name in SUPPLIED:
-                return [Box(vague=True)]
             if name in ALWAYS:
                 return [Box()] if there else []
             return [Box({name: PRESENT if there else ABSENT})]

@@ -1,6 +1,7 @@
 """Sets of values of one fact, closed under intersection and complement: texts, numbers and days, paths.
 
-Each says that the fact is there and has one of its values. ``ABSENT`` says that it is not there, ``PRESENT`` that it is.
+Each says that the fact is there and has one of its values. ``ABSENT`` says that it is not there, ``PRESENT`` that it
+is there, whatever its value.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Synthesis:
         """An achievement in the box, on a day that the version governs; None when none was found or it is vague."""
         if box.vague:
             return None
-        governed = box._with(self.clock, self.governed)
+        governed = box.where(self.clock, self.governed)
         if governed is None:
             return None
         for entered in self._entered(governed, sorted(governed.registers)):
@@ -360,8 +360,7 @@ def _days(box: Box) -> Iterator[dict[str, date]]:
         free.meet(wanted) if isinstance(wanted := box.wanted.get(name), Numbers) else free
         for name in ("completed", "submitted", "applied", "recognised")
     )
-    needed = [name for name in ("submitted", "applied", "recognised") if name in box.wanted]
-    needed += [at for at, _ in (*box.ages, *box.older) if at not in needed]
+    needed = {*box.wanted, *(at for at, _ in (*box.ages, *box.older))}
     edges = [low[1] for low, _ in completed.spans]
     for later in (completed, submitted, applied):
         edges += [high[1] - 1 for _, high in later.spans]
@@ -376,7 +375,7 @@ def _days(box: Box) -> Iterator[dict[str, date]]:
         if handed_in is None or asked is None or known is None:
             continue
         days = {"completed": done, "submitted": handed_in, "applied": asked, "recognised": known}
-        if all(days[at] <= _plus(done, span) for at, span in box.ages):
+        if all(days[at] <= span.after(done) for at, span in box.ages):
             yield {
                 name: day for name, day in days.items() if name == "completed" or name in needed or _differs(name, days)
             }
@@ -394,8 +393,7 @@ def _older(older: frozenset[Age], at: str, done: date) -> date:
     least = done
     for name, span in older:
         if name == at:
-            end = _plus(done, span)
-            least = max(least, date.fromordinal(min(end.toordinal() + 1, _LAST)))
+            least = max(least, date.fromordinal(min(span.after(done).toordinal() + 1, _LAST)))
     return least
 
 
@@ -406,17 +404,3 @@ def _from(wanted: Numbers, *least: date) -> date | None:
         if below(day) < high:
             return date.fromordinal(day)
     return None
-
-
-_THIRTY_ONE: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-
-
-def _plus(day: date, span: tuple[int, int]) -> date:
-    """A day and a duration: months keep the day and clip to the month's end (section 2)."""
-    months = day.year * 12 + day.month - 1 + span[0]
-    year, month = months // 12, months % 12 + 1
-    if year > 9998:
-        return date(9999, 12, 31)
-    leap = month == 2 and (year % 4 == 0 and (year % 100 != 0 or year % 400 == 0))
-    start = date(year, month, min(day.day, _THIRTY_ONE[month - 1] + leap)).toordinal()
-    return date.fromordinal(min(start + span[1], _LAST))
