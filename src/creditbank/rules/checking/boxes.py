@@ -131,13 +131,16 @@ def common(one: Box, other: Box) -> Box | None:
 def uncovered(outer: Box, inner: Box) -> list[str]:
     """The names of tests of the outer box that may fail for an achievement of the inner; none: it is covered.
 
-    A vague outer box names ``where``.
+    A vague outer box names ``where``. Of more than one name the first two are told, since nobody asks for further ones.
     """
     names = ["where"] if outer.vague else []
+    theirs = inner.wanted
     for name, wanted in outer.wanted.items():
-        mine = inner.wanted.get(name)
-        if mine is None or (mine is not wanted and not sets.covers(wanted, mine)):
+        mine = theirs.get(name)
+        if mine is not wanted and (mine is None or not sets.covers(wanted, mine)):
             names.append(name)
+            if len(names) > 1:
+                return names
     if outer.tags and not outer.tags <= inner.tags:
         names.append("tags")
     if outer.without_tags and not outer.without_tags <= inner.without_tags:

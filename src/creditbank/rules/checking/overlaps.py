@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from creditbank.rules.layers import Layered
     from creditbank.rules.registry import Registry
 
-MOST_COMPARED: Final = 4_000_000
+MOST_COMPARED: Final = 1_000_000
 """Pairs that are compared before the check gives up, and says so."""
 
 MOST_FOUND: Final = 200
@@ -118,6 +118,9 @@ class Overlaps:
                     continue
                 upper, lower = (entry, other) if entry.rank < other.rank else (other, entry)
                 shadows.meet(upper, lower)
+                if mine.key[:2] != theirs.key[:2] and not mine.bases and not theirs.bases:
+                    # The priority decides between them.
+                    continue
                 if (upper.rank, lower.rank) in met or apart(entry.box, other.box):
                     continue
                 if len(found) < MOST_FOUND:
@@ -362,7 +365,11 @@ class _Shadows:
         if not names:
             self.whole[lower.number] = upper.rank
         elif len(names) == 1:
-            self.partly[lower.number][names[0]].append(upper)
+            parts = self.partly[lower.number][names[0]]
+            if len(parts) >= _MOST_PARTS and names[0] not in lower.box.wanted:
+                # What is free there is not used up by so many values.
+                return
+            parts.append(upper)
         else:
             return
         self.entries[lower.rank, lower.slot][lower.number] = lower
