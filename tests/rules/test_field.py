@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from creditbank.rules.canonical import canonical
+from creditbank.rules.checking.figures import untested
+from creditbank.rules.checking.publishing import examine_documents
 from creditbank.rules.document import read_documents
 from creditbank.rules.examine import examine
 from creditbank.rules.faults import DocumentRefused
@@ -22,6 +24,16 @@ NUMBERS = {"KR": 20, "IN": 12, "CN": 10, "TW": 4, "TH": 1, "MY": 3, "HK": 2, "VN
 @pytest.mark.parametrize("path", ROWS, ids=lambda path: path.stem)
 def test_a_row_of_the_field_holds(path: Path) -> None:
     assert examine(read_documents(path.read_bytes())).mismatches == []
+
+
+@pytest.mark.parametrize("path", ROWS, ids=lambda path: path.stem)
+def test_it_could_be_published(path: Path) -> None:
+    """No error, and every rule and limit decides something in one of its tests."""
+    documents = read_documents(path.read_bytes())
+    exercised = examine(documents).exercised
+
+    assert [verdict for verdict in examine_documents(documents) if verdict.severity == "error"] == []
+    assert [verdict for document in documents for verdict in untested(document.layered, exercised)] == []
 
 
 @pytest.mark.parametrize("path", ROWS, ids=lambda path: path.stem)
