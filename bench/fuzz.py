@@ -1,6 +1,6 @@
 """``python -m bench.fuzz``: throw mutated rule documents at the checks for some minutes, and say which were slow.
 
-Every text must be taken, or refused with a fault; anything else is printed with its seed and ends the run with status 1.
+Every text must be taken, or refused with a fault; what breaks is printed with its seed and ends the run with status 1.
 """
 
 from __future__ import annotations
@@ -61,7 +61,10 @@ def main() -> int:
             out.print(f"seed {seed}: {broken}", markup=False)
         slowest = sorted([*slowest, (seconds, seed)], reverse=True)[:5]
         seed += 1
-    out.print(f"fuzz  {seed - given.seed:,} texts from seed {given.seed}: " + ", ".join(f"{n:,} {o}" for o, n in counts.items()))
+    out.print(
+        f"fuzz  {seed - given.seed:,} texts from seed {given.seed}: "
+        + ", ".join(f"{n:,} {o}" for o, n in counts.items())
+    )
     out.print("      slowest: " + ", ".join(f"{seconds:.2f} s (seed {one})" for seconds, one in slowest))
     return 1 if counts["broken"] else 0
 

@@ -456,7 +456,8 @@ def is_over(over: Mapping[str, Any], lead: Fact, lot: TargetLot) -> bool:
 @given(documents(1), FACTS)
 @settings(max_examples=150, deadline=None)
 def test_what_is_granted_is_what_the_formula_says(document: dict[str, Any], facts: list[Fact]) -> None:
-    """Invariant 17: recognised + excess + dropped is the formula's value; of a pool all lots come to that of its hours."""
+    """Invariant 17: recognised + excess + dropped is the formula's value; of a pool all lots come to that of its "
+    "hours."""
     document["ruleset"].pop("until")
     written = {rule["id"]: rule for rule in document["recognition"]}
     by_key = {fact.key: fact for fact in facts}

@@ -45,10 +45,13 @@ ODD: Final[Sequence[Any]] = (
     None, True, False, 0, -1, 3, 10**30, -(10**400), 1.5, float("inf"), "", " ", "x", "1.5", "1/3", "2/0", "-1", "1e9",
     "9" * 400, "0." + "0" * 300 + "1", "1/999999999", "2024-02-29", "2023-02-29", "0001-01-01", "9999-12-31", "P9999Y",
     "P0D", "P", "P99999D", "12-31", "02-29", "lifetime", "none", "same", "blanket:", "blanket:x", "a/b/c/d/e/f/g/h/i",
-    "cn/cq/", "/", "town@1", "@", "é", "e\u0301", "\u202e", "\u0000", "\ud800", "𝒳" * 50, "经" * 1001, "x" * 100_000, [], {},
-    [[]], [{}], {"": {}}, [1, "1", 1], {"fact": "credits", "op": ">=", "value": "4"}, _MONTHS, {"not": {"not": _MONTHS}},
+    "cn/cq/", "/", "town@1", "@", "é", "e\u0301", "\u202e", "\u0000", "\ud800", "𝒳" * 50, "经" * 1001, "x" * 100_000,
+    [], {},
+    [[]], [{}], {"": {}}, [1, "1", 1], {"fact": "credits", "op": ">=", "value": "4"}, _MONTHS,
+    {"not": {"not": _MONTHS}},
     {"all": []}, {"any": [{}]}, {"n": 2, "of": [{}]}, {"n": 6, "of": [{}] * 12}, {"all": [{}] * 13},
-    {"any": [{"n": 2, "of": [{"code": "A"}] * 3}] * 4}, {"where": _nested_condition(3, 6)}, {"where": _wide_condition(14)},
+    {"any": [{"n": 2, "of": [{"code": "A"}] * 3}] * 4}, {"where": _nested_condition(3, 6)},
+    {"where": _wide_condition(14)},
     {"min": "5", "below": "5"}, {"native": "1"}, {"fixed": "1", "native": "1"}, {"bands": [["2", "2"], ["1", "1"]]},
     {"table": "t", "key": "code"}, {"entries": [{"provider": "cn"}] * 300}, {"starts": ["01-01"] * 400},
     {f"k{n}": "1" for n in range(2000)}, _deep(7, None), _deep(60, None), _deep(60, "not"), _deep(60, "all"),
@@ -56,12 +59,15 @@ ODD: Final[Sequence[Any]] = (
 """What is put in the place of a value, or beside it."""
 
 BYTES: Final = (
-    b"[", b"{", b"- ", b"&a ", b"*a", b"!!x ", b"? ", b"\t", b"\xff", b"[" * 9, b"[" * 3000, b'{"a":' * 3000, b"[" * 100_000,
+    b"[", b"{", b"- ", b"&a ", b"*a", b"!!x ", b"? ", b"\t", b"\xff", b"[" * 9, b"[" * 3000, b'{"a":' * 3000,
+    b"[" * 100_000,
 )  # fmt: skip
 
 NAMES: Final = (
-    "ruleset", "extends", "recognition", "match", "all", "any", "n", "of", "where", "not", "grant", "credits", "pool", "limits",
-    "per", "over", "programmes", "requirements", "reuse", "unit_conversions", "transition", "tests", "given", "then", "groups",
+    "ruleset", "extends", "recognition", "match", "all", "any", "n", "of", "where", "not", "grant", "credits", "pool",
+    "limits",
+    "per", "over", "programmes", "requirements", "reuse", "unit_conversions", "transition", "tests", "given", "then",
+    "groups",
     "exception_to", "id", "from", "until", "title", "migrations", "unknown", "", "no", "\u0000", "0",
 )  # fmt: skip
 

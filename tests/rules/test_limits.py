@@ -33,7 +33,8 @@ CASES: list[Case] = [
      "total: 4, a: 4, b: [0, 4, 'limit six [all] 6 credits, 4 used: 0 of 4']"),
     ("split false: what is refused leaves its room to a smaller one", SIX % ", split: false",
      "{id: a, credits: 4}, {id: b, credits: 4}, {id: c, credits: 2}", "total: 6, a: 4, b: [0, 4], c: 2"),
-    ("split false: a lot that fits to the last credit", SIX % ", split: false", "{id: a, credits: 4}, {id: b, credits: 2}",
+    ("split false: a lot that fits to the last credit", SIX % ", split: false",
+     "{id: a, credits: 4}, {id: b, credits: 2}",
      "total: 6, a: 4, b: 2"),
     ("split false: a lot larger than the limit", SIX % ", split: false", "{id: a, credits: 7}", "total: 0, a: [0, 7]"),
     ("after the cut nothing is left", SIX % "", "{id: a, credits: 4}, {id: b, credits: 4}, {id: c, credits: 2}",
@@ -99,15 +100,19 @@ CASES: list[Case] = [
      "limits: [{id: one, by: category, at_most: {credits: 3}}]",
      "{id: a, code: A, category: math}, {id: b, code: B, category: math}, {id: c, code: B, category: art}",
      "total: 6, a: 3, b: 3, c: [0, 3, 'limit one [all, art] 3 credits, 3 used: 0 of 3']"),
-    ("by unit", "limits: [{id: one, by: unit, at_most: {credits: 3}}]", "{id: a, unit: U}, {id: b, unit: U}, {id: c, unit: V}",
+    ("by unit", "limits: [{id: one, by: unit, at_most: {credits: 3}}]",
+     "{id: a, unit: U}, {id: b, unit: U}, {id: c, unit: V}",
      "total: 6, a: 3, b: [0, 3, 'limit one [all, U] 3 credits, 3 used: 0 of 3'], c: 3"),
-    ("by kind", "limits: [{id: one, by: kind, at_most: {credits: 3}}]", "{id: a}, {id: b, kind: mooc}, {id: c, kind: mooc}",
+    ("by kind", "limits: [{id: one, by: kind, at_most: {credits: 3}}]",
+     "{id: a}, {id: b, kind: mooc}, {id: c, kind: mooc}",
      "total: 6, a: 3, b: 3, c: [0, 3, 'limit one [all, mooc]']"),
     ("by type of provider", "limits: [{id: one, by: provider_type, at_most: {credits: 3}}]",
      "{id: a, provider_type: mooc_platform}, {id: b, provider_type: enterprise}, {id: c, provider_type: enterprise}",
      "total: 6, a: 3, b: 3, c: [0, 3, 'limit one [all, enterprise]']"),
-    ("by two at once, in a period", CALENDARS + "limits: [{id: one, by: [provider, kind], per: term, at_most: {credits: 3}}]",
-     "{id: a}, {id: b, kind: mooc}, {id: c}", "total: 6, a: 3, b: 3, c: [0, 3, 'limit one [2024-03-01, cn/cq, course]']"),
+    ("by two at once, in a period", CALENDARS + "limits: [{id: one, by: [provider, kind], per: term, at_most: "
+     "{credits: 3}}]",
+     "{id: a}, {id: b, kind: mooc}, {id: c}", "total: 6, a: 3, b: 3, c: [0, 3, 'limit one [2024-03-01, cn/cq, "
+     "course]']"),
     # Counts.
     ("a count", "limits: [{id: two, at_most: {count: 2}}]", "{id: a}, {id: b}, {id: c}",
      "total: 6, a: 3, b: 3, c: [0, 3, 'limit two [all] 2 items, 2 used: 0 of 3']"),
@@ -119,8 +124,10 @@ CASES: list[Case] = [
      "limits: [{id: exams, over: {kind: exam}, at_most: {credits: 3}}, {id: two, at_most: {count: 2}}]",
      "{id: a, kind: exam}, {id: b, kind: exam}, {id: c}, {id: d}",
      "total: 6, a: 3, b: [0, 3, 'limit exams'], c: 3, d: [0, 3, 'limit two [all] 2 items, 2 used: 0 of 3']"),
-    ("a count takes in what was cut", "limits: [{id: x, at_most: {credits: 4}, over: {kind: exam}}, {id: two, at_most: {count: 2}}]",
-     "{id: a, kind: exam}, {id: b, kind: exam}, {id: c}", "total: 4, a: 3, b: [1, 2, 'limit x'], c: [0, 3, 'limit two']"),
+    ("a count takes in what was cut", "limits: [{id: x, at_most: {credits: 4}, over: {kind: exam}}, {id: two, "
+     "at_most: {count: 2}}]",
+     "{id: a, kind: exam}, {id: b, kind: exam}, {id: c}",
+     "total: 4, a: 3, b: [1, 2, 'limit x'], c: [0, 3, 'limit two']"),
     ("credits and count together: the count binds", "limits: [{id: x, at_most: {credits: 10, count: 2}}]",
      "{id: a}, {id: b}, {id: c}", "total: 6, a: 3, b: 3, c: [0, 3, '2 items, 2 used: 0 of 3']"),
     ("credits and count together: the credits bind", "limits: [{id: x, at_most: {credits: 5, count: 3}}]",
@@ -141,7 +148,8 @@ CASES: list[Case] = [
      "{id: a, kind: mooc}, {id: b, kind: mooc}, {id: c}, {id: d}",
      "total: 7, a: 3, b: [1, 2, 'limit moocs'], c: 3, d: [0, 3, 'limit all-7 [all] 7 credits, 7 used: 0 of 3']"),
     ("the least room decides, wherever it stands",
-     "limits: [{id: five, at_most: {credits: 5}}, {id: four, at_most: {credits: 4}, overflow: drop}]", "{id: a}, {id: b}",
+     "limits: [{id: five, at_most: {credits: 5}}, {id: four, at_most: {credits: 4}, overflow: drop}]",
+     "{id: a}, {id: b}",
      "total: 4, a: 3, b: [1, 'limit four [all] 4 credits, 3 used: 1 of 3; the rest is dropped']"),
     ("of equal rooms the first is the reason",
      "limits: [{id: x, at_most: {credits: 4}}, {id: y, at_most: {credits: 4}, overflow: drop}]", "{id: a}, {id: b}",
@@ -166,11 +174,14 @@ CASES: list[Case] = [
      "{id: a, level: {eqf: 3}}, {id: b, level: {eqf: 6}}", "total: 4, a: 3, b: [1, 2, 'limit x']"),
     ("over a grade, an assurance and tags of the lead", "scales: {pct: {grades: {}}}\n"
      "recognition: [{id: r, match: {}, grant: {grade: pass, credits: {native: 1}}}]\n"
-     "limits: [{id: x, over: {grade: {scale: pct, below: 60}, assurance: verified, tags: online}, at_most: {credits: 3}}]",
+     "limits: [{id: x, over: {grade: {scale: pct, below: 60}, assurance: verified, tags: online}, at_most: {credits: "
+     "3}}]",
      "{id: a, grade: {pct: 50}, tags: online}, {id: b, grade: {pct: 59}, tags: [online, night]},"
-     "{id: c, grade: {pct: 60}, tags: online}, {id: d, grade: {pct: 50}}, {id: e, grade: {pct: 50}, tags: online, assurance: self}",
+     "{id: c, grade: {pct: 60}, tags: online}, {id: d, grade: {pct: 50}}, {id: e, grade: {pct: 50}, tags: online, "
+     "assurance: self}",
      "total: 12, a: 3, b: [0, 3, 'limit x'], c: 3, d: 3, e: 3"),
-    ("over a condition on the lead", "limits: [{id: x, over: {where: {fact: night, op: '==', value: true}}, at_most: {credits: 3}}]",
+    ("over a condition on the lead", "limits: [{id: x, over: {where: {fact: night, op: '==', value: true}}, at_most: "
+     "{credits: 3}}]",
      "{id: a, facts: {night: true}}, {id: b, facts: {night: true}}, {id: c, facts: {night: false}}, {id: d}",
      "total: 9, a: 3, b: [0, 3, 'limit x'], c: 3, d: 3"),
     ("over a provider of the lead alone",
@@ -180,9 +191,12 @@ CASES: list[Case] = [
      "total: 7, a+b: 4, c+d: [3, 1, 'limit x']"),
     # Which day.
     ("a combination belongs to the day of its latest part",
-     CALENDARS + "recognition: [{id: pair, priority: 9, match: {all: [{code: A}, {code: B}]}, grant: {unit: X, credits: {fixed: 4}}},"
-     "{id: one, match: {code: C}, grant: {credits: {native: 1}}}]\nlimits: [{id: year, per: year, at_most: {credits: 4}}]",
-     "{id: a, code: A, completed: 2024-04-10}, {id: b, code: B, completed: 2024-02-10}, {id: c, code: C, completed: 2024-03-05}",
+     CALENDARS + "recognition: [{id: pair, priority: 9, match: {all: [{code: A}, {code: B}]}, grant: {unit: X, "
+     "credits: {fixed: 4}}},"
+     "{id: one, match: {code: C}, grant: {credits: {native: 1}}}]\nlimits: [{id: year, per: year, at_most: {credits: "
+     "4}}]",
+     "{id: a, code: A, completed: 2024-04-10}, {id: b, code: B, completed: 2024-02-10}, {id: c, code: C, completed: "
+     "2024-03-05}",
      "total: 4, c: 3, a+b: [1, 3, 'limit year [2024-03-01] 4 credits, 3 used: 1 of 4']"),
     ("the clock of completion", YEAR_THREE,
      "{id: a, completed: 2024-02-20, submitted: 2024-03-05}, {id: b, completed: 2024-03-10}", "total: 6, a: 3, b: 3"),
@@ -194,9 +208,11 @@ CASES: list[Case] = [
      "total: 6, b: 4, a: [2, 2]"),
     # What takes room and what does not.
     ("pending credits take room",
-     "recognition: [{id: r, priority: 9, effect: conditional, condition: talk, match: {code: A}, grant: {credits: {native: 1}}},"
+     "recognition: [{id: r, priority: 9, effect: conditional, condition: talk, match: {code: A}, grant: {credits: "
+     "{native: 1}}},"
      "{id: s, match: {code: B}, grant: {credits: {native: 1}}}]\n" + SIX % "",
-     "{id: a, code: A, credits: 5}, {id: b, code: B}", "total: 1, a: [5, pending], b: [1, 2, 'limit six [all] 6 credits, 5 used']"),
+     "{id: a, code: A, credits: 5}, {id: b, code: B}",
+     "total: 1, a: [5, pending], b: [1, 2, 'limit six [all] 6 credits, 5 used']"),
     ("expired credits keep their room", "validity: {max: P1Y}\n" + SIX % "",
      "{id: a, credits: 5, completed: 2023-06-10}, {id: b}", "total: 1, a: [5, expired], b: [1, 2, 'limit six']"),
     ("a duplicate takes no room", "unique: {keep: first}\n" + SIX % "",
@@ -205,12 +221,15 @@ CASES: list[Case] = [
      "{id: a, unit: U, completed: 2024-01-10}, {id: b, unit: U, credits: 4}, {id: c, unit: V, completed: 2024-03-10}",
      "total: 6, a: [0, 3], c: 3, b: [3, 1, 'limit six [all] 6 credits, 3 used: 3 of 4']"),
     ("a denied achievement takes no room",
-     "recognition: [{id: never, priority: 9, effect: deny, match: {code: A}}, {id: r, match: {}, grant: {credits: {native: 1}}}]\n"
+     "recognition: [{id: never, priority: 9, effect: deny, match: {code: A}}, {id: r, match: {}, grant: {credits: "
+     "{native: 1}}}]\n"
      + SIX % "", "{id: a, code: A, credits: 5}, {id: b}", "total: 3, a: deny, b: 3"),
-    ("before a revocation", SIX % "", "{id: a, credits: 5, completed: 2024-01-10}, {id: b}", "total: 6, a: 5, b: [1, 2]"),
+    ("before a revocation", SIX % "", "{id: a, credits: 5, completed: 2024-01-10}, {id: b}",
+     "total: 6, a: 5, b: [1, 2]"),
     ("a revocation frees its room", SIX % "", "{id: a, credits: 5, completed: 2024-01-10, status: revoked}, {id: b}",
      "total: 3, b: 3"),
-    ("quarantine frees its room too", SIX % "", "{id: a, credits: 5, completed: 2024-01-10, status: quarantined}, {id: b}",
+    ("quarantine frees its room too", SIX % "", "{id: a, credits: 5, completed: 2024-01-10, status: quarantined}, "
+     "{id: b}",
      "total: 3, b: 3"),
 ]  # fmt: skip
 
