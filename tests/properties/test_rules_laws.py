@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from creditbank.credits import Credits
@@ -21,6 +21,12 @@ from creditbank.rules.explain import explain_decision, explain_lot
 from creditbank.rules.fact import Assurance, Fact
 from creditbank.rules.layers import Layered
 from creditbank.rules.outcome import Decision, Evaluation, TargetLot
+
+
+def examples(number: int) -> settings:
+    """So many examples, however busy the machine is."""
+    return settings(max_examples=number, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 
 START = date(2024, 1, 1)
 PATHS = ["cn", "cn/cq", "cn/cqx", "cn/cq/yz", "us"]
@@ -122,6 +128,9 @@ GRANTS = st.fixed_dictionaries(
 )
 
 
+UNITS: list[dict[str, str]] = [{}, {"unit": "U"}, {"unit": "blanket:art"}]
+
+
 @st.composite
 def rules(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Rules of every effect; some on combinations, some in a group, some with a pool, some with an exception."""
@@ -147,6 +156,10 @@ def rules(draw: st.DrawFn) -> list[dict[str, Any]]:
             match = {**one["match"], "tags": ["online"]}
             exception = {"id": f"x{index}", "match": match, "exception_to": one["id"]}
             written.append({**exception, "grant": [draw(GRANTS)]} | draw(st.sampled_from([{}, {"priority": 1}])))
+    if draw(st.integers(0, 3)):
+        # Most achievements are worth something, or limits and keys would seldom have anything to do.
+        grant = {"credits": {"fixed": draw(st.sampled_from(["1", "1.5", "2"]))}}
+        written.append({"id": "rest", "priority": -9, "match": {}, "grant": [grant | draw(st.sampled_from(UNITS))]})
     return written
 
 
@@ -257,7 +270,7 @@ def compiled(document: dict[str, Any]) -> CompiledVersion:
 
 
 @given(documents(1), documents(2), FACTS, AS_OF, st.randoms(use_true_random=False))
-@settings(max_examples=80, deadline=None)
+@examples(60)
 def test_the_order_of_facts_rules_and_versions_changes_nothing(
     first: dict[str, Any], second: dict[str, Any], facts: list[Fact], as_of: date, random: Any
 ) -> None:
@@ -272,7 +285,7 @@ def test_the_order_of_facts_rules_and_versions_changes_nothing(
 
 
 @given(documents(1), documents(2), FACTS, AS_OF)
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_a_version_that_is_withdrawn_leaves_nothing_behind(
     first: dict[str, Any], second: dict[str, Any], facts: list[Fact], as_of: date
 ) -> None:
@@ -285,7 +298,7 @@ def test_a_version_that_is_withdrawn_leaves_nothing_behind(
 
 
 @given(documents(1), FACTS, AS_OF)
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_what_is_revoked_leaves_nothing_behind(document: dict[str, Any], facts: list[Fact], as_of: date) -> None:
     version = compiled(document)
     without = evaluate(facts[1:], [version], as_of)
@@ -295,7 +308,7 @@ def test_what_is_revoked_leaves_nothing_behind(document: dict[str, Any], facts: 
 
 
 @given(documents(1), documents(2), FACTS, AS_OF)
-@settings(max_examples=80, deadline=None)
+@examples(60)
 def test_what_an_evaluation_always_keeps(
     first: dict[str, Any], second: dict[str, Any], facts: list[Fact], as_of: date
 ) -> None:
@@ -366,7 +379,7 @@ def every_trace_survives_storage_and_explains_itself(evaluation: Evaluation) -> 
 
 
 @given(documents(1), documents(2), FACTS)
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_the_day_of_evaluation_shows_in_no_trace_that_it_does_not_change(
     first: dict[str, Any], second: dict[str, Any], facts: list[Fact]
 ) -> None:
@@ -379,7 +392,7 @@ def test_the_day_of_evaluation_shows_in_no_trace_that_it_does_not_change(
 
 
 @given(documents(1), FACTS)
-@settings(max_examples=120, deadline=None)
+@examples(80)
 def test_the_index_changes_nothing(document: dict[str, Any], facts: list[Fact]) -> None:
     version = compiled(document)
 
@@ -397,7 +410,7 @@ def test_the_index_changes_nothing(document: dict[str, Any], facts: list[Fact]) 
 
 
 @given(documents(1), FACTS, AS_OF)
-@settings(max_examples=150, deadline=None)
+@examples(100)
 def test_no_bucket_of_any_limit_holds_more_than_it_may(
     document: dict[str, Any], facts: list[Fact], as_of: date
 ) -> None:
@@ -454,7 +467,7 @@ def is_over(over: Mapping[str, Any], lead: Fact, lot: TargetLot) -> bool:
 
 
 @given(documents(1), FACTS)
-@settings(max_examples=150, deadline=None)
+@examples(100)
 def test_what_is_granted_is_what_the_formula_says(document: dict[str, Any], facts: list[Fact]) -> None:
     """Invariant 17: recognised + excess + dropped is the formula's value; of a pool all lots come to that of its "
     "hours."""
@@ -528,7 +541,7 @@ def worth(formula: Mapping[str, Any], bound: Sequence[Fact], document: Mapping[s
         unique_by=lambda fact: fact.key,
     ),
 )
-@settings(max_examples=250, deadline=None)
+@examples(250)
 def test_a_combination_binds_what_a_search_with_backtracking_finds_first(
     match: dict[str, Any], facts: list[Fact]
 ) -> None:
@@ -578,7 +591,7 @@ def takes(matcher: Mapping[str, Any], fact: Fact) -> bool:
 
 
 @given(documents(1))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_the_canonical_form_of_a_canonical_form_is_itself(document: dict[str, Any]) -> None:
     model = read(document)
     again = read_documents(canonical(model), format="json")[0].model
@@ -593,7 +606,7 @@ def test_the_canonical_form_of_a_canonical_form_is_itself(document: dict[str, An
     st.integers(1, 3000),
     st.sampled_from(["down", "half_up", "half_even"]),
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_rounding_is_to_the_nearest_step_that_the_mode_allows(
     own: Fraction, factor: Fraction, step_milli: int, mode: str
 ) -> None:
