@@ -138,6 +138,10 @@ CASES: list[Case] = [
     ("more than before, when never less", later("applies_to: unredeemed, never_less_than: previous", 3, 4),
      "{id: a, completed: 2022-02-28}",
      "total: 4, a: 4"),
+    ("never less than before does not consume an achievement twice",
+     line(giving(1), f"ruleset: {{{SECOND}}}\ntransition: {{applies_to: unredeemed, never_less_than: previous}}\n"
+     + PAIR(4)),
+     "{id: a, code: A, completed: 2022-02-28}, {id: b, code: B, completed: 2022-03-01}", "total: 4, a+b: 4"),
     ("never less than before means nothing to new ones", later("applies_to: unredeemed, never_less_than: previous", 4,
      3),
      "{id: a, completed: 2022-03-01}", "total: 3, a: 3"),
