@@ -12,6 +12,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+UNEXPIRED = "available_milli > 0 or pending_milli > 0 or excess_milli > 0"
+
 APPEND_ONLY = ("ledger_transactions",)
 
 
@@ -66,6 +68,14 @@ def upgrade() -> None:
         sa.CheckConstraint("state in ('open', 'closed')", name=op.f("ck_reviews_state")),
         sa.ForeignKeyConstraint(["learner_id"], ["learners.id"], name=op.f("fk_reviews_learner_id")),
         sa.PrimaryKeyConstraint("learner_id", "id", name=op.f("pk_reviews")),
+    )
+    op.create_index(
+        "ix_lots_to_expire",
+        "lots",
+        ["expires"],
+        unique=False,
+        postgresql_where=sa.text(UNEXPIRED),
+        sqlite_where=sa.text(UNEXPIRED),
     )
     op.create_index("ix_reviews_open", "reviews", ["state", "due_on", "id"], unique=False)
     op.create_table(

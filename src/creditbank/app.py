@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from creditbank.achievements.routes import router as achievements
 from creditbank.catalogue.routes import router as catalogue
 from creditbank.claims.files import EvidenceFolder
 from creditbank.claims.routes import router as claims
-from creditbank.clock import Clock, system_clock
+from creditbank.clock import Clock, learning_day, system_clock
 from creditbank.database import schema
 from creditbank.database.engine import Database
 from creditbank.database.gathered import GatheredRead
@@ -33,6 +34,7 @@ from creditbank.learners.routes import router as learners
 from creditbank.ledger.queries import holdings_of
 from creditbank.ledger.routes import router as ledger
 from creditbank.providers.routes import router as providers
+from creditbank.publishing.dates import ask_dates
 from creditbank.publishing.routes import router as publishing
 from creditbank.recognition.routes import router as recognition
 from creditbank.rulesets.shelf import Shelf
@@ -78,6 +80,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         working = asyncio.create_task(worker.run()) if settings.worker else None
         async with database.write() as connection:
             await ask_housekeeping(connection, clock)
+            today = learning_day(clock(), settings.zone)
+            await ask_dates(connection, clock, today - timedelta(days=1), today, settings.zone)
         yield
         await gathering.close()
         worker.stop()
