@@ -327,6 +327,35 @@ def rules_test(files: Annotated[list[Path], typer.Argument(help="YAML or JSON fi
         raise typer.Exit(1)
 
 
+@rules.command("import")
+def rules_import(
+    file: Annotated[Path, typer.Argument(help="an equivalency table, CSV or XLSX", exists=True, dir_okay=False)],
+    to: Annotated[Path, typer.Option(help="where the rule sets go, one file for each receiving institution")] = Path(),
+    start: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="first day, where no sheet says it")
+    ] = None,
+    unit: Annotated[str, typer.Option(help="unit of credit, where no sheet says it")] = "CR",
+) -> None:
+    """Make rule sets with tests from an equivalency table. Exit 1, and nothing written, on a cell that is wrong."""
+    from creditbank.equivalencies.commands import import_table
+    from creditbank.equivalencies.rows import Defaults
+
+    if not import_table(file, to, Defaults(start.date() if start else None, unit), out, err):
+        raise typer.Exit(1)
+
+
+@rules.command("table")
+def rules_table(
+    files: Annotated[list[Path], typer.Argument(help="rule sets, YAML or JSON", exists=True, dir_okay=False)],
+    to: Annotated[Path, typer.Option(help="the spreadsheet to write")] = Path("equivalencies.xlsx"),
+) -> None:
+    """Write rule sets into a spreadsheet that `rules import` reads. Exit 1 on anything that a table cannot say."""
+    from creditbank.equivalencies.commands import export_table
+
+    if not export_table(files, to, out, err):
+        raise typer.Exit(1)
+
+
 @config.command("check")
 def config_check() -> None:
     """Say whether the settings are usable; secrets are not shown."""
