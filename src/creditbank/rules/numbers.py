@@ -8,6 +8,7 @@ from math import gcd
 from typing import Final
 
 _NUMBER = re.compile(r"-?\d{1,12}(?:\.\d{1,9}|/\d{1,9})?", re.ASCII)
+_SPAN = re.compile(r"(\d{1,6})-(\d{1,6})", re.ASCII)
 
 MOST: Final = 10**9
 """No number of a document or a fact is larger; so no product of two outgrows what a database can hold."""
@@ -53,3 +54,9 @@ def decimal_text(number: Fraction | str) -> str:
     milli = round(number * 1000)
     whole, part = divmod(abs(milli), 1000)
     return f"{'-' if milli < 0 else ''}{whole}" + (f".{part:03d}".rstrip("0") if part else "")
+
+
+def span_of(grade: str) -> tuple[int, int] | None:
+    """The whole numbers from and to of a grade such as ``18-21``; None for another grade (section 5.4)."""
+    found = _SPAN.fullmatch(grade)
+    return (int(found[1]), int(found[2])) if found else None

@@ -23,8 +23,8 @@ Value = Any
 """A mapping with text keys, a list, a text, an integer, a boolean or a date."""
 
 LARGEST: Final = 32 * 1024 * 1024
-DEEPEST: Final = 8
-"""A value may stand inside at most eight containers, and the document itself counts as the first around its keys."""
+DEEPEST: Final = 48
+"""Far more containers than any document needs: combinations, conditions and requirements have limits of their own."""
 
 _INTEGER: Final = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
