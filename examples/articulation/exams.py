@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
-from creditbank.equivalencies.domain import Award, Course, Equivalency, Grade, Scheme
+from creditbank.equivalencies.domain import Award, Course, Effect, Equivalency, Grade, Scheme
 from creditbank.equivalencies.rows import slug
 from examples.articulation.reading import Published, Unusable, json_file
 
@@ -43,7 +43,7 @@ def _add(published: Published, exam: str, reward: Mapping[str, Any]) -> None:
     if reward["geGranted"]:
         published.leave_open("requirement_only", source, ", ".join(reward["geGranted"]))
     awards = _awards(published, source, reward)
-    effect = "grant" if awards else "review"
+    effect: Effect = "grant" if awards else "review"
     published.equivalencies.append(Equivalency(name, sending, effect, awards, source=source))
 
 

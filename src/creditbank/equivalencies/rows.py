@@ -314,7 +314,7 @@ class _Reader:
     def default_scheme(self, id_: str, line: _Line, scales: Mapping[str, Mapping[str, Fraction]]) -> Scheme:
         if self.defaults.start is None:
             line.refuse("receiving", "start_missing", id=id_)
-        if id_ and not _ID.fullmatch(id_):
+        if len(id_) > 64 and _PATH.fullmatch(line.text("receiving")):
             line.refuse("receiving", "not_an_id", value=id_)
         return Scheme(id_, self.defaults.start or date.min, self.defaults.unit, step=self.defaults.step, scales=scales)
 
