@@ -51,7 +51,7 @@ def measure_engine(plan: Plan, figures: dict[str, Any]) -> None:
     """Measure reading, compiling, matching, and a learner of 40 achievements with the whole trace."""
     text = json.dumps(city.document(plan.rules)).encode()
     read = _seconds(lambda: read_documents(text, format="json"), 3)
-    model = read_documents(text, format="json")[0].model
+    model = read_documents(text, format="json")[0].layered
     compiled = _seconds(lambda: compile_version(model, sha256=""), max(3, plan.rounds))
     version = compile_version(model, sha256="")
     facts = [_fact(number, number * 401 % plan.rules) for number in range(20_000)]

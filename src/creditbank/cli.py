@@ -317,7 +317,7 @@ def rules_test(files: Annotated[list[Path], typer.Argument(help="YAML or JSON fi
                 )
             wrong += len(refused.faults)
             continue
-        mismatches = examine(documents)
+        mismatches = examine(documents).mismatches
         for m in mismatches:
             err.print(f"{file}: {m.test}: {m.key}\n  expected {m.expected}\n  got      {m.got}", markup=False)
         wrong += len(mismatches)

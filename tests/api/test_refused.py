@@ -6,17 +6,15 @@ A refused request is answered in the shape of RFC 9457, in the caller's language
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import pytest
 
 from creditbank.access.domain import PrintedKey
-from tests.api.world import CLOSED, COLLEGE, RIVAL, World, statement
-from tests.bank import document, granting
+from tests.api.world import CLOSED, COLLEGE, RIVAL, statement
+from tests.bank import document
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -203,7 +201,9 @@ LEARNERS_NAMED = (
     refused_field("learner", {"id": "somebody"}, "/learner/id not_a_uuid"),
     refused_field("learner", {"identity": {"type": "name", "value": "x"}}, "/learner/identity/type not_one_of"),
     *(
-        posts(f"nobody under {next(iter(who))}", stated(learner=who), "/learner unknown_learner", code="unknown_learner")
+        posts(
+            f"nobody under {next(iter(who))}", stated(learner=who), "/learner unknown_learner", code="unknown_learner"
+        )
         for who in (
             {"id": "@nowhere"},
             {"number": "CQ0000000000"},
@@ -712,7 +712,9 @@ RULES = (
     drafts("two documents", "\n---\n".join(["ruleset: {" + SHORT + "}\nrecognition: [" + RULE + "]"] * 2), " E7")
     if False
     else drafts("JSON that is none", b'{"ruleset": }', " E0:1"),
-    Row("rules: as CSV", "POST /v1/rule-sets", b"a", 415, "unsupported_media_type", headers={"Content-Type": "text/csv"}),
+    Row(
+        "rules: as CSV", "POST /v1/rule-sets", b"a", 415, "unsupported_media_type", headers={"Content-Type": "text/csv"}
+    ),
     Row(
         "rules: a version that is there",
         "POST /v1/rule-sets",
@@ -783,7 +785,14 @@ RULES = (
             ("twice", "published", 409, "rule_set_version_immutable", (), "bank"),
             ("of nothing", "nowhere", 404, "rule_set_not_found", (), "bank"),
             ("of another's", "draft", 403, "foreign_rule_set", (), "partner"),
-            ("across another", "overlapping", 409, "rule_set_version_overlaps", ("/ruleset/from rule_set_version_overlaps",), "bank"),
+            (
+                "across another",
+                "overlapping",
+                409,
+                "rule_set_version_overlaps",
+                ("/ruleset/from rule_set_version_overlaps",),
+                "bank",
+            ),
             ("with tests that fail", "failing", 422, "rule_tests_failed", ("/tests/0 test_failed",), "bank"),
             ("without the scope", "draft", 403, "missing_scope", (), "reader"),
         )

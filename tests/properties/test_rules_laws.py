@@ -19,6 +19,7 @@ from creditbank.rules.document import RuleSetDocument, read_documents
 from creditbank.rules.evaluate import evaluate
 from creditbank.rules.explain import explain_decision, explain_lot
 from creditbank.rules.fact import Assurance, Fact
+from creditbank.rules.layers import Layered
 from creditbank.rules.outcome import Evaluation
 
 START = date(2024, 1, 1)
@@ -150,7 +151,7 @@ def read(document: dict[str, Any]) -> RuleSetDocument:
 
 def compiled(document: dict[str, Any]) -> CompiledVersion:
     model = read(document)
-    return compile_version(model, sha256=sha256(canonical(model)))
+    return compile_version(Layered((model,)), sha256=sha256(canonical(model)))
 
 
 @given(documents(1), documents(2), FACTS, AS_OF, st.randoms(use_true_random=False))

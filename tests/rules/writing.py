@@ -13,6 +13,7 @@ from creditbank.rules.compile import CompiledVersion, compile_version
 from creditbank.rules.document import RuleSetDocument, read_documents
 from creditbank.rules.evaluate import evaluate
 from creditbank.rules.fact import Fact
+from creditbank.rules.layers import Layered
 from creditbank.rules.outcome import Decision, TargetLot
 
 TODAY = date(2025, 3, 1)
@@ -33,7 +34,7 @@ def read(document: Mapping[str, Any]) -> RuleSetDocument:
 def compiled(*rules: Mapping[str, Any], header: Mapping[str, Any] | None = None, **blocks: Any) -> CompiledVersion:
     """A version that holds these rules."""
     model = read(plain_document(*rules, header=header, **blocks))
-    return compile_version(model, sha256=sha256(canonical(model)))
+    return compile_version(Layered((model,)), sha256=sha256(canonical(model)))
 
 
 def rule(id_: str = "course", credits_: Mapping[str, Any] | None = None, /, **parts: Any) -> dict[str, Any]:

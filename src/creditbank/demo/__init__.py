@@ -330,7 +330,7 @@ class Town:
     def _add_up(self) -> Counter[str]:
         """What everybody has, in thousandths of a credit, and how many achievements earned something, from transcripts.
 
-        What was answered to a post may have changed since: a better result of the same unit takes an earlier one's place.
+        What was answered to a post may have changed since: a better result takes an earlier one's place.
         """
         worth: Counter[str] = Counter()
         for id_ in sorted(self._ids):

@@ -59,7 +59,7 @@ async def publish(connection: AsyncConnection, version: StoredVersion, clock: Cl
     Raises TestsFailed, NotADraft, VersionOverlaps. Answers the job.
     """
     documents = read_documents(version.document, format="json")
-    mismatches = examine(documents)
+    mismatches = examine(documents).mismatches
     if mismatches:
         raise TestsFailed(
             count=len(mismatches),

@@ -1,99 +1,88 @@
-"""From a document to closures and an index: what evaluation runs (rules/v1 sections 5, 11 and 16)."""
+"""From a document and the chain it extends to what evaluation runs (rules/v1 sections 5, 11 and 16)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
-from functools import lru_cache
-from itertools import product
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from creditbank.rules.fact import Assurance, Fact, ancestors
-from creditbank.rules.numbers import ratio_text, read_number
+from creditbank.rules.binding import Way, ways_of
+from creditbank.rules.days import Duration, Periods, read_duration, read_starts
+from creditbank.rules.fact import Fact
+from creditbank.rules.formulas import CompiledGrant, Conversion, FormulaMaker
+from creditbank.rules.index import Entry, Index, Miss, Nearest
+from creditbank.rules.language.recognition import LIFETIME, AllOf, AnyOf, Matcher, NOf, slots_of
+from creditbank.rules.matching import Slot, SlotMaker, in_force_test, levels_by, positions_on, within
 
 if TYPE_CHECKING:
-    from creditbank.rules.document import (
-        Formula,
-        GradeRange,
-        Grant,
-        Matcher,
-        Range,
-        Register,
-        Rule,
-        RuleSetDocument,
-        Unit,
-    )
+    from creditbank.rules.language.definitions import Unit
+    from creditbank.rules.language.programmes import Transition
+    from creditbank.rules.language.recognition import Effect, Grant, Limit, Match, Rule
+    from creditbank.rules.layers import Layered
 
-Got = Callable[[Fact], dict[str, Any]]
-Holds = Callable[[Fact], bool]
-
-
-@dataclass(slots=True, eq=False)
-class Test:
-    """One test of a matcher. Equal tests of a version are one object, so that a test is known by its identity.
-
-    ``terms`` are what a trace says of the test whatever the fact: ``fact``, ``op``, ``want``, and ``on`` for a scale.
-    """
-
-    holds: Holds
-    got: Got
-    terms: Mapping[str, Any]
-
-    def traced(self, fact: Fact, ok: bool) -> dict[str, Any]:
-        """The test as a trace shows it (section 14)."""
-        return {**self.terms, **self.got(fact), "ok": ok}
-
-
-class Amount(NamedTuple):
-    """What a formula gives: thousandths of a credit, with its steps; or the reason why a person must decide."""
-
-    milli: int
-    steps: list[dict[str, Any]]
-    missing: str | None
-
-
-@dataclass(slots=True, eq=False)
-class CompiledGrant:
-    """One grant: everything but the unit is taken from the lead as the grant says."""
-
-    unit: str | None
-    category: str | None
-    level: int | Literal["mapped"] | None
-    keeps_grade: bool
-    amount: Callable[[Sequence[Fact]], Amount]
-
-    def unit_of(self, lead: Fact) -> str:
-        """The unit of the lot: the grant's, or the lead's unit, else its code, else its key."""
-        return self.unit or lead.unit or lead.code or lead.key
+GRANTING: Final = frozenset({"grant", "conditional"})
 
 
 class CompiledRule:
-    """A rule with its tests; ``rank`` is its place in the order of precedence (section 11), 0 first."""
+    """A rule with its slots; ``rank`` is its place in the order of precedence (section 11), 0 first.
 
-    __slots__ = ("conditions", "grants", "holds", "id", "identity", "matcher", "priority", "rank", "tests")
+    ``ways`` are the sets of slots by which a combination can be bound, None for a single matcher. ``rivals`` are the
+    rules that must be looked at when this one binds: those of its priority in a group where the best for the learner
+    wins (``wins_by_credits``), or the other exceptions of its base and priority.
+    """
 
-    def __init__(self, rule: Rule, rank: int, identity: tuple[Test, ...], conditions: tuple[Test, ...]) -> None:
+    __slots__ = (
+        "condition", "effect", "grants", "id", "in_force", "priority", "rank", "rivals", "shown", "slots", "ways",
+        "wins_by_credits",
+    )  # fmt: skip
+
+    def __init__(self, rule: Rule, rank: int, slots: tuple[Slot, ...], grants: tuple[CompiledGrant, ...]) -> None:
         self.id = rule.id
         self.priority = rule.priority
         self.rank = rank
-        self.matcher = rule.match
-        self.identity = identity
-        self.conditions = conditions
-        self.tests = identity + conditions
-        self.holds = _all_hold(tuple(test.holds for test in self.tests))
-        self.grants: tuple[CompiledGrant, ...] = ()
+        self.effect: Effect = rule.effect
+        self.condition = rule.condition
+        self.in_force = (rule.from_, rule.until)
+        self.slots = slots
+        # The slots as an explanation shows them: those of a combination do not test the rule's own dates, which are
+        # asked of the latest achievement alone.
+        self.shown = slots
+        self.grants = grants
+        self.ways: tuple[Way, ...] | None = None
+        self.rivals: tuple[CompiledRule, ...] = ()
+        self.wins_by_credits = False
+
+    def holds(self, fact: Fact) -> bool:
+        """Whether a single matcher takes the fact."""
+        return self.slots[0].holds(fact)
 
 
-class Miss(NamedTuple):
-    """How far a rule is from taking a fact; the least is the nearest (section 10, step 6)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledLimit:
+    """A limit: ``per`` is a calendar, a rolling duration, or None for a lifetime. Amounts in thousandths."""
 
-    identity: int
-    conditions: int
-    priority: int
     id: str
-    rule: CompiledRule
+    over: Slot | None
+    categories: tuple[str, ...] | None
+    level: Callable[[Fraction | int], bool] | None
+    per: Periods | Duration | None
+    by: tuple[str, ...]
+    credits_milli: int | None
+    count: int | None
+    drops: bool
+    splits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledValidity:
+    """For how long a lot can be used: the shortest of what is given."""
+
+    max: Duration | None
+    shorter_of_provider: bool
+    from_recognition: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,8 +90,9 @@ class CompiledVersion:
     """One version of a rule set, ready to be evaluated.
 
     Whoever publishes may cut short the days that a document leaves open, with ``dataclasses.replace`` on
-    ``valid_from`` and ``valid_until`` (half-open). ``keep`` is that of ``unique``, None without. ``rules`` stand in
-    order of precedence.
+    ``valid_from`` and ``valid_until`` (half-open). ``unique`` is (key, keep), None without. ``rules`` stand in order of
+    precedence; ``together`` are those that must be tried one after another, since they take achievements together or
+    compete with such.
     """
 
     rule_set: str
@@ -111,51 +101,91 @@ class CompiledVersion:
     valid_from: date
     valid_until: date | None
     clock: Literal["completed", "submitted"]
+    limits_clock: Literal["completed", "submitted"]
     credit_unit: str
-    keep: Literal["best", "latest", "first"] | None
+    unique: tuple[Literal["unit", "learning"], Literal["best", "latest", "first"]] | None
     rules: tuple[CompiledRule, ...]
+    together: tuple[CompiledRule, ...]
+    limits: tuple[CompiledLimit, ...]
+    validity: tuple[CompiledValidity, ...]
+    transition: Transition
     index: Index
+    slots: Index
     level_of: Callable[[Fact], int | None]
-    position: Callable[[str, str], Fraction | None]
+    position: Callable[[str, str], Fraction | int | None]
+    _nearest: list[Nearest] = field(default_factory=list, repr=False)
 
     def governing(self, fact: Fact) -> date:
         """The date by which this rule set chooses the version for the fact (section 12)."""
-        return fact.completed if self.clock == "completed" else fact.submitted or fact.completed
+        return fact.completed if self.clock == "completed" else fact.submitted_on
+
+    def limits_day(self, fact: Fact) -> date:
+        """The date by which limits and pools count the fact."""
+        return fact.completed if self.limits_clock == "completed" else fact.submitted_on
 
     def governs(self, day: date) -> bool:
         """Whether the day lies in the version."""
         return self.valid_from <= day and (self.valid_until is None or day < self.valid_until)
 
     def first_match(self, fact: Fact) -> CompiledRule | None:
-        """The rule that takes the fact, found through the index."""
-        return self.index.first_match(fact)
+        """The first rule on single achievements that takes the fact, found through the index."""
+        entry = self.index.first(fact)
+        return self.rules[entry.rank] if entry is not None else None
 
     def scan(self, fact: Fact) -> CompiledRule | None:
         """The same answer by looking at every rule: what the index is measured against."""
-        return next((rule for rule in self.rules if rule.holds(fact)), None)
+        apart = set(self.together)
+        return next((rule for rule in self.rules if rule not in apart and rule.holds(fact)), None)
 
     def nearest(self, fact: Fact) -> Miss | None:
-        """The rule that is nearest to taking a fact that no rule takes; None when there are no rules."""
-        return self.index.nearest(fact)
+        """The granting rule that is nearest to a fact that no rule takes; None when there is none.
+
+        Most facts are taken, so what this needs is made when it is asked for first.
+        """
+        if not self._nearest:
+            self._nearest.append(
+                Nearest([(rule, entry) for rule in self._granting() for entry in entries_of(rule, rule.shown)])
+            )
+        return self._nearest[0].find(fact)
 
     def scan_nearest(self, fact: Fact) -> Miss | None:
         """The same answer by looking at every rule."""
-        return min((_miss(rule, fact) for rule in self.rules), default=None, key=lambda miss: miss[:4])
+        misses = []
+        for rule in self._granting():
+            for entry in entries_of(rule, rule.shown):
+                identity, conditions = entry.slot.misses(fact)
+                misses.append(Miss(identity, conditions + entry.further, -rule.priority, rule.id, entry.number, entry))
+        return min(misses, default=None, key=lambda miss: miss[:5])
+
+    def _granting(self) -> Iterator[CompiledRule]:
+        return (rule for rule in self.rules if rule.effect in GRANTING)
 
 
-def compile_version(model: RuleSetDocument, *, sha256: str) -> CompiledVersion:
+def entries_of(rule: CompiledRule, slots: Sequence[Slot]) -> Iterator[Entry]:
+    """The slots of a rule for an index, with how many others must be filled beside each."""
+    for number, slot in enumerate(slots):
+        further = 0 if rule.ways is None else min(len(way) for way in rule.ways if number in way) - 1
+        yield Entry(rule.rank, number, slot, further)
+
+
+def compile_version(layered: Layered, *, sha256: str) -> CompiledVersion:
     """Compile a document that was read and so checked; ``sha256`` is that of its canonical form."""
-    header = model.ruleset
-    positions = {name: scale.grades for name, scale in model.scales.items()}
-    level_of = _levels(model.levels)
-    tests = _Tests(positions, model.registers, level_of)
-    formulas: dict[Any, _Formula] = {}
-    ordered = sorted(model.recognition, key=lambda rule: (-rule.priority, rule.id))
-    rules = []
-    for rank, rule in enumerate(ordered):
-        compiled = CompiledRule(rule, rank, *tests.of(rule.match))
-        compiled.grants = tuple([_grant(grant, header.unit, formulas) for grant in rule.grant])
-        rules.append(compiled)
+    header = layered.header
+    conversions = {name: Conversion(name, forms) for name, forms in layered.grade_conversions.items()}
+    level_of = levels_by(layered.levels)
+    on_scales = positions_on({name: scale.grades for name, scale in layered.scales.items()})
+    maker = _Maker(layered, level_of, on_scales, conversions)
+    ordered = in_order(layered)
+    rules = tuple([maker.rule(rule, layer, rank) for rank, (layer, rule) in enumerate(ordered)])
+    _find_rivals(rules, ordered, layered)
+    together = tuple(_together(rules))
+    apart = {rule.rank for rule in together}
+    unique = layered.unique
+
+    def position(scale: str, grade: str) -> Fraction | int | None:
+        conversion = conversions.get(scale)
+        return conversion.position(grade) if conversion is not None else on_scales(scale, grade)
+
     return CompiledVersion(
         rule_set=header.id,
         version=header.version,
@@ -163,538 +193,201 @@ def compile_version(model: RuleSetDocument, *, sha256: str) -> CompiledVersion:
         valid_from=header.from_,
         valid_until=header.until,
         clock=header.clock.recognition,
+        limits_clock=header.clock.limits,
         credit_unit=header.unit.code,
-        keep=model.unique.keep if model.unique is not None else None,
-        rules=tuple(rules),
-        index=Index(rules),
+        unique=(unique.key, unique.keep) if unique is not None else None,
+        rules=rules,
+        together=together,
+        limits=tuple([maker.limit(limit) for limit in layered.limits()]),
+        validity=tuple(
+            [
+                CompiledValidity(
+                    read_duration(validity.max) if validity.max is not None else None,
+                    validity.shorter_of is not None,
+                    validity.start == "recognised",
+                )
+                for validity in layered.validities()
+            ]
+        ),
+        transition=layered.own.transition,
+        index=Index([Entry(rule.rank, 0, rule.slots[0], 0) for rule in rules if rule.rank not in apart]),
+        slots=Index([entry for rule in together for entry in entries_of(rule, rule.slots)]),
         level_of=level_of,
-        position=_position_on(positions),
+        position=position,
     )
 
 
-# --- Tests ------------------------------------------------------------------------------------------------------------
-
-
-def _all_hold(checks: tuple[Holds, ...]) -> Holds:
-    if len(checks) == 1:
-        return checks[0]
-
-    def holds(fact: Fact) -> bool:
-        for check in checks:  # noqa: SIM110 (a generator costs twice as much as the tests)
-            if not check(fact):
-                return False
-        return True
-
-    return holds
-
-
-def _miss(rule: CompiledRule, fact: Fact) -> Miss:
-    identity = sum(not test.holds(fact) for test in rule.identity)
-    conditions = sum(not test.holds(fact) for test in rule.conditions)
-    return Miss(identity, conditions, -rule.priority, rule.id, rule)
-
-
-def _levels(levels: Mapping[str, Mapping[str, int]]) -> Callable[[Fact], int | None]:
-    def level_of(fact: Fact) -> int | None:
-        """The bank's own level; of several frameworks the lowest, for a claim holds only as far as all bear it."""
-        mapped = [
-            levels[framework][value]
-            for framework, value in fact.level
-            if framework in levels and value in levels[framework]
-        ]
-        return min(mapped, default=None)
-
-    return level_of
-
-
-@lru_cache(maxsize=4096)
-def _numeric(grade: str) -> Fraction | None:
-    try:
-        return read_number(grade)
-    except ValueError:
-        return None
-
-
-def _position_on(positions: Mapping[str, Mapping[str, Fraction]]) -> Callable[[str, str], Fraction | None]:
-    def position(scale: str, grade: str) -> Fraction | None:
-        """The position of a grade, higher is better; None when the scale does not know it."""
-        grades = positions.get(scale)
-        if grades is None:
-            return None
-        return grades.get(grade) if grades else _numeric(grade)
-
-    return position
-
-
-def _within(wanted: Range) -> Callable[[Fraction | int], bool]:
-    """Membership of [min, below), by whole numbers only: comparing fractions is slow."""
-    low, below = wanted.min, wanted.below
-    low_n, low_d = (low.numerator, low.denominator) if low is not None else (0, 0)
-    below_n, below_d = (below.numerator, below.denominator) if below is not None else (0, 0)
-
-    def within(value: Fraction | int) -> bool:
-        numerator, denominator = value.numerator, value.denominator
-        # An open end has denominator 0 and compares 0 >= 0; an open upper end is asked for first.
-        return numerator * low_d >= low_n * denominator and (not below_d or numerator * below_d < below_n * denominator)
-
-    return within
-
-
-def _range_terms(fact: str, wanted: Range) -> dict[str, Any]:
-    low, below = (str(bound) if bound is not None else None for bound in (wanted.min, wanted.below))
-    if low is not None and below is not None:
-        return {"fact": fact, "op": "in_range", "want": [low, below]}
-    return {"fact": fact, "op": ">=", "want": low} if low is not None else {"fact": fact, "op": "<", "want": below}
-
-
-class _Tests:
-    """Makes the tests of one version; equal tests are made once."""
+class _Maker:
+    """Makes the rules and limits of one version; what is equal is made once."""
 
     def __init__(
         self,
-        positions: Mapping[str, Mapping[str, Fraction]],
-        registers: Mapping[str, Register],
+        layered: Layered,
         level_of: Callable[[Fact], int | None],
+        position: Callable[[str, str], Fraction | None],
+        conversions: Mapping[str, Conversion],
     ) -> None:
-        self.positions = positions
-        self.registers = registers
-        self.level_of = level_of
-        self.made: dict[Any, Test] = {}
+        header = layered.header
+        self._layered = layered
+        self._slots = SlotMaker(layered, level_of, position)
+        self._formulas = FormulaMaker(layered.tables, level_of)
+        self._conversions = conversions
+        self._calendars = {name: read_starts(calendar.starts) for name, calendar in layered.calendars.items()}
+        self._units = [document.ruleset.unit for document in layered.documents]
+        by_submission = header.clock.recognition == "submitted"
+        self._governing: Callable[[Fact], date] = (
+            (lambda fact: fact.submitted_on) if by_submission else (lambda fact: fact.completed)
+        )
+        self._grants: dict[Any, tuple[CompiledGrant, ...]] = {}
 
-    def of(self, matcher: Matcher) -> tuple[tuple[Test, ...], tuple[Test, ...]]:
-        """The tests on identity (kind, provider, code, category), then the others (section 10, step 6)."""
-        identity: list[Test] = []
-        conditions: list[Test] = []
-        if matcher.kind is not None:
-            identity.append(self.once("kind", matcher.kind, self.one_of))
-        if matcher.provider is not None:
-            identity.append(self.once("provider", matcher.provider, self.under))
-        if matcher.code is not None:
-            identity.append(self.once("code", matcher.code, self.one_of))
-        if matcher.category is not None:
-            identity.append(self.once("category", matcher.category, self.under))
-        if matcher.level is not None:
-            conditions.append(self.once("level", matcher.level, self.level, _range_key(matcher.level)))
-        if matcher.grade is not None:
-            key = (matcher.grade.scale, *_range_key(matcher.grade))
-            conditions.append(self.once("grade", matcher.grade, self.grade, key))
-        if matcher.hours is not None:
-            conditions.append(self.once("hours", matcher.hours, self.number, _range_key(matcher.hours)))
-        if matcher.attendance is not None:
-            conditions.append(self.once("attendance", matcher.attendance, self.number, _range_key(matcher.attendance)))
-        if matcher.accredited is not None:
-            conditions.append(self.once("accredited", matcher.accredited, self.accredited))
-        if matcher.assurance is not None:
-            conditions.append(self.once("assurance", matcher.assurance, self.assurance))
-        return tuple(identity), tuple(conditions)
+    def rule(self, rule: Rule, layer: int, rank: int) -> CompiledRule:
+        extra = []
+        if rule.from_ is not None or rule.until is not None:
+            extra.append(in_force_test(rule.from_, rule.until, self._governing))
+        unit = self._units[layer]
+        grants = tuple([self._grant(grant, unit) for grant in rule.grant])
+        if len(grants) == 1:
+            # Rules that give the same share what they give.
+            grants = self._grants.setdefault(_grant_key(grants[0]), grants)
+        if isinstance(rule.match, Matcher):
+            return CompiledRule(rule, rank, (self._slots.of(rule.match, *extra),), grants)
+        matchers = [matcher for _, matcher in slots_of(rule.match)]
+        compiled = CompiledRule(rule, rank, tuple([self._slots.of(matcher) for matcher in matchers]), grants)
+        if extra:
+            compiled.shown = tuple([self._slots.of(matcher, *extra) for matcher in matchers])
+        compiled.ways = ways_of(rule.match)
+        return compiled
 
-    def once(self, name: str, wanted: Any, make: Callable[[str, Any], Test], key: Any = None) -> Test:
-        """The test of these terms, made when it is asked for first."""
-        full = (name, wanted if key is None else key)
-        test = self.made.get(full)
-        if test is None:
-            test = self.made[full] = make(name, wanted)
-        return test
-
-    def one_of(self, name: str, wanted: tuple[str, ...]) -> Test:
-        read = _READ[name]
-        if len(wanted) == 1:
-            only = wanted[0]
-            return Test(
-                (lambda fact: fact.code == only) if name == "code" else (lambda fact: fact.kind == only),
-                _got(name),
-                {"fact": name, "op": "in", "want": [only]},
-            )
-        among = frozenset(wanted)
-        return Test(lambda fact: read(fact) in among, _got(name), {"fact": name, "op": "in", "want": list(wanted)})
-
-    def under(self, name: str, wanted: tuple[str, ...]) -> Test:
-        tops = frozenset(wanted)
-
-        def provider_under(fact: Fact) -> bool:
-            return not tops.isdisjoint(ancestors(fact.provider))
-
-        def category_under(fact: Fact) -> bool:
-            return fact.category is not None and not tops.isdisjoint(ancestors(fact.category))
-
-        holds = provider_under if name == "provider" else category_under
-        return Test(holds, _got(name), {"fact": name, "op": "under", "want": list(wanted)})
-
-    def level(self, name: str, wanted: Range) -> Test:
-        level_of, within = self.level_of, _within(wanted)
-
-        def holds(fact: Fact) -> bool:
-            level = level_of(fact)
-            return level is not None and within(level)
-
-        def got(fact: Fact) -> dict[str, Any]:
-            level = level_of(fact)
-            return {"got": None if level is None else str(level)}
-
-        return Test(holds, got, _range_terms(name, wanted))
-
-    def grade(self, name: str, wanted: GradeRange) -> Test:
-        scale, within, grades = wanted.scale, _within(wanted), self.positions[wanted.scale]
-        enough = frozenset(grade for grade, position in grades.items() if within(position))
-
-        def listed(fact: Fact) -> bool:
-            return fact.grade is not None and fact.grade[0] == scale and fact.grade[1] in enough
-
-        def counted(fact: Fact) -> bool:
-            if fact.grade is None or fact.grade[0] != scale:
-                return False
-            position = _numeric(fact.grade[1])
-            return position is not None and within(position)
-
-        def got(fact: Fact) -> dict[str, Any]:
-            if fact.grade is None:
-                return {"got": None}
-            if fact.grade[0] != scale:
-                return {"got": fact.grade[1], "got_on": fact.grade[0]}
-            return {"got": fact.grade[1]}
-
-        return Test(listed if grades else counted, got, {**_range_terms(name, wanted), "on": scale})
-
-    def number(self, name: str, wanted: Range) -> Test:
-        within = _within(wanted)
-
-        def hours(fact: Fact) -> bool:
-            return fact.hours is not None and within(fact.hours)
-
-        def attendance(fact: Fact) -> bool:
-            return fact.attendance is not None and within(fact.attendance)
-
-        def got(fact: Fact) -> dict[str, Any]:
-            number = fact.hours if name == "hours" else fact.attendance
-            return {"got": None if number is None else str(number)}
-
-        return Test(hours if name == "hours" else attendance, got, _range_terms(name, wanted))
-
-    def accredited(self, name: str, wanted: str) -> Test:
-        entries = self.registers[wanted].entries
-
-        def external(fact: Fact) -> bool:
-            return wanted in fact.accredited
-
-        def listed(fact: Fact) -> bool:
-            lines = ancestors(fact.provider)
-            return any(
-                entry.provider in lines
-                and (entry.code is None or entry.code == fact.code)
-                and (entry.from_ is None or entry.from_ <= fact.completed)
-                and (entry.until is None or fact.completed < entry.until)
-                for entry in entries or ()
-            )
-
-        holds = external if entries is None else listed
-        return Test(
-            holds, lambda fact: {"got": wanted if holds(fact) else None}, {"fact": name, "op": "==", "want": wanted}
+    def _grant(self, grant: Grant, unit: Unit) -> CompiledGrant:
+        grade: Any = grant.grade
+        return CompiledGrant(
+            None if grant.unit == "same" else grant.unit,
+            grant.category,
+            None if grant.level == "none" else grant.level,
+            grade if grade in {"keep", "pass"} else self._conversions[grade],
+            self._formulas.of(grant.credits, unit),
+            None if grant.pool is None else LIFETIME if grant.pool.per == LIFETIME else self._calendars[grant.pool.per],
         )
 
-    def assurance(self, name: str, wanted: str) -> Test:
-        least = Assurance[wanted.upper()]
-        return Test(
-            lambda fact: fact.assurance >= least,
-            lambda fact: {"got": fact.assurance.name.lower()},
-            {"fact": name, "op": ">=", "want": wanted},
+    def limit(self, limit: Limit) -> CompiledLimit:
+        over = limit.over
+        slot = None
+        if over is not None:
+            # The category and the level that are tested are the lot's; everything else is the lead's.
+            slot = self._slots.of(over.model_copy(update={"category": None, "level": None}))
+        per: Periods | Duration | None = None
+        if limit.is_rolling:
+            per = read_duration(limit.per)
+        elif limit.per != LIFETIME:
+            per = self._calendars[limit.per]
+        credits_ = limit.at_most.credits
+        return CompiledLimit(
+            limit.id,
+            slot,
+            over.category if over is not None else None,
+            within(over.level) if over is not None and over.level is not None else None,
+            per,
+            limit.by,
+            # What is recognised is whole thousandths, so that the part below one never binds.
+            int(credits_ * 1000) if credits_ is not None else None,
+            limit.at_most.count,
+            limit.overflow == "drop",
+            limit.split,
         )
 
 
-def _range_key(wanted: Range) -> tuple[Fraction | None, Fraction | None]:
-    return wanted.min, wanted.below
+def _grant_key(grant: CompiledGrant) -> Any:
+    grade = grant.grade if isinstance(grant.grade, str) else id(grant.grade)
+    return grant.unit, grant.category, grant.level, grade, id(grant.formula), grant.pool
 
 
-_READ: Final[Mapping[str, Callable[[Fact], str | None]]] = {
-    "kind": lambda fact: fact.kind,
-    "provider": lambda fact: fact.provider,
-    "code": lambda fact: fact.code,
-    "category": lambda fact: fact.category,
-}
+# --- Precedence: section 11 -------------------------------------------------------------------------------------------
 
 
-def _got_by(read: Callable[[Fact], str | None]) -> Got:
-    return lambda fact: {"got": read(fact)}
+def in_order(layered: Layered) -> list[tuple[int, Rule]]:
+    """The rules with their layers in order of precedence.
 
-
-_GOT: Final[Mapping[str, Got]] = {name: _got_by(read) for name, read in _READ.items()}
-
-
-def _got(name: str) -> Got:
-    return _GOT[name]
-
-
-# --- Grants -----------------------------------------------------------------------------------------------------------
-
-
-_Formula = Callable[[Sequence[Fact]], Amount]
-
-
-def _grant(grant: Grant, unit: Unit, formulas: dict[Any, _Formula]) -> CompiledGrant:
-    """Compile a grant; of formulas there are few kinds in a document, so equal ones are one."""
-    formula = grant.credits
-    key = tuple([(name, value) for name in _OF_FORMULA if (value := getattr(formula, name)) is not None])
-    amount = formulas.get(key)
-    if amount is None:
-        amount = formulas[key] = _formula(formula, unit)
-    return CompiledGrant(
-        None if grant.unit == "same" else grant.unit,
-        grant.category,
-        None if grant.level == "none" else grant.level,
-        grant.grade == "keep",
-        amount,
-    )
-
-
-_OF_FORMULA: Final = ("fixed", "native", "per_hour", "at_most", "at_least", "step", "round")
-
-_Base = Callable[[Sequence[Fact]], "tuple[int, int, dict[str, Any]] | str"]
-
-
-def _formula(formula: Formula, unit: Unit) -> _Formula:
-    """The formula over whole numbers: numerator and denominator until the one rounding at the end (section 5.4)."""
-    base = _base(formula)
-    bounds = [
-        (name, bound.numerator, bound.denominator, str(bound))
-        for name, bound in (("at_most", formula.at_most), ("at_least", formula.at_least))
-        if bound is not None
-    ]
-    mode = formula.round or unit.round
-    step = formula.step if formula.step is not None else unit.step
-    step_text = str(step)
-    step_milli = (step * 1000).numerator
-
-    def amount(binding: Sequence[Fact]) -> Amount:
-        found = base(binding)
-        if isinstance(found, str):
-            return Amount(0, [], found)
-        numerator, denominator, first = found
-        steps = [first]
-        for name, bound_n, bound_d, text in bounds:
-            over = numerator * bound_d - bound_n * denominator
-            if over > 0 if name == "at_most" else over < 0:
-                numerator, denominator = bound_n, bound_d
-                steps.append({"op": name, "limit": text, "value": text})
-        if mode == "none":
-            return Amount(numerator * 1000 // denominator, steps, None)
-        whole, rest = divmod(numerator * 1000, denominator * step_milli)
-        if rest:
-            size = denominator * step_milli
-            if (mode == "half_up" and 2 * rest >= size) or (
-                mode == "half_even" and (2 * rest > size or (2 * rest == size and whole % 2 == 1))
-            ):
-                whole += 1
-            value = ratio_text(whole * step_milli, 1000)
-            steps.append({"op": "round", "mode": mode, "step": step_text, "value": value})
-        return Amount(whole * step_milli, steps, None)
-
-    return amount
-
-
-def _base(formula: Formula) -> _Base:
-    if formula.fixed is not None:
-        fixed_n, fixed_d, fixed_text = formula.fixed.numerator, formula.fixed.denominator, str(formula.fixed)
-        return lambda _: (fixed_n, fixed_d, {"op": "fixed", "value": fixed_text})
-    if formula.native is not None:
-        return _native(formula.native)
-    if formula.per_hour is not None:
-        return _per_hour(formula.per_hour)
-    raise AssertionError("a formula has a base")
-
-
-def _native(factor: Fraction) -> _Base:
-    factor_n, factor_d, factor_text = factor.numerator, factor.denominator, str(factor)
-
-    def native(binding: Sequence[Fact]) -> tuple[int, int, dict[str, Any]] | str:
-        own = _total([fact.credits for fact in binding])
-        if own is None:
-            return "credits_missing"
-        numerator, denominator = own.numerator * factor_n, own.denominator * factor_d
-        value = ratio_text(numerator, denominator)
-        return numerator, denominator, {"op": "native", "credits": str(own), "factor": factor_text, "value": value}
-
-    return native
-
-
-def _per_hour(hours_of_one: Fraction) -> _Base:
-    per_n, per_d, per_text = hours_of_one.numerator, hours_of_one.denominator, str(hours_of_one)
-
-    def per_hour(binding: Sequence[Fact]) -> tuple[int, int, dict[str, Any]] | str:
-        hours = _total([fact.hours for fact in binding])
-        if hours is None:
-            return "hours_missing"
-        numerator, denominator = hours.numerator * per_d, hours.denominator * per_n
-        value = ratio_text(numerator, denominator)
-        return numerator, denominator, {"op": "per_hour", "hours": str(hours), "per": per_text, "value": value}
-
-    return per_hour
-
-
-def _total(numbers: Sequence[Fraction | None]) -> Fraction | None:
-    """The sum; None when one of them is missing, for a part of a sum is not the sum."""
-    total: Fraction | None = None
-    for number in numbers:
-        if number is None:
-            return None
-        total = number if total is None else total + number
-    return total
-
-
-# --- Index ------------------------------------------------------------------------------------------------------------
-
-_K = TypeVar("_K")
-_Buckets = dict[_K, list[CompiledRule]]
-
-
-class Index:
-    """Finds the rules that can take a fact without looking at the others; it never changes a result (section 16).
-
-    A rule stands in the buckets of its most selective equality: (provider, code), (provider, kind), provider, code,
-    (kind, category), kind, category, or the bucket of all. Within a bucket rules stand in order of precedence.
+    Denies of a layer above come first. Then priority, deny first, own rules before those above, the larger sending set,
+    the id. An exception stands just before its base, whatever its priority; an exception of a lower layer to a deny of
+    an upper one stands behind it, where it takes nothing that was denied.
     """
-
-    def __init__(self, rules: Sequence[CompiledRule]) -> None:
-        self._by_provider_code: _Buckets[tuple[str, str]] = {}
-        self._by_provider_kind: _Buckets[tuple[str, str]] = {}
-        self._by_provider: _Buckets[str] = {}
-        self._by_code: _Buckets[str] = {}
-        self._by_kind_category: _Buckets[tuple[str, str]] = {}
-        self._by_kind: _Buckets[str] = {}
-        self._by_category: _Buckets[str] = {}
-        self._rest: list[CompiledRule] = []
-        for rule in rules:
-            self._place(rule)
-        self._rules = rules
-        self._families: list[_Family] | None = None
-
-    def _place(self, rule: CompiledRule) -> None:
-        wanted = rule.matcher
-        if wanted.provider is not None:
-            if wanted.code is not None:
-                _put(rule, self._by_provider_code, product(wanted.provider, wanted.code))
-            elif wanted.kind is not None:
-                _put(rule, self._by_provider_kind, product(wanted.provider, wanted.kind))
-            else:
-                _put(rule, self._by_provider, wanted.provider)
-        elif wanted.code is not None:
-            _put(rule, self._by_code, wanted.code)
-        elif wanted.kind is not None:
-            if wanted.category is not None:
-                _put(rule, self._by_kind_category, product(wanted.kind, wanted.category))
-            else:
-                _put(rule, self._by_kind, wanted.kind)
-        elif wanted.category is not None:
-            _put(rule, self._by_category, wanted.category)
+    everything = list(layered.rules())
+    exceptions: dict[str, list[tuple[int, Rule]]] = defaultdict(list)
+    first: list[tuple[int, Rule]] = []
+    for layer, rule in everything:
+        if rule.exception_to is None:
+            first.append((layer, rule))
         else:
-            self._rest.append(rule)
+            exceptions[rule.exception_to].append((layer, rule))
+    ordered: list[tuple[int, Rule]] = []
 
-    def _buckets(self, fact: Fact) -> Iterator[list[CompiledRule] | None]:
-        kind, code = fact.kind, fact.code
-        for provider in ancestors(fact.provider):
-            if code is not None and self._by_provider_code:
-                yield self._by_provider_code.get((provider, code))
-            if self._by_provider_kind:
-                yield self._by_provider_kind.get((provider, kind))
-            if self._by_provider:
-                yield self._by_provider.get(provider)
-        if code is not None:
-            yield self._by_code.get(code)
-        if fact.category is not None and (self._by_kind_category or self._by_category):
-            for category in ancestors(fact.category):
-                yield self._by_kind_category.get((kind, category))
-                yield self._by_category.get(category)
-        yield self._by_kind.get(kind)
-        yield self._rest
+    def place(layer: int, rule: Rule) -> None:
+        above = [pair for pair in exceptions.get(rule.id, ()) if _may_precede(pair, layer, rule)]
+        for pair in sorted(above, key=_precedence):
+            place(*pair)
+        ordered.append((layer, rule))
+        behind = [pair for pair in exceptions.get(rule.id, ()) if not _may_precede(pair, layer, rule)]
+        for pair in sorted(behind, key=_precedence):
+            place(*pair)
 
-    def first_match(self, fact: Fact) -> CompiledRule | None:
-        """Of the rules that take the fact the first in order of precedence."""
-        best: CompiledRule | None = None
-        for bucket in self._buckets(fact):
-            if bucket:
-                for rule in bucket:
-                    if best is not None and rule.rank > best.rank:
-                        break
-                    if rule.holds(fact):
-                        best = rule
-                        break
-        return best
-
-    def nearest(self, fact: Fact) -> Miss | None:
-        """The nearest rule. Most facts are taken, so what this needs is made when it is asked for first."""
-        if self._families is None:
-            self._families = _families(self._rules)
-        failed: dict[tuple[Test, ...], int] = {}
-        best: Miss | None = None
-        for family in self._families:
-            if family.conditions not in failed:
-                failed[family.conditions] = sum(not test.holds(fact) for test in family.conditions)
-            miss = family.nearest(fact, failed[family.conditions])
-            if best is None or miss[:4] < best[:4]:
-                best = miss
-        return best
+    if not exceptions:
+        return sorted(first, key=_precedence)
+    for pair in sorted(first, key=_precedence):
+        place(*pair)
+    return ordered
 
 
-def _put(rule: CompiledRule, buckets: _Buckets[_K], keys: Iterable[_K]) -> None:
-    for key in keys:
-        buckets.setdefault(key, []).append(rule)
+def _may_precede(exception: tuple[int, Rule], layer: int, base: Rule) -> bool:
+    return not (base.effect == "deny" and layer > 0 and exception[0] < layer)
 
 
-class _Family:
-    """Rules that differ only in providers, codes and categories: how many other tests fail is one for all of them.
-
-    For every set of these three fields that the rules have, ``first`` holds the foremost rule for each combination of
-    values; the largest set with a hit tells how few of them fail.
-    """
-
-    __slots__ = ("conditions", "fields", "first", "kind")
-
-    def __init__(self, kind: Test | None, conditions: tuple[Test, ...], fields: tuple[int, ...]) -> None:
-        self.kind = kind
-        self.conditions = conditions
-        self.fields = fields
-        subsets = [
-            tuple(field for bit, field in enumerate(fields) if mask >> bit & 1) for mask in range(1 << len(fields))
-        ]
-        self.first: list[tuple[tuple[int, ...], dict[tuple[str, ...], CompiledRule]]] = [
-            (subset, {}) for subset in sorted(subsets, key=len, reverse=True)
-        ]
-
-    def add(self, rule: CompiledRule) -> None:
-        wanted = (rule.matcher.provider or (), rule.matcher.code or (), rule.matcher.category or ())
-        for subset, first in self.first:
-            for key in product(*(wanted[field] for field in subset)):
-                first.setdefault(key, rule)
-
-    def nearest(self, fact: Fact, failed: int) -> Miss:
-        """The family's nearest rule; ``failed`` of its conditions do not hold."""
-        values: tuple[tuple[str, ...], ...] = (
-            ancestors(fact.provider),
-            () if fact.code is None else (fact.code,),
-            () if fact.category is None else ancestors(fact.category),
-        )
-        missed = 0 if self.kind is None or self.kind.holds(fact) else 1
-        best: CompiledRule | None = None
-        size = 0
-        for subset, first in self.first:
-            if best is not None and len(subset) < size:
-                break
-            for key in product(*(values[field] for field in subset)):
-                rule = first.get(key)
-                if rule is not None and (best is None or rule.rank < best.rank):
-                    best, size = rule, len(subset)
-        if best is None:
-            raise AssertionError("the empty set of fields hits always")
-        return Miss(missed + len(self.fields) - size, failed, -best.priority, best.id, best)
+def _precedence(pair: tuple[int, Rule]) -> tuple[bool, int, bool, int, int, str]:
+    layer, rule = pair
+    denies = rule.effect == "deny"
+    size = 1 if isinstance(rule.match, Matcher) else sending_size(rule.match)
+    return not (denies and layer > 0), -rule.priority, not denies, layer, -size, rule.id
 
 
-def _families(rules: Sequence[CompiledRule]) -> list[_Family]:
-    families: dict[Any, _Family] = {}
+def sending_size(match: Match) -> int:
+    """The most achievements it takes: a matcher 1, ``all`` the sum, ``any`` the largest, ``n of`` the n largest."""
+    match match:
+        case Matcher():
+            return 1
+        case AllOf():
+            return sum(sending_size(part) for part in match.all)
+        case AnyOf():
+            return max(sending_size(part) for part in match.any)
+        case NOf():
+            return sum(sorted((sending_size(part) for part in match.of), reverse=True)[: match.n])
+
+
+def _find_rivals(rules: Sequence[CompiledRule], ordered: Sequence[tuple[int, Rule]], layered: Layered) -> None:
+    groups: dict[tuple[bool, str, int], list[CompiledRule]] = defaultdict(list)
+    for compiled, (_, rule) in zip(rules, ordered, strict=True):
+        if rule.group is not None and layered.groups[rule.group].hit == "best_for_learner":
+            groups[True, rule.group, rule.priority].append(compiled)
+        elif rule.exception_to is not None:
+            groups[False, rule.exception_to, rule.priority].append(compiled)
+    for (by_credits, _, _), members in groups.items():
+        for compiled in members:
+            compiled.rivals = tuple(other for other in members if other is not compiled)
+            compiled.wins_by_credits = by_credits
+
+
+def _together(rules: Sequence[CompiledRule]) -> Iterator[CompiledRule]:
     for rule in rules:
-        wanted = (rule.matcher.provider, rule.matcher.code, rule.matcher.category)
-        fields = tuple(field for field, values in enumerate(wanted) if values is not None)
-        kind = rule.identity[0] if rule.matcher.kind is not None else None
-        key = (kind, rule.conditions, fields)
-        family = families.get(key)
-        if family is None:
-            family = families[key] = _Family(kind, rule.conditions, fields)
-        family.add(rule)
-    return list(families.values())
+        if rule.ways is not None:
+            yield rule
+        elif any(rival.ways is not None for rival in rule.rivals):
+            # A single achievement is one way of one slot, so that it can compete with combinations.
+            rule.ways = ((0,),)
+            yield rule
+
+
+def same_outcome(one: CompiledRule, other: CompiledRule) -> bool:
+    """Whether two rules make the same of what they take."""
+    return (
+        one.effect == other.effect
+        and one.condition == other.condition
+        and [_grant_key(grant) for grant in one.grants] == [_grant_key(grant) for grant in other.grants]
+    )

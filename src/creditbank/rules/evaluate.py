@@ -5,70 +5,24 @@ A pure function: no I/O, no clock, no randomness, no floats; the order of facts,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 from creditbank.credits import ZERO, Credits
-from creditbank.rules.compile import CompiledRule, CompiledVersion
+from creditbank.rules.compile import CompiledValidity, CompiledVersion
+from creditbank.rules.days import read_duration
+from creditbank.rules.drafts import Draft, DraftLot
 from creditbank.rules.fact import Fact
-from creditbank.rules.outcome import Decision, Evaluation, TargetLot
-
-_BLANKET: Final = "blanket:"
-
-
-class _Lot:
-    """A lot while it is being decided; amounts in thousandths."""
-
-    __slots__ = (
-        "category", "draft", "excess", "grade", "grant", "level", "number", "recognised", "steps", "unit",
-    )  # fmt: skip
-
-    def __init__(self, draft: _Draft, grant: int, unit: str, milli: int, steps: list[dict[str, Any]]) -> None:
-        self.draft = draft
-        self.grant = grant
-        self.unit = unit
-        self.number = sum(lot.unit == unit for lot in draft.lots)
-        self.recognised = milli
-        self.excess = 0
-        self.steps = steps
-        lead, terms, version = draft.binding[0], draft.rule.grants[grant], draft.version
-        self.category = terms.category or lead.category
-        self.level = version.level_of(lead) if terms.level == "mapped" else terms.level
-        self.grade = lead.grade if terms.keeps_grade else ("pass", "pass")
+from creditbank.rules.limits import apply_limits, version_at
+from creditbank.rules.outcome import Decision, Evaluation, State, TargetLot
+from creditbank.rules.recognise import NOTHING_STANDS, Standing, recognise
+from creditbank.rules.unique import keep_unique
 
 
-class _Draft:
-    """A decision while it is being made: a rule that took a binding."""
-
-    __slots__ = ("binding", "governing", "lots", "missing", "rule", "version")
-
-    def __init__(self, version: CompiledVersion, rule: CompiledRule, binding: tuple[Fact, ...]) -> None:
-        self.version = version
-        self.rule = rule
-        self.binding = binding
-        self.governing = max([version.governing(fact) for fact in binding])
-        self.lots: list[_Lot] = []
-        # Why a person must decide, with the index of the grant; then there are no lots.
-        self.missing: tuple[int, str] | None = None
-        for index, grant in enumerate(rule.grants):
-            milli, steps, missing = grant.amount(binding)
-            if missing is not None:
-                self.missing = (index, missing)
-                self.lots = []
-                break
-            self.lots.append(_Lot(self, index, grant.unit_of(binding[0]), milli, steps))
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return tuple([fact.key for fact in self.binding])
-
-    @property
-    def order(self) -> tuple[date, tuple[str, ...]]:
-        return max([fact.completed for fact in self.binding]), self.keys
-
-
-def evaluate(facts: Sequence[Fact], versions: Sequence[CompiledVersion], as_of: date) -> Evaluation:
+def evaluate(
+    facts: Sequence[Fact], versions: Sequence[CompiledVersion], as_of: date, standing: Standing = NOTHING_STANDS
+) -> Evaluation:
     """Decide everything about one learner as of a day (section 10).
 
     ``facts`` are the learner's valid achievements, each key once (else ValueError). ``versions`` may belong to
@@ -84,12 +38,12 @@ def evaluate(facts: Sequence[Fact], versions: Sequence[CompiledVersion], as_of: 
     taken: set[str] = set()
     decided: list[tuple[date, tuple[str, ...], str, Decision]] = []
     for rule_set, line in by_rule_set.items():
-        drafts = _recognise(ordered, line)
-        _keep_unique(drafts, _in_force(line, as_of))
+        drafts = recognise(ordered, line, as_of, standing)
+        keep_unique(drafts, version_at(line, as_of))
+        apply_limits(drafts, line, as_of)
         for draft in drafts:
-            completed, keys = draft.order
-            taken.update(keys)
-            decided.append((completed, keys, rule_set, _decision(draft, keys)))
+            taken.update(draft.keys)
+            decided.append((draft.completed, draft.keys, rule_set, _decision(draft, as_of)))
     for fact in ordered:
         if fact.key not in taken:
             decided.append((fact.completed, (fact.key,), "", _untaken(fact, by_rule_set)))
@@ -98,115 +52,92 @@ def evaluate(facts: Sequence[Fact], versions: Sequence[CompiledVersion], as_of: 
     return Evaluation(as_of, tuple([entry[3] for entry in decided]))
 
 
-# --- Match: section 10, step 2 ----------------------------------------------------------------------------------------
+# --- Validity: section 6 ----------------------------------------------------------------------------------------------
 
 
-def _recognise(ordered: Sequence[Fact], line: Sequence[CompiledVersion]) -> list[_Draft]:
-    """The decisions of one rule set, in the order of versions and then of (completed, key)."""
-    drafts: list[_Draft] = []
-    left = ordered
-    for version in line:
-        untaken: list[Fact] = []
-        for fact in left:
-            rule = version.first_match(fact) if version.governs(version.governing(fact)) else None
-            if rule is None:
-                untaken.append(fact)
-            else:
-                drafts.append(_Draft(version, rule, (fact,)))
-        left = untaken
-    return drafts
+def _expires(draft: Draft, as_of: date) -> date | None:
+    """The first day on which its lots can no longer be used; None when there is none."""
+    ends = [end for validity in draft.version.validity for end in _ends(validity, draft, as_of)]
+    expires = min(ends, default=None)
+    former = draft.former
+    if former is None or expires is None or draft.version.transition.retroactive:
+        return expires
+    # A later version may lengthen what stands; to shorten it takes a retroactive one.
+    before = _expires(former, as_of)
+    return None if before is None else max(expires, before)
 
 
-# --- Unique: section 6 ------------------------------------------------------------------------------------------------
-
-
-def _in_force(line: Sequence[CompiledVersion], as_of: date) -> CompiledVersion:
-    """The version that governs what spans versions: the one of that day, else the last before it, else the first."""
-    begun = [version for version in line if version.valid_from <= as_of]
-    return next((version for version in begun if version.governs(as_of)), begun[-1] if begun else line[0])
-
-
-def _keep_unique(drafts: Iterable[_Draft], version: CompiledVersion) -> None:
-    """Let lots of one unit compete; the loser's credits become excess."""
-    if version.keep is None:
-        return
-    holders: dict[str, list[_Lot]] = {}
-    for draft in sorted(drafts, key=lambda draft: draft.order):
-        for lot in draft.lots:
-            if not lot.recognised or lot.unit.startswith(_BLANKET):
-                continue
-            standing = holders.setdefault(lot.unit, [])
-            rivals = [holder for holder in standing if holder.draft is not draft]
-            stronger = next((rival for rival in rivals if not _beats(lot, rival, version)), None)
-            if stronger is not None:
-                _give_way(lot, stronger, version)
-                continue
-            for rival in rivals:
-                _give_way(rival, lot, version)
-            holders[lot.unit] = [holder for holder in standing if holder.draft is draft] + [lot]
-
-
-def _beats(later: _Lot, earlier: _Lot, version: CompiledVersion) -> bool:
-    """Whether the later contestant takes the place of the earlier; a tie keeps the earlier."""
-    if version.keep != "best":
-        return version.keep == "latest"
-    ours = (-1 if later.level is None else later.level, later.recognised)
-    theirs = (-1 if earlier.level is None else earlier.level, earlier.recognised)
-    return ours > theirs if ours != theirs else _better_grade(later.grade, earlier.grade, version)
-
-
-def _better_grade(ours: tuple[str, str] | None, theirs: tuple[str, str] | None, version: CompiledVersion) -> bool:
-    """Whether a grade is better: comparable on one scale only, and a pass is below any other."""
-    if ours is None or theirs is None or ours == theirs:
-        return False
-    if theirs[0] == "pass" or ours[0] == "pass":
-        return ours[0] != "pass"
-    if ours[0] != theirs[0]:
-        return False
-    our_position, their_position = version.position(*ours), version.position(*theirs)
-    return our_position is not None and their_position is not None and our_position > their_position
-
-
-def _give_way(loser: _Lot, winner: _Lot, version: CompiledVersion) -> None:
-    loser.excess, loser.recognised = loser.recognised, 0
-    loser.steps.append(
-        {"op": "unique", "unit": loser.unit, "keep": version.keep, "from": list(winner.draft.keys), "value": "0"}
-    )
+def _ends(validity: CompiledValidity, draft: Draft, as_of: date) -> list[date]:
+    start = max([fact.recognised or as_of for fact in draft.binding]) if validity.from_recognition else draft.completed
+    durations = [validity.max] if validity.max is not None else []
+    if validity.shorter_of_provider:
+        durations += [read_duration(fact.shelf_life) for fact in draft.binding if fact.shelf_life is not None]
+    return [duration.after(start) for duration in durations]
 
 
 # --- Decisions and traces: section 14 ---------------------------------------------------------------------------------
 
 
-def _decision(draft: _Draft, keys: tuple[str, ...]) -> Decision:
-    version, rule = draft.version, draft.rule
-    lead = draft.binding[0]
+def _decision(draft: Draft, as_of: date) -> Decision:
+    version, rule, effect = draft.version, draft.rule, draft.effect
     trace: dict[str, Any] = {
         "rule_set": version.rule_set,
         "version": version.version,
         "rule": rule.id,
-        "effect": "grant" if draft.missing is None else "review",
+        "effect": effect,
         "governing": draft.governing.isoformat(),
-        "tests": [test.traced(lead, True) for test in rule.tests],
+        "tests": _tests(draft),
     }
     if draft.missing is not None:
-        trace["grant"], trace["reason"] = draft.missing
-        trace["steps"] = []
+        trace |= {"grant": draft.missing_grant, "steps": draft.steps, **draft.missing}
+    elif effect == "review":
+        trace |= {"steps": [], "reason": "review_wanted"}
+    expires = _expires(draft, as_of) if draft.lots and version.validity else None
     return Decision(
         version.rule_set,
         version.version,
         rule.id,
-        "grant" if draft.missing is None else "review",
-        keys,
+        effect,  # type: ignore[arg-type]
+        draft.keys,
         version.credit_unit,
         draft.governing,
-        tuple([_target(lot, draft) for lot in draft.lots]),
+        tuple([_target(lot, draft, expires, as_of) for lot in draft.lots]),
         trace,
     )
 
 
-def _target(lot: _Lot, draft: _Draft) -> TargetLot:
+def _tests(draft: Draft) -> list[dict[str, Any]]:
+    """What the slots tested. A combination tells each with the place of its fact in the binding."""
+    rule = draft.rule
+    if rule.ways is None:
+        return rule.slots[0].traced(draft.binding[0])
+    way = next(way for way in rule.ways if _fills(way, draft))
+    return [
+        {**test, "part": place}
+        for place, slot in enumerate(way)
+        for test in rule.slots[slot].traced(draft.binding[place])
+    ]
+
+
+def _fills(way: Sequence[int], draft: Draft) -> bool:
+    slots = draft.rule.slots
+    return len(way) == len(draft.binding) and all(
+        slots[slot].holds(fact) for slot, fact in zip(way, draft.binding, strict=True)
+    )
+
+
+def _target(lot: DraftLot, draft: Draft, expires: date | None, as_of: date) -> TargetLot:
+    state: State = "available"
+    if draft.is_pending:
+        state = "pending"
+        lot.steps.append({"op": "pending", "condition": draft.rule.condition})
+    if expires is not None:
+        lot.steps.append({"op": "validity", "until": expires.isoformat()})
+        if expires <= as_of:
+            state = "expired"
     recognised = Credits(lot.recognised)
     excess = Credits(lot.excess) if lot.excess else ZERO
+    dropped = Credits(lot.dropped) if lot.dropped else ZERO
     trace = {
         "rule": draft.rule.id,
         "unit": lot.unit,
@@ -216,12 +147,12 @@ def _target(lot: _Lot, draft: _Draft) -> TargetLot:
         "level": lot.level,
         "grade": list(lot.grade) if lot.grade is not None else None,
         "steps": lot.steps,
-        "granted": str(Credits(lot.recognised + lot.excess)),
+        "granted": str(Credits(lot.recognised + lot.excess + lot.dropped)),
         "credits": str(recognised),
         "excess": str(excess),
-        "dropped": "0",
-        "expires": None,
-        "state": "available",
+        "dropped": str(dropped),
+        "expires": expires.isoformat() if expires is not None else None,
+        "state": state,
     }
     return TargetLot(
         lot.unit,
@@ -232,10 +163,10 @@ def _target(lot: _Lot, draft: _Draft) -> TargetLot:
         lot.grade,
         recognised,
         excess,
-        ZERO,
+        dropped,
         draft.governing,
-        None,
-        "available",
+        expires,
+        state,
         trace,
     )
 
@@ -248,9 +179,10 @@ def _untaken(fact: Fact, by_rule_set: dict[str, list[CompiledVersion]]) -> Decis
     in_force = [version for version in versions if version.governs(version.governing(fact))]
     near = [(miss, version) for version in in_force if (miss := version.nearest(fact)) is not None]
     if near:
-        miss, version = min(near, key=lambda pair: (pair[0][:4], pair[1].rule_set, pair[1].version))
-        failed = [test.traced(fact, False) for test in miss.rule.tests if not test.holds(fact)]
-        return _none(fact, version, miss.rule.id, {"failed": failed, "reason": None})
+        miss, version = min(near, key=lambda pair: (pair[0][:5], pair[1].rule_set, pair[1].version))
+        failed = miss.entry.slot.traced(fact, failed=True)
+        reason = None if failed else "part_missing"
+        return _none(fact, version, miss.id, {"failed": failed, "reason": reason})
     if in_force:
         return _none(fact, in_force[0], None, {"failed": [], "reason": "no_rule"})
     if versions:

@@ -10,10 +10,12 @@ from typing import Any
 from creditbank.credits import Credits
 from creditbank.rules.canonical import canonical, sha256
 from creditbank.rules.compile import CompiledVersion, compile_version
-from creditbank.rules.document import Example, Expectation, Given, ParsedDocument
+from creditbank.rules.converting import convert
+from creditbank.rules.document import ParsedDocument
 from creditbank.rules.evaluate import evaluate
 from creditbank.rules.explain import explain_decision, explain_lot
 from creditbank.rules.fact import Assurance, Fact
+from creditbank.rules.language.examples import Example, Expectation, Given
 from creditbank.rules.numbers import decimal_text, is_number
 from creditbank.rules.outcome import Decision, TargetLot
 
@@ -28,19 +30,64 @@ class Mismatch:
     got: str
 
 
-def examine(documents: Sequence[ParsedDocument]) -> list[Mismatch]:
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What the tests of some documents came to.
+
+    ``exercised`` names what tests made decide something: rules that took a binding and limits that cut a lot, each as
+    (rule set, version, id). ``programmes_unchecked`` counts expectations about programmes, which are not checked yet.
+    """
+
+    tests: int
+    mismatches: Sequence[Mismatch]
+    exercised: frozenset[tuple[str, int, str]]
+    programmes_unchecked: int
+
+
+def examine(documents: Sequence[ParsedDocument]) -> Examination:
     """Run every test of the documents, which are versions of rule sets and are tested together.
 
     A test speaks of the rule set in whose document it stands. As on publication, a version without an end ends where
     its successor begins.
     """
-    versions = _in_line([compile_version(d.model, sha256=sha256(canonical(d.model))) for d in documents])
-    return [
-        mismatch
-        for document in documents
-        for example in document.model.tests
-        for mismatch in _run(example, [v for v in versions if v.rule_set == document.model.ruleset.id])
-    ]
+    versions = _in_line([compile_version(d.layered, sha256=sha256(canonical(d.model))) for d in documents])
+    mismatches: list[Mismatch] = []
+    exercised: set[tuple[str, int, str]] = set()
+    unchecked = 0
+    for document in documents:
+        mine = [v for v in versions if v.rule_set == document.model.ruleset.id]
+        for example in document.model.tests:
+            facts = [fact_of(given) for given in example.given if given.status == "valid"]
+            decisions = evaluate(facts, mine, example.as_of).decisions
+            mismatches += _compare_all(example, facts, decisions)
+            mismatches += _compare_conversions(example, document)
+            exercised |= _exercised(decisions)
+            unchecked += len(example.then.programme)
+    tests = sum(len(document.model.tests) for document in documents)
+    return Examination(tests, mismatches, frozenset(exercised), unchecked)
+
+
+def _exercised(decisions: Sequence[Decision]) -> set[tuple[str, int, str]]:
+    found: set[tuple[str, int, str]] = set()
+    for decision in decisions:
+        if decision.effect != "none" and decision.rule is not None:
+            found.add((decision.rule_set, decision.version, decision.rule))
+        for lot in decision.lots:
+            steps = [step for step in lot.trace["steps"] if step["op"] == "limit"]
+            found.update((decision.rule_set, decision.version, step["id"]) for step in steps)
+    return found
+
+
+def _compare_conversions(example: Example, document: ParsedDocument) -> Iterator[Mismatch]:
+    known = {c.id: c for one in document.layered.documents for c in one.unit_conversions}
+    for expected in example.then.convert:
+        converted = convert(Credits.of(expected.amount), known[expected.id])
+        for name, wanted, got in (
+            ("gives", expected.gives, converted.gives),
+            ("rest", expected.rest, converted.rest),
+        ):
+            if wanted * 1000 != got.milli:
+                yield Mismatch(example.name, f"convert {expected.id} {name}", decimal_text(wanted), str(got))
 
 
 def _in_line(versions: Sequence[CompiledVersion]) -> list[CompiledVersion]:
@@ -84,9 +131,7 @@ def fact_of(given: Given) -> Fact:
     )
 
 
-def _run(example: Example, versions: Sequence[CompiledVersion]) -> Iterator[Mismatch]:
-    facts = [fact_of(given) for given in example.given if given.status == "valid"]
-    decisions = evaluate(facts, versions, example.as_of).decisions
+def _compare_all(example: Example, facts: Sequence[Fact], decisions: Sequence[Decision]) -> Iterator[Mismatch]:
     lots = [lot for decision in decisions for lot in decision.lots]
     if example.then.total is not None:
         total = sum(lot.recognised.milli for lot in lots if lot.state == "available")

@@ -65,6 +65,20 @@ class Fact:
         if self.grade is not None and not _is_plain(self.grade[1]):
             object.__setattr__(self, "grade", (self.grade[0], normalize("NFC", self.grade[1]).strip()))
 
+    @property
+    def submitted_on(self) -> date:
+        """The day it was submitted; by default the day it was completed."""
+        return self.submitted or self.completed
+
+    @property
+    def applied_on(self) -> date:
+        """The day it was applied with; by default the day it was submitted."""
+        return self.applied or self.submitted_on
+
+    def typed(self, name: str) -> str | int | bool | date | Fraction | None:
+        """A fact of its kind; None when it is absent."""
+        return next((value for key, value in self.facts if key == name), None)
+
 
 def _is_plain(text: str) -> bool:
     return text.isascii() and text == text.strip()

@@ -115,7 +115,7 @@ class Layered:
 
 
 def chain_of(document: RuleSetDocument, known: Mapping[str, RuleSetDocument]) -> Layered:
-    """The document with what it extends, as far as that is known; a cycle or a gap ends the chain, and checks say so."""
+    """The document with what it extends, as far as that is known; checks tell of a gap or a cycle."""
     chain = [document]
     while (ref := chain[-1].ruleset.extends) is not None and ref in known and len(chain) <= LONGEST:
         chain.append(known[ref])

@@ -67,4 +67,4 @@ class Shelf:
 def compile_document(document: str, sha256: str) -> CompiledVersion:
     """The compiled form of a stored document; it was checked when it was stored."""
     parsed = read_documents(document, format="json")
-    return compile_version(parsed[0].model, sha256=sha256)
+    return compile_version(parsed[0].layered, sha256=sha256)

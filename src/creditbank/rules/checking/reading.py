@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from creditbank.rules.checking.conditions import check_condition, check_key
@@ -118,8 +119,8 @@ def _extended(layered: Layered, header: Header) -> Iterator[Finding]:
 def _definitions(layered: Layered) -> Iterator[Finding]:
     model = layered.own
     for name, register in model.registers.items():
-        for index, entry in enumerate(register.entries or ()):
-            if entry.from_ and entry.until and entry.until <= entry.from_:
+        for index, listed in enumerate(register.entries or ()):
+            if listed.from_ and listed.until and listed.until <= listed.from_:
                 yield Finding(("registers", name, "entries", index, "until"), "empty_interval", {})
     for name, conversions in model.grade_conversions.items():
         yield from _conversion(conversions, ("grade_conversions", name))
@@ -257,7 +258,7 @@ class _Rules:
             if (credits_ / step).denominator != 1:
                 yield _off_step((*path, "bands", index), credits_, step)
         bands = formula.bands or ()
-        for index, (lower, upper) in enumerate(zip(bands, bands[1:], strict=False), start=1):
+        for index, (lower, upper) in enumerate(pairwise(bands), start=1):
             if upper[0] <= lower[0] or upper[1] < lower[1]:
                 yield Finding((*path, "bands", index), "falling_bands", {})
         table = self.layered.tables.get(formula.table, {}) if formula.table is not None else {}

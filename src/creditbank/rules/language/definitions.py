@@ -114,11 +114,11 @@ Distribution = Annotated[
     Field(min_length=1),
     PlainSerializer(_pairs_plain, return_type=list),
 ]
-"""Percent of passes by grade, best first. The canonical form sorts keys, so there it is a list of pairs (decision 16)."""
+"""Percent of passes by grade, best first. The canonical form sorts keys: there it is a list of pairs (decision 16)."""
 
 
 class GradeConversion(Titled):
-    """Two distributions of passes; a source grade goes where its share of passes lies among the targets (section 5.4)."""
+    """Two distributions of passes: a source grade goes where its share of passes lies among the targets."""
 
     source: Distribution
     target: Distribution

@@ -1,0 +1,146 @@
+"""A decision and its lots while they are being made (rules/v1 section 10, step 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from creditbank.rules.compile import CompiledRule, CompiledVersion
+from creditbank.rules.fact import Fact
+from creditbank.rules.formulas import CompiledGrant, Missing
+
+
+class DraftLot:
+    """A lot while it is being decided; amounts in thousandths.
+
+    What the formula gave is always ``recognised`` + ``excess`` + ``dropped``.
+    """
+
+    __slots__ = (
+        "category", "draft", "dropped", "excess", "expires", "grade", "grant", "level", "number", "recognised", "steps",
+        "unit",
+    )  # fmt: skip
+
+    def __init__(self, draft: Draft, grant: int, unit: str, milli: int, steps: list[dict[str, Any]]) -> None:
+        self.draft = draft
+        self.grant = grant
+        self.unit = unit
+        self.number = sum([lot.unit == unit for lot in draft.lots])
+        self.recognised = milli
+        self.excess = 0
+        self.dropped = 0
+        self.steps = steps
+        self.expires: date | None = None
+        lead, terms, version = draft.binding[0], draft.rule.grants[grant], draft.version
+        self.category = terms.category or lead.category
+        self.level = version.level_of(lead) if terms.level == "mapped" else terms.level
+        self.grade = lead.grade if terms.grade == "keep" else ("pass", "pass") if terms.grade == "pass" else None
+
+    @property
+    def terms(self) -> CompiledGrant:
+        """The grant that it comes from."""
+        return self.draft.rule.grants[self.grant]
+
+
+class Draft:
+    """A decision while it is being made: a rule that took a binding.
+
+    ``missing`` says why a person must decide; then there are no lots, and ``steps`` are those that were come to.
+    """
+
+    __slots__ = (
+        "binding",
+        "former",
+        "governing",
+        "keys",
+        "lots",
+        "missing",
+        "missing_grant",
+        "rule",
+        "steps",
+        "version",
+    )
+
+    def __init__(self, version: CompiledVersion, rule: CompiledRule, binding: tuple[Fact, ...]) -> None:
+        self.version = version
+        self.rule = rule
+        self.binding = binding
+        self.keys = tuple([fact.key for fact in binding])
+        if len(binding) == 1:
+            self.governing = version.governing(binding[0])
+        else:
+            self.governing = max([version.governing(fact) for fact in binding])
+        self.lots: list[DraftLot] = []
+        self.missing: Missing | None = None
+        self.missing_grant = 0
+        self.steps: list[dict[str, Any]] = []
+        # What the version before gave for the same binding, where this one reaches back to it.
+        self.former: Draft | None = None
+        for index, grant in enumerate(rule.grants):
+            milli, steps, missing = (
+                (0, [], self._hours_missing())
+                if grant.pool is not None
+                else grant.formula.amount(binding, self.governing)
+            )
+            lot = DraftLot(self, index, grant.unit_of(binding[0]), milli, list(steps))
+            missing = missing or self._grade(grant, lot)
+            if missing is not None:
+                self.review(missing, index, lot.steps)
+                break
+            self.lots.append(lot)
+
+    def _hours_missing(self) -> Missing | None:
+        return {"reason": "hours_missing"} if any(fact.hours is None for fact in self.binding) else None
+
+    def _grade(self, grant: CompiledGrant, lot: DraftLot) -> Missing | None:
+        """Convert the lead's grade where the grant says so."""
+        if isinstance(grant.grade, str):
+            return None
+        own = self.binding[0].grade
+        converted = grant.grade.convert(own[1] if own is not None else None, self.governing)
+        if not isinstance(converted, tuple):
+            return converted
+        lot.grade = (grant.grade.name, converted[0])
+        lot.steps.append(converted[1])
+        return None
+
+    def review(self, missing: Missing, grant: int = 0, steps: Sequence[dict[str, Any]] = ()) -> None:
+        """Leave the decision to a person."""
+        self.missing = missing
+        self.missing_grant = grant
+        self.steps = list(steps)
+        self.lots = []
+
+    @property
+    def effect(self) -> str:
+        """What becomes of the binding: the rule's effect, or review where something is missing."""
+        return "review" if self.missing is not None else self.rule.effect
+
+    @property
+    def total(self) -> int:
+        """What the formulas give together."""
+        return sum([lot.recognised for lot in self.lots])
+
+    @property
+    def completed(self) -> date:
+        """The day on which the last of the binding was completed."""
+        if len(self.binding) == 1:
+            return self.binding[0].completed
+        return max([fact.completed for fact in self.binding])
+
+    @property
+    def order(self) -> tuple[date, tuple[str, ...]]:
+        """The order in which decisions meet."""
+        return self.completed, self.keys
+
+    @property
+    def limits_day(self) -> date:
+        """The day by which limits and pools count it: of a combination the latest."""
+        return max([self.version.limits_day(fact) for fact in self.binding])
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a condition is still to be met."""
+        rule = self.rule
+        return rule.effect == "conditional" and not any(rule.condition in fact.conditions_met for fact in self.binding)

@@ -1,0 +1,289 @@
+"""Which rule takes which achievements, version by version (rules/v1 sections 5.3, 8, 10 step 2, 11 and 12)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+
+from creditbank.rules.binding import bind
+from creditbank.rules.compile import CompiledRule, CompiledVersion, same_outcome
+from creditbank.rules.drafts import Draft, DraftLot
+from creditbank.rules.fact import Fact
+from creditbank.rules.language.recognition import LIFETIME
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is already built on a learner's credits, and which versions the learner asked for.
+
+    ``reserved`` and ``redeemed`` are keys of facts whose credits are; ``elected`` gives a version by rule set.
+    """
+
+    reserved: frozenset[str] = frozenset()
+    redeemed: frozenset[str] = frozenset()
+    elected: Mapping[str, int] | None = None
+
+
+NOTHING_STANDS = Standing()
+
+
+def recognise(ordered: Sequence[Fact], line: Sequence[CompiledVersion], as_of: date, standing: Standing) -> list[Draft]:
+    """The decisions of one rule set with what their formulas give, pools and transitions included.
+
+    ``ordered`` are the facts by (completed, key), ``line`` the versions by the days they govern.
+    """
+    drafts: list[Draft] = []
+    left = list(ordered)
+    reaching = [_reaches(version, line, as_of, standing) for version in line]
+    for place, version in enumerate(line):
+        later = [(v, reach) for v, reach in zip(line[place + 1 :], reaching[place + 1 :], strict=True) if reach]
+        mine = (
+            [fact for fact in left if not any(_is_reached(fact, v, reach, line) for v, reach in later)]
+            if later
+            else left
+        )
+        bound = _Binder(
+            version, mine, line[0].valid_from if reaching[place] else version.valid_from, reaching[place]
+        ).bind()
+        drafts += bound
+        taken = {key for draft in bound for key in draft.keys}
+        left = [fact for fact in left if fact.key not in taken]
+    _fill_pools(drafts)
+    for place, version in enumerate(line):
+        if reaching[place] is not None and place:
+            drafts = _compare_with_former(drafts, ordered, line[:place], version, as_of, standing)
+    return drafts
+
+
+# --- Transition: section 8 --------------------------------------------------------------------------------------------
+
+
+def _reaches(
+    version: CompiledVersion, line: Sequence[CompiledVersion], as_of: date, standing: Standing
+) -> frozenset[str] | None:
+    """The facts to which a version does not reach back although it does to others; None when it reaches to none."""
+    transition = version.transition
+    elected = (standing.elected or {}).get(version.rule_set) == version.version
+    if version is line[0] or as_of < version.valid_from:
+        return None
+    if transition.applies_to == "all":
+        return standing.redeemed
+    if transition.applies_to == "unredeemed" or (elected and transition.elect_until is not None):
+        return standing.redeemed | standing.reserved
+    return None
+
+
+def _is_reached(fact: Fact, version: CompiledVersion, kept: frozenset[str], line: Sequence[CompiledVersion]) -> bool:
+    day = version.governing(fact)
+    return fact.key not in kept and line[0].valid_from <= day < version.valid_from
+
+
+def _compare_with_former(
+    drafts: list[Draft],
+    ordered: Sequence[Fact],
+    before: Sequence[CompiledVersion],
+    version: CompiledVersion,
+    as_of: date,
+    standing: Standing,
+) -> list[Draft]:
+    """Hold what the versions before gave: amounts where the new one says so, validity unless it may shorten it."""
+    reached = [draft for draft in drafts if draft.version is version and draft.governing < version.valid_from]
+    keeps = version.transition.never_less_than is not None
+    if not reached and not keeps:
+        return drafts
+    of_version = {key for draft in drafts if draft.version is version for key in draft.keys}
+    free = {key for draft in drafts for key in draft.keys} - of_version
+    former = recognise([fact for fact in ordered if fact.key not in free], before, as_of, standing)
+    by_keys = {draft.keys: draft for draft in former}
+    for draft in reached:
+        draft.former = by_keys.get(draft.keys)
+    return _never_less(drafts, reached, former, version) if keeps else drafts
+
+
+def _never_less(
+    drafts: list[Draft], reached: Sequence[Draft], former: Sequence[Draft], version: CompiledVersion
+) -> list[Draft]:
+    replaced: set[int] = set()
+    kept: list[Draft] = []
+    new_by_keys = {draft.keys: draft for draft in reached}
+    for old in former:
+        new = new_by_keys.get(old.keys)
+        if new is not None and {(lot.unit, lot.number) for lot in old.lots} <= {(o.unit, o.number) for o in new.lots}:
+            for lot in old.lots:
+                _raise(next(o for o in new.lots if (o.unit, o.number) == (lot.unit, lot.number)), lot, version)
+            continue
+        rivals = [draft for draft in reached if not set(draft.keys).isdisjoint(old.keys) and id(draft) not in replaced]
+        if old.total > sum(draft.total for draft in rivals):
+            # The new version parts or names them otherwise, and gives less: what stood goes on standing.
+            replaced.update(id(draft) for draft in rivals)
+            kept.append(old)
+    return [draft for draft in drafts if id(draft) not in replaced] + kept
+
+
+def _raise(new: DraftLot, old: DraftLot, version: CompiledVersion) -> None:
+    if new.recognised < old.recognised:
+        new.steps.append(
+            {
+                "op": "transition",
+                "version": version.version,
+                "gives": str(Fraction(new.recognised, 1000)),
+                "former": old.draft.version.version,
+                "value": str(Fraction(old.recognised, 1000)),
+            }
+        )
+        new.recognised = old.recognised
+
+
+# --- Binding ----------------------------------------------------------------------------------------------------------
+
+
+class _Binder:
+    """Binds the facts that one version governs, rule by rule in order of precedence.
+
+    A rule on single achievements binds each fact by itself, so that the first such rule of each fact is looked up and
+    only the rules that work together are tried one after another. A combination takes a fact unless a rule before it
+    takes the fact by itself.
+    """
+
+    def __init__(
+        self, version: CompiledVersion, facts: Sequence[Fact], since: date, kept: frozenset[str] | None
+    ) -> None:
+        self.version = version
+        self.since = since
+        self.kept = kept
+        self.facts = [fact for fact in facts if self._may_be_bound(fact)]
+        self.alone = {
+            fact.key: rule
+            for fact in self.facts
+            if self._is_governed(fact) and (rule := version.first_match(fact)) is not None
+        }
+        self.taken: set[str] = set()
+        self.drafts: list[Draft] = []
+
+    def _may_be_bound(self, fact: Fact) -> bool:
+        """A combination may reach back to facts before the version, never to facts after it."""
+        until = self.version.valid_until
+        day = self.version.governing(fact)
+        if until is not None and day >= until:
+            return False
+        return self.kept is None or day >= self.version.valid_from or fact.key not in self.kept
+
+    def _is_governed(self, fact: Fact) -> bool:
+        return self.since <= self.version.governing(fact)
+
+    def bind(self) -> list[Draft]:
+        """The decisions, in no particular order."""
+        if self.version.together:
+            self._bind_together()
+        for fact in self.facts:
+            if fact.key not in self.taken and (rule := self.alone.get(fact.key)) is not None:
+                self._take(self._judge(rule, (fact,)))
+        return self.drafts
+
+    def _take(self, draft: Draft) -> None:
+        self.drafts.append(draft)
+        self.taken.update(draft.keys)
+
+    def _bind_together(self) -> None:
+        candidates: dict[int, dict[int, list[Fact]]] = defaultdict(lambda: defaultdict(list))
+        for fact in self.facts:
+            for entry in self.version.slots.all(fact):
+                candidates[entry.rank][entry.number].append(fact)
+        for rank in sorted(candidates):
+            rule = self.version.rules[rank]
+            while (binding := self._binding(rule, candidates[rank], rank)) is not None:
+                self._take(self._judge(rule, binding, candidates))
+
+    def _binding(
+        self, rule: CompiledRule, by_slot: Mapping[int, Sequence[Fact]], rank: int, also: Iterable[str] = ()
+    ) -> tuple[Fact, ...] | None:
+        """The first binding of a rule among the facts that are left to it."""
+        start, until = rule.in_force
+        governing, free = self.version.governing, set(also)
+
+        def is_left(fact: Fact) -> bool:
+            alone = self.alone.get(fact.key)
+            return (
+                fact.key not in self.taken
+                and (alone is None or alone.rank > rank or fact.key in free)
+                and (until is None or governing(fact) < until)
+            )
+
+        slots = [[fact for fact in by_slot.get(number, ()) if is_left(fact)] for number in range(len(rule.slots))]
+        since = max(self.since, start) if start is not None else self.since
+        return bind(rule.ways or (), slots, governing=governing, since=since)
+
+    def _judge(
+        self,
+        rule: CompiledRule,
+        binding: tuple[Fact, ...],
+        candidates: Mapping[int, Mapping[int, Sequence[Fact]]] | None = None,
+    ) -> Draft:
+        """The decision of a rule that binds: its own, that of a better rival of its group, or a review."""
+        draft = Draft(self.version, rule, binding)
+        if not rule.rivals:
+            return draft
+        others = [
+            Draft(self.version, rival, theirs)
+            for rival in rule.rivals
+            if (theirs := self._bound_too(rival, binding, candidates)) is not None
+        ]
+        if not rule.wins_by_credits:
+            for other in sorted(others, key=lambda one: one.rule.id):
+                if not same_outcome(rule, other.rule):
+                    draft.review({"reason": "conflict", "with": other.rule.id})
+                    break
+            return draft
+        decided = [one for one in (draft, *others) if one.missing is None and one.rule.effect != "review"]
+        return min(decided, key=lambda one: (-one.total, one.rule.id), default=draft)
+
+    def _bound_too(
+        self,
+        rival: CompiledRule,
+        binding: tuple[Fact, ...],
+        candidates: Mapping[int, Mapping[int, Sequence[Fact]]] | None,
+    ) -> tuple[Fact, ...] | None:
+        """How a rival would bind some of the same facts, were it its turn; None when it would not."""
+        if rival.ways is None or candidates is None:
+            fact = binding[0]
+            return (fact,) if rival.holds(fact) else None
+        keys = {fact.key for fact in binding}
+        found = self._binding(rival, candidates.get(rival.rank, {}), rival.rank, keys)
+        return found if found is not None and not keys.isdisjoint(fact.key for fact in found) else None
+
+
+# --- Pools: section 5.4 -----------------------------------------------------------------------------------------------
+
+
+def _fill_pools(drafts: Iterable[Draft]) -> None:
+    """Give pooled lots their share: what the hours so far come to, less what those before came to."""
+    pooled = [lot for draft in drafts for lot in draft.lots if lot.terms.pool is not None]
+    seen: dict[tuple[str, int, str], Fraction] = {}
+    for lot in sorted(pooled, key=lambda one: (*one.draft.order, one.grant)):
+        draft, pool = lot.draft, lot.terms.pool
+        period = "all" if pool is None or pool == LIFETIME else pool.start_of(draft.limits_day).isoformat()
+        bucket = (draft.rule.id, lot.grant, period)
+        before = seen.get(bucket)
+        hours = sum((fact.hours for fact in draft.binding if fact.hours is not None), before or Fraction(0))
+        seen[bucket] = hours
+        formula = lot.terms.formula
+        whole = formula.amount_of_hours(hours)
+        already = formula.amount_of_hours(before).milli if before is not None else 0
+        lot.recognised = max(whole.milli - already, 0)
+        if before is not None:
+            lot.steps.insert(
+                0,
+                {
+                    "op": "pool",
+                    "period": period,
+                    "hours": str(hours),
+                    "value": str(Fraction(whole.milli, 1000)),
+                    "already": str(Fraction(already, 1000)),
+                },
+            )
+            lot.steps[1:1] = whole.steps
+        else:
+            lot.steps[0:0] = whole.steps
