@@ -14,7 +14,7 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -153,12 +153,13 @@ class Checked:
 
     name: str
     rules: int
+    exercised: int
     tests: int
     megabytes: float
     read_seconds: float
     compile_seconds: float
     test_seconds: float
-    mismatches: list[Mismatch]
+    mismatches: Sequence[Mismatch]
 
 
 def check_file(file: Path) -> Checked:
@@ -167,28 +168,29 @@ def check_file(file: Path) -> Checked:
     begun = time.perf_counter()
     documents = read_documents(content)
     was_read = time.perf_counter()
-    versions = [compile_version(one.model, sha256=sha256(canonical(one.model))) for one in documents]
+    versions = [compile_version(one.layered, sha256=sha256(canonical(one.model))) for one in documents]
     compiled = time.perf_counter()
-    mismatches = examine(documents)
+    examined = examine(documents)
     done = time.perf_counter()
     return Checked(
         file.stem,
         sum(len(version.rules) for version in versions),
-        sum(len(one.model.tests) for one in documents),
+        len(examined.exercised),
+        examined.tests,
         len(content) / 1e6,
         was_read - begun,
         compiled - was_read,
         done - compiled,
-        mismatches,
+        examined.mismatches,
     )
 
 
 def print_figures(figures: list[Checked]) -> None:
     """A table of the largest rule sets and the sum of all."""
-    table = Table("rule set", "rules", "tests", "failed", "MB", "read s", "compile s", "test s")
+    table = Table("rule set", "rules", "exercised", "tests", "failed", "MB", "read s", "compile s", "test s")
     for one in [*sorted(figures, key=lambda one: -one.rules)[:8], _sum(figures)]:
         table.add_row(
-            *(one.name, str(one.rules), str(one.tests), str(len(one.mismatches))),
+            *(one.name, str(one.rules), str(one.exercised), str(one.tests), str(len(one.mismatches))),
             *(
                 f"{one.megabytes:.1f}",
                 f"{one.read_seconds:.2f}",
@@ -205,6 +207,7 @@ def _sum(figures: list[Checked]) -> Checked:
     return Checked(
         "all",
         sum(one.rules for one in figures),
+        sum(one.exercised for one in figures),
         sum(one.tests for one in figures),
         sum(one.megabytes for one in figures),
         sum(one.read_seconds for one in figures),

@@ -95,9 +95,24 @@ def remarks(composition: Composition) -> list[tuple[str, tuple[str, ...]]]:
         ),
         pytest.param(
             [statement("low", [course("A", "C")], to=["X:3"]), statement("high", [course("A", "B")], to=["Y:3"])],
-            {"low": ("review", [["A"]], []), "high": ("review", [["A"]], [])},
+            {"low": ("review", [["A"]], [])},
             [("several_outcomes", ("cn/a A",))],
             id="grade-bands-that-meet-go-to-a-person",
+        ),
+        pytest.param(
+            [
+                statement("low", [course("A", "C", below="A")], to=["X:3"]),
+                statement("high", [course("A", "B")], to=["Y:3"]),
+            ],
+            {"low": ("review", [["A"]], []), "high": ("review", [["A"]], [])},
+            [("several_outcomes", ("cn/a A",))],
+            id="grade-bands-that-overlap-go-to-a-person-both",
+        ),
+        pytest.param(
+            [statement("good", [course("A", "B")], to=["X:3"]), statement("any", [A], to=["X:3"])],
+            {"any": ("grant", [["A"]], ["X"])},
+            [("repeated", ())],
+            id="any-grade-makes-a-minimum-needless",
         ),
         pytest.param(
             [statement("x", [A], to=["X:3"]), statement("y", [course("A", at="cn/z")], to=["Y:3"])],

@@ -389,7 +389,7 @@ def test_a_folder_becomes_rule_sets_whose_tests_hold_and_a_report(tmp_path: Path
     ]
     convert([read_lines(tmp_path, lines)], tmp_path / "out")
     checked = check_file(tmp_path / "out/assist-x.yaml")
-    assert (checked.rules, checked.tests, checked.mismatches) == (4, 8, [])
+    assert (checked.rules, checked.exercised, checked.tests, checked.mismatches) == (4, 4, 8, [])
     reported = [json.loads(line) for line in (tmp_path / "out/report.jsonl").read_text().splitlines()]
     assert Counter(one["code"] for one in reported) == {"any_grade": 1, "course_denied": 1, "order_decides": 1}
     shown = next(one for one in reported if one["code"] == "order_decides")
@@ -400,7 +400,7 @@ def test_a_folder_becomes_rule_sets_whose_tests_hold_and_a_report(tmp_path: Path
 def test_published_exam_credit_holds(tmp_path: Path) -> None:
     convert(read_exams(shared("ap-exam-credit-uci"), START), tmp_path)
     checked = check_file(tmp_path / "uci-ap.yaml")
-    assert (checked.rules, checked.tests, checked.mismatches) == (64, 128, [])
+    assert (checked.rules, checked.exercised, checked.tests, checked.mismatches) == (64, 64, 128, [])
 
 
 @pytest.mark.slow
@@ -417,6 +417,6 @@ def test_published_rules_hold(tmp_path: Path, folder: str, read: Any, lines: int
         if composition.rules:
             checked = check_file(tmp_path / f"{published.scheme.id}.yaml")
             assert checked.mismatches == []
-            assert checked.rules == len(composition.rules)
+            assert checked.rules == checked.exercised == len(composition.rules)
             # At least one transcript that each granting rule takes, and one that it just does not.
             assert checked.tests >= 2 * granting

@@ -40,6 +40,14 @@ class Grade:
             and (self.below is None or position < self.below)
         )
 
+    def holds_all(self, other: Grade) -> bool:
+        """Whether every grade of the other is inside."""
+        return (
+            self.scale == other.scale
+            and (self.min is None or (other.min is not None and other.min >= self.min))
+            and (self.below is None or (other.below is not None and other.below <= self.below))
+        )
+
     def meets(self, other: Grade) -> bool:
         """Whether one grade can be in both."""
         return (
@@ -187,7 +195,7 @@ def _settle(equivalencies: Iterable[Equivalency], remarks: list[Remark]) -> list
     same: dict[object, list[_Atom]] = defaultdict(list)
     for atom in atoms:
         # Which courses, without the grades: of the same courses two grade bands may meet.
-        same[tuple(sorted((c.code or "", c.provider, c.kind or "") for c in atom.courses))].append(atom)
+        same[tuple(sorted(map(_identity, atom.courses)))].append(atom)
     kept: list[_Atom] = []
     for group in same.values():
         kept.extend(_settled_group(group, remarks) if len(group) > 1 else group)
@@ -208,14 +216,13 @@ def _settled_group(group: list[_Atom], remarks: list[Remark]) -> Iterator[_Atom]
             remarks.append(Remark("contained", _sources(cluster), terms))
             yield largest
         else:
-            cluster[0].review = True
             terms = {
                 "courses": _courses_text(cluster[0].courses),
                 "outcomes": " | ".join(_awards_text(atom.whole) for atom in reversed(list(outcomes.values()))),
             }
             shown = tuple(str(course) for course in cluster[0].courses)
             remarks.append(Remark("several_outcomes", _sources(cluster), terms, shown))
-            for atom in _distinct_courses(cluster):
+            for atom in _widest(cluster):
                 atom.review = True
                 yield atom
 
@@ -234,25 +241,36 @@ def _meeting(group: list[_Atom]) -> Iterator[list[_Atom]]:
 
 
 def _meet(some: Sequence[Course], others: Sequence[Course]) -> bool:
-    def key(course: Course) -> tuple[str, str, str]:
-        return (course.code or "", course.provider, course.kind or "")
+    return all(a.meets(b) for a, b in zip(sorted(some, key=_identity), sorted(others, key=_identity), strict=True))
 
-    return all(a.meets(b) for a, b in zip(sorted(some, key=key), sorted(others, key=key), strict=True))
+
+def _identity(course: Course) -> tuple[str, str, str]:
+    return (course.code or "", course.provider, course.kind or "")
 
 
 def _is_one_set(cluster: Sequence[_Atom]) -> bool:
     return len({frozenset(Counter(atom.courses).items()) for atom in cluster}) == 1
 
 
-def _distinct_courses(cluster: Sequence[_Atom]) -> Iterable[_Atom]:
-    return {frozenset(Counter(atom.courses).items()): atom for atom in reversed(cluster)}.values()
+def _widest(cluster: Sequence[_Atom]) -> list[_Atom]:
+    """Without those that another takes all of: of equal ones the first stays, of grades the wider band."""
+    widest: list[_Atom] = []
+    for atom in cluster:
+        if not any(_takes_all(other, atom) for other in widest):
+            widest = [other for other in widest if not _takes_all(atom, other)] + [atom]
+    return widest
+
+
+def _takes_all(atom: _Atom, other: _Atom) -> bool:
+    pairs = zip(sorted(atom.courses, key=_identity), sorted(other.courses, key=_identity), strict=True)
+    return all(a.grade is None or (b.grade is not None and a.grade.holds_all(b.grade)) for a, b in pairs)
 
 
 def _without_repeats(cluster: list[_Atom], remarks: list[Remark]) -> Iterable[_Atom]:
-    distinct = list(_distinct_courses(cluster))
+    distinct = _widest(cluster)
     if len(distinct) < len(cluster):
         remarks.append(Remark("repeated", _sources(cluster), {"courses": _courses_text(cluster[0].courses)}))
-    return reversed(distinct)
+    return distinct
 
 
 def _that_holds_all(cluster: Sequence[_Atom]) -> _Atom | None:
