@@ -80,7 +80,7 @@ def check(
 
 
 def convert(published: Iterable[Published], to: Path) -> list[tuple[Published, Composition]]:
-    """Write the rule sets and the report. An institution of which nothing can be said has no rule set."""
+    """Write the rule sets, for ``check`` to read, and the report; nothing for whom nothing can be said."""
     to.mkdir(parents=True, exist_ok=True)
     converted = []
     for one in published:
