@@ -94,14 +94,22 @@ def test_rows_are_counted_from_the_top_of_the_sheet_and_numbers_and_dates_are_re
     file = tmp_path / "t.xlsx"
     workbook = xlsxwriter.Workbook(file, {"default_date_format": "yyyy-mm-dd"})
     sheet = workbook.add_worksheet("equivalencies")
-    sheet.write_row(0, 0, HEADINGS)
-    sheet.write_row(1, 0, row(credits=1.5))
-    sheet.write_row(4, 0, row(credits=1.25))
+    sheet.write_row(0, 1, HEADINGS)
+    sheet.write_row(1, 1, row(credits=1.5))
+    sheet.write_row(4, 1, row(credits=1.25))
     workbook.add_worksheet("notes").write(0, 0, "for colleagues")
     workbook.close()
     done = RUN.invoke(app, ["rules", "import", str(file), "--to", str(tmp_path / "sets"), "--from", "2024-09-01"])
     assert "row 5, column credits: off_step: 1.25" in done.stderr
     assert "row 2" not in done.stderr
+
+
+def test_a_sheet_that_begins_lower_down_has_no_headings(tmp_path: Path) -> None:
+    file = tmp_path / "t.xlsx"
+    workbook = xlsxwriter.Workbook(file)
+    workbook.add_worksheet("equivalencies").write_row(2, 0, HEADINGS)
+    workbook.close()
+    assert read_file(file)["equivalencies"][:2] == [[""] * len(HEADINGS)] * 2
 
 
 def test_the_same_rules_give_the_same_workbook(tmp_path: Path) -> None:

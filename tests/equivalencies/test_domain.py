@@ -154,6 +154,12 @@ def test_what_contradicts_itself_is_never_guessed(
             id="of-two-that-share-a-course-the-earlier-line",
         ),
         pytest.param(
+            [statement("ab", [A, B], to=["X:3"]), statement("bcd", [B, C, D], to=["Y:3"])],
+            ["bcd", "ab"],
+            [("order_decides", ("cn/a B", "cn/a C", "cn/a D", "cn/a A"))],
+            id="of-two-that-share-a-course-the-larger",
+        ),
+        pytest.param(
             [statement("ab", [A, B], to=["X:3"]), statement("cd", [C, D], to=["Y:3"])],
             ["ab=cd"],
             [],

@@ -91,6 +91,11 @@ def one_course(code: str | None = "MATH1", grade: Grade | None = None, kind: str
             id="no-credit-is-a-deny",
         ),
         pytest.param(
+            [row(no_credit="no", review="否", elective=False)],
+            [Equivalency("math1", ((one_course(),),), awards=gives("M1:4"))],
+            id="no-means-no",
+        ),
+        pytest.param(
             [row(receiving_code=None, credits="0", no_credit=True)],
             [Equivalency("math1", ((one_course(),),), "deny")],
             id="no-credit-with-a-zero-is-a-deny",

@@ -101,8 +101,8 @@ REMARKS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "repeated": ("{courses} is listed more than once with one outcome.", "{courses} 以相同结果重复列出。"),
     "order_decides": (
-        "With {courses} the earlier line of the table gives {given}; {lost} would be possible too.",
-        "对于 {courses}，按表中先后授予 {given}；也可能授予 {lost}。",
+        "With {courses} the rule that comes first gives {given}; {lost} would be possible too.",
+        "对于 {courses}，先适用的规则授予 {given}；也可能授予 {lost}。",
     ),
     "larger_set_first": (
         "With {courses} the combination gives {given}; a part of it alone would give {lost}.",
