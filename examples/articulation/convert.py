@@ -28,6 +28,8 @@ from creditbank.equivalencies.commands import rule_set_text
 from creditbank.equivalencies.domain import Composition, compose
 from creditbank.equivalencies.faults import REMARKS, remark_sentence
 from creditbank.rules.canonical import canonical, sha256
+from creditbank.rules.checking.publishing import examine_documents
+from creditbank.rules.checking.verdicts import Verdict
 from creditbank.rules.compile import compile_version
 from creditbank.rules.document import read_documents
 from creditbank.rules.examine import Mismatch, examine
@@ -69,13 +71,15 @@ def exams(folder: Folder, to: To, start: Start = datetime(2025, 8, 1)) -> None:
 def check(
     folder: Annotated[Path, typer.Argument(help="a folder that one of the other commands wrote", exists=True)],
 ) -> None:
-    """Read, compile and test every rule set of a folder; exit 1 when a test does not come out."""
+    """Read, compile, test and compare every rule set of a folder; exit 1 on a failed test or a verdict."""
     figures = [check_file(file) for file in sorted(folder.glob("*.yaml"))]
     for one in figures:
         for wrong in one.mismatches[:5]:
             err.print(f"{one.name}: {wrong.test}: {wrong.key}: expected {wrong.expected}, got {wrong.got}")
+        for verdict in one.verdicts[:5]:
+            err.print(f"{one.name}: {verdict.code} {verdict.pointer}: {verdict.message['en']}")
     print_figures(figures)
-    if any(one.mismatches for one in figures):
+    if any(one.mismatches or one.verdicts for one in figures):
         raise typer.Exit(1)
 
 
@@ -159,7 +163,9 @@ class Checked:
     read_seconds: float
     compile_seconds: float
     test_seconds: float
+    check_seconds: float
     mismatches: Sequence[Mismatch]
+    verdicts: Sequence[Verdict]
 
 
 def check_file(file: Path) -> Checked:
@@ -171,6 +177,8 @@ def check_file(file: Path) -> Checked:
     versions = [compile_version(one.layered, sha256=sha256(canonical(one.model))) for one in documents]
     compiled = time.perf_counter()
     examined = examine(documents)
+    tested = time.perf_counter()
+    verdicts = examine_documents(documents)
     done = time.perf_counter()
     return Checked(
         file.stem,
@@ -180,22 +188,44 @@ def check_file(file: Path) -> Checked:
         len(content) / 1e6,
         was_read - begun,
         compiled - was_read,
-        done - compiled,
+        tested - compiled,
+        done - tested,
         examined.mismatches,
+        verdicts,
     )
 
 
 def print_figures(figures: list[Checked]) -> None:
     """A table of the largest rule sets and the sum of all."""
-    table = Table("rule set", "rules", "exercised", "tests", "failed", "MB", "read s", "compile s", "test s")
+    table = Table(
+        "rule set",
+        "rules",
+        "exercised",
+        "tests",
+        "failed",
+        "verdicts",
+        "MB",
+        "read s",
+        "compile s",
+        "test s",
+        "check s",
+    )
     for one in [*sorted(figures, key=lambda one: -one.rules)[:8], _sum(figures)]:
         table.add_row(
-            *(one.name, str(one.rules), str(one.exercised), str(one.tests), str(len(one.mismatches))),
+            *(
+                one.name,
+                str(one.rules),
+                str(one.exercised),
+                str(one.tests),
+                str(len(one.mismatches)),
+                str(len(one.verdicts)),
+            ),
             *(
                 f"{one.megabytes:.1f}",
                 f"{one.read_seconds:.2f}",
                 f"{one.compile_seconds:.3f}",
                 f"{one.test_seconds:.2f}",
+                f"{one.check_seconds:.2f}",
             ),
         )
     out.print(table)
@@ -213,7 +243,9 @@ def _sum(figures: list[Checked]) -> Checked:
         sum(one.read_seconds for one in figures),
         sum(one.compile_seconds for one in figures),
         sum(one.test_seconds for one in figures),
+        sum(one.check_seconds for one in figures),
         [wrong for one in figures for wrong in one.mismatches],
+        [verdict for one in figures for verdict in one.verdicts],
     )
 
 

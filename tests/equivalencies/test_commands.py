@@ -72,6 +72,15 @@ def test_what_a_table_cannot_say_is_told_and_fails(tmp_path: Path) -> None:
     assert "cannot_be_said: A table cannot say what stands at /recognition/r/match/tags" in done.stderr
 
 
+def test_nothing_is_written_that_could_not_be_published(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_bytes(as_csv(row(priority=5), row(group="all", sending_code=None, receiving_code="M2", priority=5)))
+    done = RUN.invoke(app, ["rules", "import", str(table), "--to", str(tmp_path / "sets"), "--from", "2024-09-01"])
+    assert done.exit_code == 1
+    assert "E2 /recognition/" in done.stderr
+    assert not (tmp_path / "sets").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [

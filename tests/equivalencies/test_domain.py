@@ -85,6 +85,12 @@ def remarks(composition: Composition) -> list[tuple[str, tuple[str, ...]]]:
             id="alternatives-of-two-sizes-are-two-rules",
         ),
         pytest.param(
+            [statement("x", [A], [course(None, at="cn/b")], to=["X:3"])],
+            {"x": ("grant", [["A"]], ["X"]), "x-2": ("grant", [["*"]], ["X"])},
+            [],
+            id="alternatives-of-two-ranks-are-two-rules",
+        ),
+        pytest.param(
             [
                 statement("low", [course("A", "C", below="B")], to=["X:3"]),
                 statement("high", [course("A", "B")], to=["Y:3"]),

@@ -179,6 +179,11 @@ def test_rows_say_what_a_registrar_means(rows: list[list[Cell]], expected: list[
             id="needs-nothing",
         ),
         pytest.param(
+            book(row(group="g"), row(group="g", sending_code="B", credits=5)),
+            [("equivalencies", 3, "receiving_code", "given_twice")],
+            id="one-course-given-twice",
+        ),
+        pytest.param(
             book(row(no_credit="yes")),
             [("equivalencies", 2, "receiving_code", "credit_and_no_credit")],
             id="credit-and-no-credit",

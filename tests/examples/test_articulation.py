@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from creditbank.equivalencies.domain import Equivalency, compose
+from creditbank.rules.checking.publishing import examine_documents
 from creditbank.rules.compile import CompiledVersion, compile_version
 from creditbank.rules.document import read_documents
 from creditbank.rules.evaluate import evaluate
@@ -415,6 +416,7 @@ def checked_version(file: Path, published: Published, rules: int) -> CompiledVer
     (document,) = read_documents(file.read_bytes())
     examined = examine([document])
     assert examined.mismatches == []
+    assert examine_documents([document]) == []
     assert len(examined.exercised) == len(document.model.recognition) == rules
     granting = sum(rule.effect == "grant" for rule in document.model.recognition)
     # At least one transcript that each granting rule takes, and one that it just does not.

@@ -15,6 +15,7 @@ from creditbank.equivalencies.sheets import read_file, write_file
 from creditbank.equivalencies.trials import trials_of
 from creditbank.equivalencies.writing import yaml_text
 from creditbank.rules.canonical import canonical
+from creditbank.rules.checking.publishing import examine_documents
 from creditbank.rules.document import read_documents
 from creditbank.rules.faults import DocumentRefused
 
@@ -25,9 +26,8 @@ def import_table(file: Path, folder: Path, defaults: Defaults, out: Console, err
         listed = read_book(read_file(file), defaults)
         composed = [compose(one.scheme, one.equivalencies) for one in listed]
         texts = {one.scheme.id: rule_set_text(one) for one in composed}
-        for text in texts.values():
-            # Nothing is written that could not be published.
-            read_documents(text)
+        # Nothing is written that could not be published.
+        verdicts = [verdict for text in texts.values() for verdict in examine_documents(read_documents(text))]
     except TableRefused as refused:
         for fault in refused.faults:
             place = f"{file}: {fault.sheet} row {fault.row}, column {fault.column}" if fault.row else f"{file}"
@@ -36,6 +36,10 @@ def import_table(file: Path, folder: Path, defaults: Defaults, out: Console, err
     except DocumentRefused as refused:
         for found in refused.faults:
             _say(err, f"{file}: {found.code} {found.pointer}: {found.message['en']} / {found.message['zh']}")
+        return False
+    if errors := [verdict for verdict in verdicts if verdict.severity == "error"]:
+        for verdict in errors:
+            _say(err, f"{file}: {verdict.code} {verdict.pointer}: {verdict.message['en']} / {verdict.message['zh']}")
         return False
     folder.mkdir(parents=True, exist_ok=True)
     for one, table in zip(composed, listed, strict=True):

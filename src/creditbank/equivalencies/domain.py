@@ -302,11 +302,11 @@ def _awards_text(equivalency: Equivalency) -> str:
 
 
 def _regroup(atoms: Sequence[_Atom]) -> list[Equivalency]:
-    """Equivalencies again: alternatives of one size together, for a larger set of courses must be tried first."""
+    """Equivalencies again: alternatives of one rank together, for a nearer or larger set of courses comes first."""
     together: dict[tuple[int, int, bool], list[_Atom]] = {}
     for atom in atoms:
-        size = len(atom.courses) if atom.whole.priority is None else 0
-        together.setdefault((atom.origin, size, atom.review), []).append(atom)
+        rank = _base(atom.courses) if atom.whole.priority is None else 0
+        together.setdefault((atom.origin, rank, atom.review), []).append(atom)
     taken: set[str] = set()
     rules = []
     for (_, _, review), group in together.items():
@@ -348,8 +348,9 @@ def _rank(rules: Sequence[Equivalency], remarks: list[Remark]) -> list[Equivalen
     for index, rule in enumerate(rules):
         if priorities[index] is not None:
             continue
+        base = _base(rule.sending[0])
         if rule.size == 1:
-            priorities[index] = _of_single([courses[0] for courses in rule.sending])
+            priorities[index] = base
             continue
         near = {
             other
@@ -359,17 +360,19 @@ def _rank(rules: Sequence[Equivalency], remarks: list[Remark]) -> list[Equivalen
         }
         clashing = [other for other in near if _share_a_course(rule, rules[other])]
         used = {priorities[other] for other in clashing if other < index}
-        top = rule.size * _BAND + _BAND - 1
-        priorities[index] = next(number for number in range(top, top - _BAND, -1) if number not in used)
+        priorities[index] = next(number for number in range(base, base - _BAND, -1) if number not in used)
     ranked = [replace(rule, priority=priority) for rule, priority in zip(rules, priorities, strict=True)]
     _tell_of_order(ranked, by_code, remarks)
     return ranked
 
 
-def _of_single(courses: Sequence[Course]) -> int:
-    depth = min(course.provider.count("/") + 1 for course in courses)
-    base = _BAND if all(course.code is not None for course in courses) else 0
-    return base + 10 * depth + (5 if all(course.kind is not None for course in courses) else 0)
+def _base(courses: Sequence[Course]) -> int:
+    """The highest priority of such a set of courses."""
+    if len(courses) > 1:
+        return len(courses) * _BAND + _BAND - 1
+    (course,) = courses
+    depth = course.provider.count("/") + 1
+    return (_BAND if course.code is not None else 0) + 10 * depth + (5 if course.kind is not None else 0)
 
 
 def _share_a_course(rule: Equivalency, other: Equivalency) -> bool:

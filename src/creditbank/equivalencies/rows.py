@@ -334,6 +334,8 @@ class _Reader:
                 alternatives.setdefault(line.text("alternative"), []).append(course)
             award = self.award(line, scheme)
             if award is not None:
+                if not award.unit.startswith(BLANKET) and award.unit in {other.unit for other in awards}:
+                    line.refuse("receiving_code", "given_twice", value=award.unit)
                 awards.append(award)
         first = rows[0]
         effect = self.effect(rows)
