@@ -51,6 +51,11 @@ def one_course(code: str | None = "MATH1", grade: Grade | None = None, kind: str
             id="the-rows-of-a-group-are-all-needed",
         ),
         pytest.param(
+            [row(group="g"), row(group="g", sending_code="MATH2"), row(group="g", receiving_code="M2", credits=1)],
+            [Equivalency("g", ((one_course(), one_course("MATH2")),), awards=gives("M1:4", "M2:1"))],
+            id="a-course-repeated-on-each-line-is-one",
+        ),
+        pytest.param(
             [
                 row(group="g"),
                 row(group="g", sending_provider=None, sending_code=None, receiving_code="M2", credits=1.5),
@@ -180,8 +185,8 @@ def test_rows_say_what_a_registrar_means(rows: list[list[Cell]], expected: list[
         ),
         pytest.param(
             book(row(group="g"), row(group="g", sending_code="B", credits=5)),
-            [("equivalencies", 3, "receiving_code", "given_twice")],
-            id="one-course-given-twice",
+            [("equivalencies", 3, "credits", "contradiction")],
+            id="one-course-given-for-two-amounts",
         ),
         pytest.param(
             book(row(no_credit="yes")),
@@ -362,6 +367,12 @@ recognition: [RULE]
         (
             "{id: r, match: {n: 1, of: [{provider: cn}, {provider: us}]}, effect: deny}",
             ["/recognition/r/match/n", "/recognition/r/match/of", "/recognition/r/match/provider"],
+        ),
+        ("{id: r, match: {all: [{provider: cn}, {provider: cn}]}, effect: deny}", ["/recognition/r/match"]),
+        (
+            "{id: r, match: {provider: cn}, grant: [{unit: 'blanket:a', credits: {fixed: 1}},"
+            " {unit: 'blanket:a', credits: {fixed: 2}}]}",
+            ["/recognition/r/grant"],
         ),
         ("{id: r, title: {en: a, zh: b}, match: {provider: cn}, effect: deny}", ["/recognition/r/title"]),
     ],

@@ -63,7 +63,6 @@ FAULTS: Final[Mapping[str, tuple[str, str]]] = {
     "not_yes_or_no": ("{value} is neither yes nor no.", "{value} 既不是“是”也不是“否”。"),
     "not_one_of": ("It must be one of {choices}.", "只能是以下之一：{choices}。"),
     "off_step": ("{value} is not a multiple of the step {step}.", "{value} 不是步长 {step} 的整数倍。"),
-    "given_twice": ("The group gives {value} already.", "该组已授予 {value}。"),
     "too_many_courses": ("A group has at most 12 courses.", "一组最多 12 门课程。"),
     "scale_unknown": ("There is no scale named {name}.", "不存在名为 {name} 的等级制。"),
     "scale_missing": (

@@ -329,13 +329,16 @@ class _Reader:
         alternatives: dict[str, list[Course]] = {}
         awards: list[Award] = []
         for line in rows:
+            # Many tables repeat a course on each line of its group: it is the one course, needed or given once.
             course = self.course(line, scheme)
             if course is not None:
-                alternatives.setdefault(line.text("alternative"), []).append(course)
+                courses = alternatives.setdefault(line.text("alternative"), [])
+                if course not in courses:
+                    courses.append(course)
             award = self.award(line, scheme)
-            if award is not None:
-                if not award.unit.startswith(BLANKET) and award.unit in {other.unit for other in awards}:
-                    line.refuse("receiving_code", "given_twice", value=award.unit)
+            if award is not None and award not in awards:
+                if award.unit in {other.unit for other in awards}:
+                    line.refuse("credits", "contradiction", group=line.text("group"))
                 awards.append(award)
         first = rows[0]
         effect = self.effect(rows)
@@ -523,6 +526,10 @@ class _Writer:
             self.cannot(f"{pointer}/effect")
         awards = [self.award(grant, f"{pointer}/grant/{n}") for n, grant in enumerate(rule.get("grant", ()))]
         remark = self.title(rule, pointer)
+        if any(_repeats([[*one[:3], *one[4:]] for one in courses], 6) for courses in alternatives):
+            self.cannot(f"{pointer}/match")
+        if _repeats(awards, 1):
+            self.cannot(f"{pointer}/grant")
         if len(self.remarks) > before:
             return []
         slots = [
@@ -595,3 +602,9 @@ class _Writer:
         unit = grant.get("unit", "same")
         elective = unit.startswith(BLANKET)
         return [unit.removeprefix(BLANKET), self.title(grant, pointer), amount, "yes" if elective else None]
+
+
+def _repeats(lines: Sequence[Sequence[Cell]], cells: int) -> bool:
+    """Whether two lines begin alike: a table would read them as one."""
+    begun = [tuple(line[:cells]) for line in lines]
+    return len(set(begun)) < len(begun)
