@@ -10,6 +10,7 @@ with everything that could not be said without guessing.
 from __future__ import annotations
 
 import json
+import re
 import resource
 import sys
 import time
@@ -35,7 +36,7 @@ from creditbank.rules.document import read_documents
 from creditbank.rules.examine import Mismatch, examine
 from examples.articulation.assist import read_assist
 from examples.articulation.exams import read_exams
-from examples.articulation.reading import OPEN, Published, Unusable
+from examples.articulation.reading import OPEN, Published, Unusable, with_least_grade
 from examples.articulation.transfers import read_transfers
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -49,16 +50,19 @@ To = Annotated[Path, typer.Option(help="where the rule sets and the report go")]
 Start = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="first day of the rule sets")]
 
 
+Least = Annotated[str | None, typer.Option(help="letter grade to ask for where the source states none, such as C")]
+
+
 @app.command()
-def assist(folder: Folder, to: To, start: Start = datetime(2022, 8, 1)) -> None:
+def assist(folder: Folder, to: To, start: Start = datetime(2022, 8, 1), least: Least = None) -> None:
     """California: ASSIST, computer science, 2022-23."""
-    _convert(read_assist, folder, to, start.date())
+    _convert(read_assist, folder, to, start.date(), least)
 
 
 @app.command()
-def transfers(folder: Folder, to: To, start: Start = datetime(2025, 8, 1)) -> None:
+def transfers(folder: Folder, to: To, start: Start = datetime(2025, 8, 1), least: Least = None) -> None:
     """Nine states: transfer tables."""
-    _convert(read_transfers, folder, to, start.date())
+    _convert(read_transfers, folder, to, start.date(), least)
 
 
 @app.command()
@@ -96,9 +100,12 @@ def convert(published: Iterable[Published], to: Path) -> list[tuple[Published, C
     return converted
 
 
-def _convert(read: Callable[[Path, date], Iterator[Published]], folder: Path, to: Path, start: date) -> None:
+def _convert(
+    read: Callable[[Path, date], Iterator[Published]], folder: Path, to: Path, start: date, least: str | None = None
+) -> None:
     try:
-        converted = convert(read(folder, start), to)
+        published = read(folder, start)
+        converted = convert((with_least_grade(one, least) for one in published) if least else published, to)
     except Unusable as unusable:
         err.print(str(unusable), style="red")
         raise typer.Exit(2) from None
@@ -141,11 +148,16 @@ def _report_lines(converted: list[tuple[Published, Composition]], left: list[dic
     yield f"{effects['grant']} grant, {effects['deny']} deny, {effects['review']} review.\n"
     yield "| code | how often | meaning |\n|---|---|---|"
     for code, count in Counter(str(one["code"]) for one in left).most_common():
-        yield f"| {code} | {count} | {OPEN.get(code) or REMARKS[code][0].replace('|', '/')} |"
+        yield f"| {code} | {count} | {OPEN.get(code) or _in_general(REMARKS[code][0])} |"
     yield "\n## Examples\n"
     for code in dict.fromkeys(str(one["code"]) for one in left):
         for one in [one for one in left if one["code"] == code][:EXAMPLES_SHOWN]:
             yield f"- `{code}` {one['rule_set']}, {one['source']}: {one['text']}"
+
+
+def _in_general(sentence: str) -> str:
+    """The sentence of a remark without what fills it."""
+    return re.sub(r"\{(\w+)\}", r"*\1*", sentence).replace("|", "/")
 
 
 # --- The check --------------------------------------------------------------------------------------------------------

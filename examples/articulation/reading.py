@@ -6,12 +6,13 @@ import gzip
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
-from creditbank.equivalencies.domain import Equivalency, Scheme
+from creditbank.equivalencies.domain import Equivalency, Grade, Scheme
+from creditbank.equivalencies.rows import KNOWN_SCALES
 
 
 class Unusable(Exception):
@@ -71,6 +72,29 @@ OPEN: Final[Mapping[str, str]] = {
     "no_score_accepted": "The exam has no accepted score; no rule is needed, since nothing grants.",
 }
 """By code: what a source leaves open, and what was made of it."""
+
+
+def with_least_grade(published: Published, letter: str) -> Published:
+    """The same, with a minimum grade that somebody decided on wherever the source states none."""
+    grades = KNOWN_SCALES["us"]
+    if letter not in grades:
+        raise Unusable(f"{letter} is none of {', '.join(grades)}")
+    least = Grade("us", grades[letter])
+
+    def graded(rule: Equivalency) -> Equivalency:
+        if rule.effect == "deny":
+            return rule
+        sending = tuple(
+            tuple(replace(course, grade=course.grade or least) for course in courses) for courses in rule.sending
+        )
+        return replace(rule, sending=sending)
+
+    return Published(
+        replace(published.scheme, scales={**published.scheme.scales, "us": grades}),
+        [graded(rule) for rule in published.equivalencies],
+        [one for one in published.left_open if one.code != "any_grade"],
+        published.lines,
+    )
 
 
 def json_lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -18,17 +18,20 @@ from typing import Any
 
 import pytest
 
+from creditbank.equivalencies.commands import rule_set_text
 from creditbank.equivalencies.domain import Equivalency, compose
+from creditbank.equivalencies.rows import Defaults, book_of, read_book
+from creditbank.rules.canonical import canonical
 from creditbank.rules.checking.publishing import examine_documents
 from creditbank.rules.compile import CompiledVersion, compile_version
-from creditbank.rules.document import read_documents
+from creditbank.rules.document import ParsedDocument, read_documents
 from creditbank.rules.evaluate import evaluate
 from creditbank.rules.examine import examine
 from creditbank.rules.fact import Fact
 from examples.articulation.assist import read_assist
 from examples.articulation.convert import check_file, convert
 from examples.articulation.exams import read_exams
-from examples.articulation.reading import OPEN, Published
+from examples.articulation.reading import OPEN, Published, with_least_grade
 from examples.articulation.transfers import read_transfers
 
 START = date(2024, 8, 1)
@@ -405,10 +408,33 @@ def test_a_folder_becomes_rule_sets_whose_tests_hold_and_a_report(tmp_path: Path
     assert "4 rules:\n3 grant, 1 deny, 0 review." in (tmp_path / "out/report.md").read_text()
 
 
+def test_a_minimum_grade_that_somebody_decided_on_fills_what_the_source_leaves_open(tmp_path: Path) -> None:
+    rows = [transfer(), transfer(cc_course="A 1", notes="Min grade: D"), transfer(cc_course="N 1", no_credit=True)]
+    published = with_least_grade(read_rows(tmp_path, rows), "C")
+    grades = [rule.sending[0][0].grade for rule in published.equivalencies]
+    assert [grade and grade.min for grade in grades] == [Fraction(2), Fraction(1), None]
+    assert published.left_open == []
+    convert([published], tmp_path / "out")
+    (document,) = read_documents((tmp_path / "out/pa-u.yaml").read_bytes())
+    version = compile_version(document.layered, sha256="")
+    assert outcome(version, "us/pa/colleges", ["ENG 1"], ("us", "C")) == ({"grant"}, {"E 101": Fraction(3)})
+    assert outcome(version, "us/pa/colleges", ["ENG 1"], ("us", "C-")) == ({"none"}, {})
+    assert outcome(version, "us/pa/colleges", ["N 1"], ("us", "A")) == ({"deny"}, {})
+
+
+def same_after_a_spreadsheet(document: ParsedDocument) -> bool:
+    """Whether the rules, written to a table and read from it, are the same, tests and all."""
+    sheets, _ = book_of([json.loads(canonical(document.model))])
+    (listed,) = read_book(sheets, Defaults())
+    (again,) = read_documents(rule_set_text(compose(listed.scheme, listed.equivalencies)))
+    return canonical(again.model) == canonical(document.model)
+
+
 def test_published_exam_credit_holds(tmp_path: Path) -> None:
     convert(read_exams(shared("ap-exam-credit-uci"), START), tmp_path)
     checked = check_file(tmp_path / "uci-ap.yaml")
     assert (checked.rules, checked.exercised, checked.tests, checked.mismatches) == (64, 64, 128, [])
+    assert same_after_a_spreadsheet(read_documents((tmp_path / "uci-ap.yaml").read_bytes())[0])
 
 
 def checked_version(file: Path, published: Published, rules: int) -> CompiledVersion:
