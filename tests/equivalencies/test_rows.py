@@ -96,6 +96,11 @@ def one_course(code: str | None = "MATH1", grade: Grade | None = None, kind: str
             id="no-credit-is-a-deny",
         ),
         pytest.param(
+            [row(group="g", sending_code="Cafe\u0301"), row(group="g", sending_code=" Caf\u00e9 ")],
+            [Equivalency("g", ((one_course("Caf\u00e9"),),), awards=gives("M1:4"))],
+            id="one-code-in-two-writings-of-unicode",
+        ),
+        pytest.param(
             [row(no_credit="no", review="否", elective=False)],
             [Equivalency("math1", ((one_course(),),), awards=gives("M1:4"))],
             id="no-means-no",
@@ -166,6 +171,12 @@ def test_rows_say_what_a_registrar_means(rows: list[list[Cell]], expected: list[
             book(row(sending_provider=None)), [("equivalencies", 2, "sending_provider", "empty")], id="no-provider"
         ),
         pytest.param(book(row(group="组 1")), [("equivalencies", 2, "group", "not_an_id")], id="bad-group"),
+        pytest.param(book(row(remark="x" * 1001)), [("equivalencies", 2, "remark", "bad_text")], id="a-long-text"),
+        pytest.param(
+            book(row(sending_code="A\x07")),
+            [("equivalencies", 2, "sending_code", "bad_text")],
+            id="a-control-character",
+        ),
         pytest.param(book(row(credits="four")), [("equivalencies", 2, "credits", "not_a_number")], id="bad-credits"),
         pytest.param(book(row(credits=-3)), [("equivalencies", 2, "credits", "not_a_number")], id="negative-credits"),
         pytest.param(book(row(credits=None)), [("equivalencies", 2, "credits", "empty")], id="no-credits"),

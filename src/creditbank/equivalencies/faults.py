@@ -49,6 +49,10 @@ FAULTS: Final[Mapping[str, tuple[str, str]]] = {
     "repeated_column": ("The column {name} stands twice.", "列 {name} 出现了两次。"),
     "missing_column": ("The column {name} is missing.", "缺少列 {name}。"),
     "empty": ("The cell must not be empty.", "单元格不能为空。"),
+    "bad_text": (
+        "The text is longer than 1000 characters or holds one that cannot be stored.",
+        "文本超过 1000 个字符，或含有无法存储的字符。",
+    ),
     "not_a_path": (
         "{value} is not a provider's code: small letters, digits, - and _, parts joined by /.",
         "{value} 不是机构代码：应为小写字母、数字、- 和 _，各部分以 / 连接。",

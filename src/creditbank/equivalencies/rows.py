@@ -29,6 +29,7 @@ from creditbank.equivalencies.domain import (
 )
 from creditbank.equivalencies.faults import CellFault, TableRefused
 from creditbank.rules.numbers import read_number
+from creditbank.rules.source import clean_text
 
 Cell = str | int | float | bool | date | None
 Book = Mapping[str, Sequence[Sequence[Cell]]]
@@ -84,6 +85,7 @@ _NO: Final = frozenset({"", "no", "n", "false", "0", "否"})
 _NATIVE: Final = frozenset({"native", "原学分"})
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PATH: Final = re.compile(rf"{_ID.pattern}(/{_ID.pattern}){{0,7}}")
+_LONGEST: Final = 1000
 _ROUNDINGS: Final = ("down", "half_up", "half_even")
 
 
@@ -142,7 +144,13 @@ class _Line:
         self.faults.append(CellFault(self.sheet, self.row, column, code, {k: str(v) for k, v in terms.items()}))
 
     def text(self, column: str, *, required: bool = False) -> str:
-        text = _cell_text(self.cells.get(column))
+        try:
+            text = clean_text(_cell_text(self.cells.get(column)))
+        except ValueError:
+            self.refuse(column, "bad_text")
+            return ""
+        if len(text) > _LONGEST:
+            self.refuse(column, "bad_text")
         if required and not text:
             self.refuse(column, "empty")
         return text
@@ -228,7 +236,8 @@ class _Reader:
             ]
             listed.append(Listed(scheme, tuple(equivalencies), tuple(self.remarks[id_])))
         if self.faults:
-            raise TableRefused(self.faults)
+            # A cell that is read for two purposes is wrong once.
+            raise TableRefused(list({(f.sheet, f.row, f.column, f.code): f for f in self.faults}.values()))
         return listed
 
     def lines(self, sheet: str, *, required: bool = False) -> Iterator[_Line]:
