@@ -16,6 +16,7 @@ from creditbank.rules.fact import Assurance, Fact
 from tests.rules.checking.asking import facts_of, parsed, takes, version_of
 
 from hypothesis import Phase
+
 PH = (Phase.explicit, Phase.generate)
 SCALES = {"us": {"grades": {"A": 4, "B": 3, "C": 2}}, "pct": {"grades": {}}}
 BLOCKS: dict[str, Any] = {
