@@ -30,14 +30,15 @@ State = Literal["recognised", "partly_recognised", "not_recognised", "in_review"
 
 
 def state_of(lots: Sequence[Lot], decisions: Sequence[Decision]) -> State:
-    """How far an achievement counts: excess and expired credits are not recognised ones."""
+    """How far an achievement counts: excess and expired credits are not recognised, pending ones not yet in full."""
     if any(d.effect == "review" for d in decisions):
         return "in_review"
     granted = sum(-lot.positions[Account.ISSUED] for lot in lots)
     set_aside = sum(lot.positions[Account.EXCESS] + lot.positions[Account.EXPIRED] for lot in lots)
     if granted - set_aside <= 0:
         return "not_recognised"
-    return "partly_recognised" if set_aside else "recognised"
+    is_pending = any(lot.positions[Account.PENDING] for lot in lots)
+    return "partly_recognised" if set_aside or is_pending else "recognised"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -150,6 +150,10 @@ def _expire_or_reinstate(book: _Book, target: Target) -> None:
     book.move(Account.EXPIRED, Account.AVAILABLE, book.at[Account.EXPIRED], Code.REINSTATE)
     if target.state == "available":
         book.move(Account.PENDING, Account.AVAILABLE, book.at[Account.PENDING], Code.RELEASE)
+    else:
+        # A condition that was met no longer is: what could be used is taken back and waits again.
+        again = book.move(Account.AVAILABLE, Account.ISSUED, book.at[Account.AVAILABLE], Code.ADJUST_DOWN)
+        book.move(Account.ISSUED, Account.PENDING, again, Code.ACCRUE_PENDING)
 
 
 def _split(book: _Book, target: Target) -> None:

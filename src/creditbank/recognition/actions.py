@@ -45,15 +45,17 @@ async def settle(
 ) -> dict[UUID, Settled]:
     """Evaluate the learners, whom the caller has locked, and post what differs. The same facts again post nothing.
 
-    With ``changes`` only what these touch is evaluated, save for a learner who stands under other rules than those in
-    force: that one is evaluated whole. Without, everybody is evaluated whole.
+    With ``changes`` only what these touch is evaluated, save where achievements meet otherwise than through units, and
+    for a learner who stands under other rules than those in force: these are evaluated whole. Without, everybody is.
     """
     if not learners:
         return {}
     # The rules are asked for first: from here on nobody publishes until this transaction ends.
     book = await shelf.book(connection)
-    whole = [one for one in learners.values() if changes is None or not is_current(one, book, as_of)]
-    touched = await load_all(connection, whole)
+    whole = [
+        one for one in learners.values() if changes is None or not book.is_local or not is_current(one, book, as_of)
+    ]
+    touched = await load_all(connection, whole, book)
     some = [c for c in changes or () if c.achievement.learner_id not in touched]
     touched.update(await load_touched(connection, learners, some, book, as_of))
     settled = {id_: _settle_one(learners[id_], mine, book, as_of) for id_, mine in touched.items()}
@@ -75,6 +77,7 @@ def _settle_one(learner: LockedLearner, touched: Touched, book: Book, as_of: dat
         evaluation_id=new_id(),
         new_id=new_id,
         mark=lambda trace: learner.key.mark(trace_bytes(trace)),
+        known=touched.known,
         evaluation=touched.evaluation,
     )
     return Settled(learner, touched.achievements, difference)

@@ -15,6 +15,7 @@ from uuid import UUID
 from creditbank.achievements.domain import VALID, Achievement
 from creditbank.ledger.domain import (
     NOTHING,
+    Account,
     Code,
     Entry,
     Lot,
@@ -29,9 +30,10 @@ from creditbank.rules.evaluate import evaluate
 from creditbank.rules.fact import Assurance, Fact
 from creditbank.rules.outcome import Decision as RuleDecision
 from creditbank.rules.outcome import Evaluation, TargetLot
+from creditbank.rules.recognise import NOTHING_STANDS, Standing
 from creditbank.rulesets.domain import Book
 
-ENGINE: Final = "1"
+ENGINE: Final = "2"
 """The engine's version, kept with every evaluation: it changes when the same input may give another result."""
 
 _COMPACT: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -109,7 +111,21 @@ def _day(text: str | None) -> date | None:
     return date.fromisoformat(text) if text is not None else None
 
 
-def fact_of(achievement: Achievement, book: Book) -> Fact:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the bank itself knows of a learner's achievements, as far as some rule in force reads it.
+
+    ``provider_types`` by provider code; ``recognised`` gives the day on which an achievement was first recognised.
+    """
+
+    provider_types: Mapping[str, str] = field(default_factory=dict)
+    recognised: Mapping[UUID, date] = field(default_factory=dict)
+
+
+NOTHING_KNOWN: Final = Known()
+
+
+def fact_of(achievement: Achievement, book: Book, known: Known = NOTHING_KNOWN) -> Fact:
     """The fact that rules read: what the provider states, with what the bank itself knows of it."""
     content = achievement.current.content
     completed = date.fromisoformat(content["completed"])
@@ -131,10 +147,13 @@ def fact_of(achievement: Achievement, book: Book) -> Fact:
         assurance=Assurance[content["assurance"].upper()],
         submitted=_day(content.get("submitted")),
         applied=_day(content.get("applied")),
+        recognised=known.recognised.get(achievement.id),
         shelf_life=content.get("shelf_life"),
         tags=frozenset(content.get("tags", ())),
         learning=content.get("learning"),
+        provider_type=known.provider_types.get(content["provider"]),
         conditions_met=frozenset(content.get("conditions_met", ())),
+        facts=tuple(content["facts"].items()) if "facts" in content else (),
     )
 
 
@@ -215,9 +234,27 @@ class _Settling:
         )
 
 
-def evaluate_achievements(achievements: Iterable[Achievement], book: Book, as_of: date) -> Evaluation:
+def evaluate_achievements(
+    achievements: Iterable[Achievement],
+    book: Book,
+    as_of: date,
+    known: Known = NOTHING_KNOWN,
+    standing: Standing = NOTHING_STANDS,
+) -> Evaluation:
     """What the rules say of the valid ones among these achievements."""
-    return evaluate([fact_of(a, book) for a in achievements if a.current.status == VALID], book.versions, as_of)
+    facts = [fact_of(a, book, known) for a in achievements if a.current.status == VALID]
+    return evaluate(facts, book.versions, as_of, standing)
+
+
+def standing_of(achievements: Iterable[Achievement], lots: Iterable[Lot]) -> Standing:
+    """The facts on whose credits something is already built."""
+    keys = {str(a.id): a.key for a in achievements}
+    held: dict[Account, set[str]] = {Account.RESERVED: set(), Account.REDEEMED: set()}
+    for lot in lots:
+        for account, facts in held.items():
+            if lot.positions.get(account, 0):
+                facts.update(keys[id_] for id_ in lot.key.binding.split(",") if id_ in keys)
+    return Standing(frozenset(held[Account.RESERVED]), frozenset(held[Account.REDEEMED]))
 
 
 def settle_learner(
@@ -231,6 +268,7 @@ def settle_learner(
     evaluation_id: UUID,
     new_id: Callable[[], UUID],
     mark: Callable[[Mapping[str, Any]], bytes],
+    known: Known = NOTHING_KNOWN,
     evaluation: Evaluation | None = None,
 ) -> Difference:
     """Evaluate a learner and find what must be written so that decisions, lots and postings say the same.
@@ -250,7 +288,8 @@ def settle_learner(
         {d.key: d for d in decisions if d.effect != WITHDRAWN},
         {lot.key: lot for lot in lots},
     )
-    evaluation = evaluation or evaluate_achievements(achievements, book, as_of)
+    if evaluation is None:
+        evaluation = evaluate_achievements(achievements, book, as_of, known, standing_of(achievements, lots))
     for made in evaluation.decisions:
         _settle_decision(settling, learner_id, made, valid)
     _withdraw(settling, learner_id)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import among, pairs_among
@@ -69,6 +69,25 @@ async def latest_of_bindings(
         decision = _decision_of(row)
         found.setdefault(row.learner_id, {})[decision.key] = decision
     return {learner_id: list(mine.values()) for learner_id, mine in found.items()}
+
+
+async def first_recognised(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, dict[UUID, date]]:
+    """The day on which each achievement of these learners was first recognised, by learner."""
+    statement = (
+        select(decisions.c.learner_id, decisions.c.binding, func.min(evaluations.c.as_of).label("day"))
+        .join(
+            evaluations,
+            (evaluations.c.learner_id == decisions.c.learner_id) & (evaluations.c.id == decisions.c.evaluation_id),
+        )
+        .where(among(connection, decisions.c.learner_id, learner_ids), decisions.c.effect.in_(("grant", "conditional")))
+        .group_by(decisions.c.learner_id, decisions.c.binding)
+    )
+    found: dict[UUID, dict[UUID, date]] = {}
+    for row in await connection.execute(statement):
+        mine = found.setdefault(row.learner_id, {})
+        for achievement_id in map(UUID, row.binding.split(",")):
+            mine[achievement_id] = min(row.day, mine.get(achievement_id, row.day))
+    return found
 
 
 async def decisions_of(connection: AsyncConnection, learner_id: UUID, key: LearnerKey) -> list[Decision]:

@@ -1,9 +1,10 @@
 """What a change touches: the achievements that must be evaluated together with those that changed.
 
-Achievements interact only through shared keys. In the language as built that is the unit: lots of one unit compete
-under ``unique``. So a change touches the achievements that changed and, through the units of their lots, those whose
-lots compete with them, and so on until no further one is found. Evaluating these gives the same lots as evaluating
-everything (law; held by a property test and by ``verify``, which evaluates everything).
+Achievements interact only through shared keys. Where no rule in force takes achievements together, limits, pools or
+lets lots expire (``Book.is_local``), that is the unit: lots of one unit compete under ``unique``. So a change touches
+the achievements that changed and, through the units of their lots, those whose lots compete with them, and so on until
+no further one is found. Evaluating these gives the same lots as evaluating everything (law; held by a property test
+and by ``verify``, which evaluates everything). Under any other rules the whole learner is evaluated.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from creditbank.achievements.queries import of_learners, of_pairs
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.domain import Lot
 from creditbank.ledger.queries import lots_of, lots_of_bindings, lots_of_units
-from creditbank.recognition.domain import Decision, evaluate_achievements
-from creditbank.recognition.queries import latest_decisions, latest_of_bindings
+from creditbank.providers import queries as providers
+from creditbank.recognition.domain import NOTHING_KNOWN, Decision, Known, evaluate_achievements
+from creditbank.recognition.queries import first_recognised, latest_decisions, latest_of_bindings
 from creditbank.rules.outcome import Evaluation
 from creditbank.rulesets.domain import Book
 
@@ -44,6 +46,7 @@ class Touched:
     achievements: dict[UUID, Achievement] = field(default_factory=dict)
     lots: dict[UUID, Lot] = field(default_factory=dict)
     decisions: Sequence[Decision] = ()
+    known: Known = NOTHING_KNOWN
     evaluation: Evaluation | None = None
 
     def units(self) -> set[str]:
@@ -64,18 +67,36 @@ def is_current(learner: LockedLearner, book: Book, as_of: date) -> bool:
     return learner.evaluated_epoch == book.epoch and book.same_rules(learner.evaluated_as_of, as_of)
 
 
-async def load_all(connection: AsyncConnection, learners: Sequence[LockedLearner]) -> dict[UUID, Touched]:
-    """Everything of these learners."""
+async def load_all(connection: AsyncConnection, learners: Sequence[LockedLearner], book: Book) -> dict[UUID, Touched]:
+    """Everything of these learners, and what the bank knows of it that the book's rules read."""
     if not learners:
         return {}
     ids = [learner.id for learner in learners]
     achievements = await of_learners(connection, {learner.id: learner.key for learner in learners})
     lots = await lots_of(connection, ids)
     decisions = await latest_decisions(connection, ids)
+    known = await known_of(connection, book, achievements)
     return {
-        id_: Touched({a.id: a for a in achievements[id_]}, {lot.id: lot for lot in lots[id_]}, decisions[id_])
+        id_: Touched(
+            {a.id: a for a in achievements[id_]}, {lot.id: lot for lot in lots[id_]}, decisions[id_], known[id_]
+        )
         for id_ in ids
     }
+
+
+async def known_of(
+    connection: AsyncConnection, book: Book, achievements: Mapping[UUID, Sequence[Achievement]]
+) -> dict[UUID, Known]:
+    """What the bank itself knows of these achievements, by learner; only what the rules in force read is looked up."""
+    types: dict[str, str] = {}
+    recognised: dict[UUID, dict[UUID, date]] = {}
+    if book.reads("provider_type"):
+        codes = {a.current.content["provider"] for mine in achievements.values() for a in mine}
+        found = await providers.by_code(connection, sorted(codes))
+        types = {code: provider.provider_type for code, provider in found.items()}
+    if book.reads("recognised"):
+        recognised = await first_recognised(connection, list(achievements))
+    return {id_: Known(types, recognised.get(id_, {})) for id_ in achievements}
 
 
 async def load_touched(

@@ -22,8 +22,9 @@ from creditbank.learners.queries import LockedLearner, load, page_of_ids
 from creditbank.learners.tables import learners
 from creditbank.ledger.domain import Account, Lot, Posting, broken_link
 from creditbank.ledger.queries import chains_of, lots_of
-from creditbank.recognition.domain import Decision, settle_learner
+from creditbank.recognition.domain import Decision, Known, settle_learner
 from creditbank.recognition.queries import all_marks, latest_decisions, trace_bytes
+from creditbank.recognition.reach import known_of
 from creditbank.rulesets.domain import Book
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import SealBroken, Vault
@@ -92,12 +93,13 @@ async def _verify_page(
     lots = await lots_of(connection, ids)
     latest = await latest_decisions(connection, ids)
     marks = await all_marks(connection, {id_: learner.key for id_, learner in loaded.items()})
+    known = await known_of(connection, book, facts)
     findings: list[Finding] = []
     for id_, learner in loaded.items():
         findings += _verify_chain(learner, chains[id_])
         findings += _verify_positions(id_, lots[id_], chains[id_])
         findings += _verify_decisions(learner, chains[id_], lots[id_], marks[id_])
-        findings += _verify_settled(learner, facts[id_], lots[id_], latest[id_], book, today)
+        findings += _verify_settled(learner, facts[id_], lots[id_], latest[id_], book, known[id_], today)
     for missing in set(ids) - set(loaded):
         findings.append(Finding("key_missing", missing, "the key to what is sealed of this learner is gone"))
     return Page(
@@ -160,6 +162,7 @@ def _verify_settled(
     lots: Sequence[Lot],
     latest: Sequence[Decision],
     book: Book,
+    known: Known,
     today: date,
 ) -> list[Finding]:
     difference = settle_learner(
@@ -172,6 +175,7 @@ def _verify_settled(
         evaluation_id=new_id(),
         new_id=new_id,
         mark=lambda trace: learner.key.mark(trace_bytes(trace)),
+        known=known,
     )
     if difference.is_empty:
         return []

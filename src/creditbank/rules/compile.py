@@ -92,7 +92,8 @@ class CompiledVersion:
     Whoever publishes may cut short the days that a document leaves open, with ``dataclasses.replace`` on
     ``valid_from`` and ``valid_until`` (half-open). ``unique`` is (key, keep), None without. ``rules`` stand in order of
     precedence; ``together`` are those that must be tried one after another, since they take achievements together or
-    compete with such.
+    compete with such. ``reads`` names the facts of the bank's own that must be looked up for it: ``provider_type`` and
+    ``recognised``.
     """
 
     rule_set: str
@@ -113,7 +114,22 @@ class CompiledVersion:
     slots: Index
     level_of: Callable[[Fact], int | None]
     position: Callable[[str, str], Fraction | int | None]
+    reads: frozenset[str]
     _nearest: list[Nearest] = field(default_factory=list, repr=False)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether achievements meet only where lots of one unit compete, and no day but the rules' own matters."""
+        return not (
+            self.together
+            or self.limits
+            or self.validity
+            or self.reads
+            or self.transition.applies_to != "new_only"
+            or self.transition.elect_until is not None
+            or (self.unique is not None and self.unique[0] == "learning")
+            or any(grant.pool is not None for rule in self.rules for grant in rule.grants)
+        )
 
     def governing(self, fact: Fact) -> date:
         """The date by which this rule set chooses the version for the fact (section 12)."""
@@ -214,7 +230,11 @@ def compile_version(layered: Layered, *, sha256: str) -> CompiledVersion:
         slots=Index([entry for rule in together for entry in entries_of(rule, rule.slots)]),
         level_of=level_of,
         position=position,
+        reads=_LOOKED_UP & maker.reads(),
     )
+
+
+_LOOKED_UP: Final = frozenset({"provider_type", "recognised"})
 
 
 class _Maker:
@@ -268,6 +288,16 @@ class _Maker:
             self._formulas.of(grant.credits, unit),
             None if grant.pool is None else LIFETIME if grant.pool.per == LIFETIME else self._calendars[grant.pool.per],
         )
+
+    def reads(self) -> set[str]:
+        """The facts that conditions, keys of tables, limits and validities read, once everything is made."""
+        read = set(self._slots.read)
+        read.update(name for limit in self._layered.limits() for name in limit.by)
+        for document in self._layered.documents:
+            read.update(g.credits.key for rule in document.recognition for g in rule.grant if g.credits.key)
+        if any(validity.start == "recognised" for validity in self._layered.validities()):
+            read.add("recognised")
+        return read
 
     def limit(self, limit: Limit) -> CompiledLimit:
         over = limit.over

@@ -28,6 +28,7 @@ class CompiledCondition:
     truth: Callable[[Fact], Truth]
     got: Callable[[Fact], dict[str, Any]]
     text: str
+    facts: tuple[str, ...]
 
     def holds(self, fact: Fact) -> bool:
         """Whether the condition is true of the fact."""
@@ -79,7 +80,7 @@ def compile_condition(
     def got(fact: Fact) -> dict[str, Any]:
         return {"got": [[name, _shown(reads[name](fact))] for name in names]}
 
-    return CompiledCondition(truth, got, condition_text(condition))
+    return CompiledCondition(truth, got, condition_text(condition), tuple(names))
 
 
 _FIELDS = frozenset(
@@ -92,8 +93,10 @@ _FIELDS = frozenset(
 
 def _typed(fact: Fact, name: str) -> Any:
     value = fact.typed(name)
-    # Exact numbers travel as texts, in documents as in statements.
-    return read_number(value) if isinstance(value, str) and is_number(value) else value
+    if not isinstance(value, str):
+        return value
+    # Exact numbers and days travel as texts, in documents as in statements.
+    return read_number(value) if is_number(value) else _day(value) or value
 
 
 def _all(parts: list[Callable[[Fact], Truth]]) -> Callable[[Fact], Truth]:
@@ -183,7 +186,7 @@ def _as_type_of(actual: Any, value: Single) -> Any:
 
 def _day(value: Single) -> date | None:
     try:
-        return date.fromisoformat(value) if isinstance(value, str) else None
+        return date.fromisoformat(value) if isinstance(value, str) and len(value) == 10 else None
     except ValueError:
         return None
 

@@ -7,7 +7,7 @@ and a sentence for each fault.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ from creditbank.rules.language.recognition import Limit, Rule, Unique, Validity
 from creditbank.rules.language.values import GradeText, Id, Listed, Some, Titled
 from creditbank.rules.layers import Layered, chain_of
 from creditbank.rules.registry import Registry
-from creditbank.rules.source import Format, Source, Value, read_sources, with_lines
+from creditbank.rules.source import Format, Source, Value, place_in, read_sources, with_lines
 
 
 class RuleSetDocument(Titled):
@@ -104,7 +104,8 @@ def read_documents(
         _refuse_same_version(shaped)
         for source, model in shaped:
             layered = chain_of(model, known)
-            source.findings.extend(islice(check(layered, registry), MOST_FAULTS))
+            for finding in islice(check(layered, registry), MOST_FAULTS):
+                source.findings.append(replace(finding, path=place_in(source.value, finding.path)))
             parsed.append(ParsedDocument(layered, source.value))
     if any(source.findings for source in sources):
         raise _refused(text, format, sources)
@@ -156,7 +157,7 @@ def _finding(detail: ErrorDetails, value: Value) -> Finding:
     """Our sentence for what Pydantic found, at the place in the source that it means."""
     kind = detail["type"]
     context: Mapping[str, Any] = detail.get("ctx", {})
-    path = _place(detail["loc"], value)
+    path = place_in(value, detail["loc"])
     if kind == "missing":
         key = str(detail["loc"][-1])
         return Finding((*path, key), "missing", {"key": key})
@@ -175,14 +176,3 @@ def _finding(detail: ErrorDetails, value: Value) -> Finding:
         return Finding(path, "out_of_range", {"range": f"{'>=' if 'ge' in context else '<='} {limit}"})
     wanted, wanted_zh = _WANTED.get(kind.partition("_")[0], ("another type", "其他类型"))
     return Finding(path, "wrong_type", {"wanted": wanted, "wanted_zh": wanted_zh})
-
-
-def _place(location: tuple[str | int, ...], value: Value) -> tuple[str | int, ...]:
-    """The part of Pydantic's location that the source has: names of branches and of coerced lists drop out."""
-    path: list[str | int] = []
-    for part in location:
-        is_inside = part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int)
-        if is_inside:
-            value = value[part]
-            path.append(part)
-    return tuple(path)

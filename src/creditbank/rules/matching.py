@@ -206,6 +206,8 @@ class SlotMaker:
         self._position = position
         self._made: dict[Any, Test] = {}
         self._shared: dict[Any, Any] = {}
+        self.read: set[str] = set()
+        """The facts that conditions read."""
 
     def of(self, matcher: Matcher, *extra: Test) -> Slot:
         """The slot of a matcher, with a test of the rule's own where it has one."""
@@ -256,6 +258,7 @@ class SlotMaker:
 
     def _where(self, where: Any) -> Test:
         compiled = compile_condition(where, self._level_of, self._position)
+        self.read.update(compiled.facts)
         return Test(compiled.holds, compiled.got, {"fact": "where", "op": "where", "want": compiled.text})
 
     def _level(self, wanted: Range) -> Test:

@@ -346,3 +346,17 @@ def with_lines(text: str | bytes, sources: Sequence[Source]) -> None:
     decoded = (text if isinstance(text, str) else text.decode("utf-8")).removeprefix("\ufeff")
     for source, marked in zip(sources, _read_yaml(decoded, with_lines=True), strict=False):
         source.lines = marked.lines
+
+
+def place_in(value: Value, location: Sequence[str | int]) -> tuple[str | int, ...]:
+    """The part of a place in the model that the source has.
+
+    Names of branches, indexes of a list that was written as one value, and defaults that were left out drop out.
+    """
+    path: list[str | int] = []
+    for part in location:
+        is_inside = part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int)
+        if is_inside:
+            value = value[part]
+            path.append(part)
+    return tuple(path)

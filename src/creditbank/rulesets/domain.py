@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from uuid import UUID
 
 from creditbank.errors import Kind, Refusal
@@ -102,7 +103,7 @@ class Entry:
     compiled: CompiledVersion
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Book:
     """Everything that settling reads beside the facts: the versions in force, compiled, and the registers.
 
@@ -115,6 +116,15 @@ class Book:
 
     # The compiled versions, for the engine; the same as in the entries.
     versions: Sequence[CompiledVersion]
+
+    @cached_property
+    def is_local(self) -> bool:
+        """Whether a learner's achievements meet only through the units of their lots (``CompiledVersion.is_local``)."""
+        return all(version.is_local for version in self.versions)
+
+    def reads(self, fact: str) -> bool:
+        """Whether some version reads this fact of the bank's own."""
+        return any(fact in version.reads for version in self.versions)
 
     def same_rules(self, one: date, other: date) -> bool:
         """Whether an evaluation as of either day reads the same rules: no version begins or ends between them."""

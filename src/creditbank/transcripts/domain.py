@@ -79,8 +79,10 @@ def compose(
         if decision is not None and lot.positions[Account.ISSUED] != 0:
             credits_[decision.achievements[0]].append(Credit(lot, decision, _trace_of(lot, decision)))
     refusals: dict[UUID, list[Decision]] = defaultdict(list)
+    gave = {credit.decision.id for mine in credits_.values() for credit in mine}
     for decision in standing:
-        if decision.effect != "grant":
+        # A grant of which nothing stands, such as one that a limit dropped, is told among those that gave nothing.
+        if decision.id not in gave:
             for achievement_id in decision.achievements:
                 refusals[achievement_id].append(decision)
     lines = [
