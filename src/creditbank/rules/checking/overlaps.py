@@ -374,6 +374,14 @@ class _Shadows:
             return
         self.entries[lower.rank, lower.slot][lower.number] = lower
 
+    def _governed(self) -> Wanted:
+        """The days on which the version may take something; one that reaches back takes older achievements too."""
+        layered = self.overlaps.layered
+        header, transition = layered.header, layered.own.transition
+        reaches = transition.applies_to != "new_only" or transition.elect_until is not None
+        low = LOWEST if reaches else below(header.from_.toordinal())
+        return Numbers.between(low, HIGHEST if header.until is None else below(header.until.toordinal()))
+
     def _are_rivals(self, one: _Taker, other: _Taker) -> bool:
         """Whether two rules are looked at together, so that neither takes anything from the other (section 11)."""
         if one.rule.priority != other.rule.priority:
@@ -431,7 +439,7 @@ class _Shadows:
         for name, uppers in self.partly[entry.number].items():
             needed = entry.box.wanted.get(name)
             if needed is None and name == clock:
-                needed = self.overlaps.synthesis.governed
+                needed = self._governed()
             used = [(one.box.wanted[name], one.rank) for one in uppers if name in one.box.wanted]
             if _together(name, needed, [values for values, _ in used]):
                 above.update(rank for _, rank in used)
