@@ -259,6 +259,7 @@ class Overlaps:
                         unknown = True
                         break
                 else:
+                    unknown = unknown or any(part.vague for part in parts)
                     made = (self.synthesis.example(part, "abcdefghijkl"[place]) for part in parts)
                     found = next((one for one in made if one is not None), None)
                 if found is not None:
