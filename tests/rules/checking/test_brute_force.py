@@ -8,14 +8,13 @@ from functools import lru_cache
 from itertools import product
 from typing import Any
 
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creditbank.rules.checking.publishing import examine_documents
 from creditbank.rules.fact import Assurance, Fact
 from tests.rules.checking.asking import facts_of, parsed, takes, version_of
 
-PH = (Phase.explicit, Phase.generate)
 SCALES = {"us": {"grades": {"A": 4, "B": 3, "C": 2}}, "pct": {"grades": {}}}
 BLOCKS: dict[str, Any] = {
     "scales": SCALES,
@@ -71,9 +70,13 @@ _CONDITIONS = st.recursive(
     ),
     max_leaves=4,
 )
-_ASKING: st.SearchStrategy[dict[str, Any]] = st.one_of(
-    _PLAIN, st.tuples(_PLAIN, _CONDITIONS).map(lambda both: both[0] | {"where": both[1]})
-)
+
+
+def _with_where(both: tuple[dict[str, Any], Any]) -> dict[str, Any]:
+    return {**both[0], "where": both[1]}
+
+
+_ASKING: st.SearchStrategy[dict[str, Any]] = st.one_of(_PLAIN, st.tuples(_PLAIN, _CONDITIONS).map(_with_where))
 
 _OUTCOMES = [
     {"grant": [{"credits": {"fixed": 1}}]},
@@ -88,9 +91,14 @@ def _rules(matchers: st.SearchStrategy[Any]) -> st.SearchStrategy[list[dict[str,
         {"match": matchers, "priority": st.integers(0, 1), "outcome": st.sampled_from(_OUTCOMES)},
         optional={"from": st.just("2022-01-01"), "until": st.just("2022-01-01")},
     ).filter(lambda rule: not {"from", "until"} <= rule.keys())
-    return st.lists(one, min_size=2, max_size=4).map(
-        lambda rules: [{"id": f"r{n}", **rule.pop("outcome"), **rule} for n, rule in enumerate(map(dict, rules))]
-    )
+
+    def numbered(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {"id": f"r{n}", **rule["outcome"], **{key: rule[key] for key in rule if key != "outcome"}}
+            for n, rule in enumerate(rules)
+        ]
+
+    return st.lists(one, min_size=2, max_size=4).map(numbered)
 
 
 @lru_cache

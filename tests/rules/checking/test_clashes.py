@@ -289,6 +289,24 @@ CASES: list[tuple[str, list[dict[str, Any]], dict[str, Any], list[str]]] = [
         ["E3 /recognition/1"],
     ),
     (
+        "a combination inside another one",
+        [
+            granting("a", match=both(course("A"), {"provider": "cn"}), priority=1),
+            granting("b", "2", match=both({"provider": "cn/cq/x"}, course("A", hours={"min": 3}))),
+        ],
+        {},
+        ["E3 /recognition/1"],
+    ),
+    (
+        "a combination beside another one",
+        [
+            granting("a", match=both(course("A"), course("B")), priority=1),
+            granting("b", "2", match=both(course("A"), course("B"), course("C"))),
+        ],
+        {},
+        [],
+    ),
+    (
         "a combination of which every part is taken",
         [granting("a", provider="cn", effect="deny", priority=1), granting("b", match=both(course("A"), course("B")))],
         {},

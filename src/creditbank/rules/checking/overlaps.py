@@ -350,17 +350,20 @@ class _Shadows:
         self.whole: dict[int, int] = {}
         self.partly: dict[int, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
         self.entries: dict[tuple[int, int], dict[int, Entry]] = defaultdict(dict)
+        self.beside: dict[int, set[int]] = defaultdict(set)
+        """Combinations above a combination that take one of its parts."""
 
     def meet(self, upper: Entry, lower: Entry) -> None:
         """Take note of two boxes of which the upper one is asked first."""
         takers = self.overlaps.takers
         taker, under = takers[upper.rank], takers[lower.rank]
-        if (
-            under.layer
-            or lower.number in self.whole
-            or upper.slot not in taker.single
-            or self._are_rivals(taker, under)
-        ):
+        if under.layer or self._are_rivals(taker, under):
+            return
+        if upper.slot not in taker.single:
+            if len(under.slots) > 1 and covers(upper.box, lower.box):
+                self.beside[under.rank].add(taker.rank)
+            return
+        if lower.number in self.whole:
             return
         names = uncovered(upper.box, lower.box)
         if not names:
@@ -399,7 +402,7 @@ class _Shadows:
     def verdicts(self, told_of: set[tuple[str, ...]]) -> Iterator[Verdict]:
         """The rules that never apply; those whose clash with the one above is told already are left out."""
         overlaps = self.overlaps
-        for rank in sorted({rank for rank, _ in self.entries}):
+        for rank in sorted({rank for rank, _ in self.entries} | set(self.beside)):
             taker = overlaps.takers[rank]
             above: set[int] = set()
             if not all(self._is_dead(taker, way, above) for way in taker.ways) or not above:
@@ -420,11 +423,18 @@ class _Shadows:
             )
 
     def _is_dead(self, taker: _Taker, way: Way, above: set[int]) -> bool:
-        """Whether each achievement that the way could take is taken before.
+        """Whether each achievement that the way could take is taken before, or one combination takes them together.
 
         A combination is bound in the version of its latest achievement and may reach back to earlier ones that no rule
-        took, so that it is dead only when every one of its slots is taken: one of them is the latest.
+        took, so that it is dead only when every one of its slots is taken: one of them is the latest. A combination
+        above of the same size binds as long as it can, and so leaves nothing that both could.
         """
+        for rank in sorted(self.beside.get(taker.rank, ())):
+            upper = self.overlaps.takers[rank]
+            same = (theirs for theirs in upper.ways[:_MOST_WAYS] if len(theirs) == len(way))
+            if any(_is_inside(taker, upper, list(way), theirs) for theirs in same):
+                above.add(rank)
+                return True
         return all(self._is_taken(taker, slot, above) for slot in way)
 
     def _is_taken(self, taker: _Taker, slot: int, above: set[int]) -> bool:
