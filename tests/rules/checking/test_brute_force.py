@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from functools import lru_cache
 from itertools import product
+from random import Random
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creditbank.rules.checking.publishing import examine_documents
+from creditbank.rules.evaluate import evaluate
 from creditbank.rules.fact import Assurance, Fact
 from tests.rules.checking.asking import facts_of, parsed, takes, version_of
 
@@ -20,7 +23,7 @@ BLOCKS: dict[str, Any] = {
     "scales": SCALES,
     "levels": {"eqf": {"low": 3, "high": 5}},
     "registers": {"own": {"entries": [{"provider": "cn", "code": "X"}, {"provider": "us/a", "until": "2022-01-01"}]}},
-    "groups": {"best": {"hit": "best_for_learner"}},
+    "groups": {"best": {"hit": "best_for_learner"}, "plain": {}},
 }
 
 _RANGES = [{"min": 10}, {"below": 10}, {"min": 10, "below": 20}, {"min": 20}, {"below": 30}]
@@ -214,3 +217,59 @@ def test_an_exception_reaches_outside_exactly_where_brute_force_finds_it(
         assert not takes(version, "base", fact)
     elif outside:
         assert "exception_undecided" in found, outside[0]
+
+
+_SIMPLE: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {}, optional={name: _FIELDS[name] for name in ("kind", "provider", "code", "hours")}
+)
+_TOGETHER: st.SearchStrategy[dict[str, Any]] = st.recursive(
+    _SIMPLE,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"all": parts}),
+        st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"any": parts}),
+        st.lists(inner, min_size=2, max_size=3).map(lambda parts: {"n": len(parts) - 1, "of": parts}),
+    ),
+    max_leaves=3,
+)
+
+
+@st.composite
+def _entangled(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Rules on several achievements, in groups, and exceptions of each other."""
+    rules = draw(_rules(_TOGETHER))
+    for number, rule in enumerate(rules):
+        if number and draw(st.booleans()):
+            rule["exception_to"] = rules[draw(st.integers(0, number - 1))]["id"]
+        if draw(st.integers(0, 3)) == 0:
+            rule["group"] = draw(st.sampled_from(["best", "plain"]))
+    return rules
+
+
+@settings(max_examples=50, deadline=None)
+@given(rules=_entangled(), seed=st.integers(0, 10**6))
+def test_what_is_said_of_entangled_rules_is_what_the_engine_does(rules: list[dict[str, Any]], seed: int) -> None:
+    document = parsed(*rules, **BLOCKS)
+    version = version_of(document)
+    found = examine_documents([document])
+    dead = {verdict.rules[0] for verdict in found if verdict.code == "E3"}
+    random = Random(seed)
+    for size in (1, 2, 3, 5, 8):
+        for _ in range(6):
+            facts = [replace(fact, key=f"f{n}") for n, fact in enumerate(random.sample(achievements(), size))]
+            decided = {
+                decision.rule
+                for decision in evaluate(facts, [version], date(2025, 1, 1)).decisions
+                if decision.effect != "none"
+            }
+            assert not decided & dead
+    plain = {rule["id"]: {key: rule[key] for key in rule if key not in {"exception_to", "group"}} for rule in rules}
+    for verdict in found:
+        facts = facts_of(verdict)
+        taking = []
+        for id_ in verdict.rules[:2] if facts else ():
+            alone = version_of(parsed(plain[id_], **BLOCKS))
+            taking.append(any(d.effect != "none" for d in evaluate(facts, [alone], date(2025, 1, 1)).decisions))
+        if verdict.code in {"E2", "W2"}:
+            assert taking == [True, True], verdict
+        if verdict.code == "E4":
+            assert taking == [True, False], verdict

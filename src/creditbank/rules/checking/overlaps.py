@@ -49,6 +49,8 @@ class _Taker:
     bases: tuple[_Taker, ...] = ()
     single: frozenset[int] = field(default_factory=frozenset)
     """The slots that can be filled alone."""
+    called: int = 0
+    """The rank at which it is asked first: its own, or that of a rival of its group that calls it."""
 
     @property
     def line(self) -> tuple[_Taker, ...]:
@@ -65,6 +67,10 @@ class Overlaps:
         self.synthesis = Synthesis(layered, registry)
         self.places = {rule.id: index for index, rule in enumerate(layered.own.recognition)}
         self.takers = [self._taker(rank, layer, rule) for rank, (layer, rule) in enumerate(in_order(layered))]
+        first: dict[tuple[str, int], int] = {}
+        for taker in self.takers:
+            group = self.best_group(taker.rule)
+            taker.called = taker.rank if group is None else first.setdefault((group, taker.rule.priority), taker.rank)
         by_id = {taker.rule.id: taker for taker in self.takers}
         for taker in self.takers:
             if taker.rule.exception_to is not None:
@@ -91,6 +97,10 @@ class Overlaps:
         low = LOWEST if rule.from_ is None else below(rule.from_.toordinal())
         high = HIGHEST if rule.until is None else below(rule.until.toordinal())
         return {self.layered.header.clock.recognition: Numbers.between(low, high)}
+
+    def best_group(self, rule: Rule) -> str | None:
+        """The group in which the best for the learner wins, if the rule is in one."""
+        return rule.group if rule.group and self.layered.groups[rule.group].hit == "best_for_learner" else None
 
     def verdicts(self) -> Iterator[Verdict]:
         """All that is found, the own document's rules alone being told of."""
@@ -357,7 +367,7 @@ class _Shadows:
         """Take note of two boxes of which the upper one is asked first."""
         takers = self.overlaps.takers
         taker, under = takers[upper.rank], takers[lower.rank]
-        if under.layer or self._are_rivals(taker, under):
+        if under.layer or upper.rank >= under.called or self._are_rivals(taker, under):
             return
         if upper.slot not in taker.single:
             if len(under.slots) > 1 and covers(upper.box, lower.box):
@@ -390,14 +400,10 @@ class _Shadows:
         """Whether two rules are looked at together, so that neither takes anything from the other (section 11)."""
         if one.rule.priority != other.rule.priority:
             return False
-        best = [self._best_group(taker.rule) for taker in (one, other)]
+        best = [self.overlaps.best_group(taker.rule) for taker in (one, other)]
         if any(best):
             return best[0] == best[1]
         return one.rule.exception_to is not None and one.rule.exception_to == other.rule.exception_to
-
-    def _best_group(self, rule: Rule) -> str | None:
-        groups = self.overlaps.layered.groups
-        return rule.group if rule.group is not None and groups[rule.group].hit == "best_for_learner" else None
 
     def verdicts(self, told_of: set[tuple[str, ...]]) -> Iterator[Verdict]:
         """The rules that never apply; those whose clash with the one above is told already are left out."""
