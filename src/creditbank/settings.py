@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     transcript_cache_bytes: int = Field(
         default=32 * 1024 * 1024, ge=0, description="Memory a process gives to transcripts that it may answer again."
     )
+    simulation_days: int = Field(
+        default=7, ge=1, description="How old the simulation may be on which a rule set is approved and published."
+    )
     idempotency_days: int = Field(default=7, ge=1, description="How long an Idempotency-Key is remembered.")
     worker: bool = Field(default=True, description="Whether `serve` also works off jobs.")
     metrics: bool = Field(default=True, description="Whether `/metrics` answers.")

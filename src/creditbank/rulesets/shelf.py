@@ -12,9 +12,9 @@ from creditbank.database.statements import for_share
 from creditbank.providers.domain import Accreditation
 from creditbank.providers.queries import all_accreditations
 from creditbank.rules.compile import CompiledVersion, compile_version
-from creditbank.rules.document import read_documents
+from creditbank.rules.layers import chain_of
 from creditbank.rulesets.domain import Book, Entry
-from creditbank.rulesets.queries import in_force
+from creditbank.rulesets.queries import documents_above, in_force, read_stored
 from creditbank.rulesets.tables import rules_epoch
 
 _EPOCH = select(rules_epoch.c.epoch)
@@ -46,12 +46,15 @@ class Shelf:
     async def _make(self, connection: AsyncConnection, epoch: int) -> Book:
         entries: dict[tuple[str, int], Entry] = {}
         kept: dict[str, CompiledVersion] = {}
-        for rule_set, publication, document, sha256, number in await in_force(connection):
-            compiled = self._compiled.get(sha256) or compile_document(document, sha256)
-            kept[sha256] = compiled
-            # The days are those of the publication: a successor may have cut short what the document left open.
-            governing = replace(compiled, valid_from=publication.valid.start, valid_until=publication.valid.until)
-            entries[(rule_set.code, number)] = Entry(rule_set.id, publication.version_id, governing)
+        for one in await in_force(connection):
+            compiled = self._compiled.get(one.sha256) or await compile_stored(connection, one.document, one.sha256)
+            kept[one.sha256] = compiled
+            # Whom a rule set for the enrolled concerns is known only once the bank knows enrolments.
+            if one.rule_set.audience == "everyone":
+                valid, key = one.publication.valid, (one.rule_set.code, one.number)
+                # The days are those of the publication: a successor may have cut short what the document left open.
+                governing = replace(compiled, valid_from=valid.start, valid_until=valid.until)
+                entries[key] = Entry(one.rule_set.id, one.publication.version_id, governing)
         self._compiled = kept
         registers: dict[str, dict[str, list[Accreditation]]] = defaultdict(lambda: defaultdict(list))
         for entry in await all_accreditations(connection):
@@ -64,7 +67,9 @@ class Shelf:
         )
 
 
-def compile_document(document: str, sha256: str) -> CompiledVersion:
-    """The compiled form of a stored document; it was checked when it was stored."""
-    parsed = read_documents(document, format="json")
-    return compile_version(parsed[0].layered, sha256=sha256)
+async def compile_stored(connection: AsyncConnection, document: str, sha256: str) -> CompiledVersion:
+    """The compiled form of a stored document, with what it extends; all was checked when it was stored."""
+    model = read_stored(document)
+    above = model.ruleset.extends
+    known = await documents_above(connection, [above], withdrawn=True) if above is not None else {}
+    return compile_version(chain_of(model, known), sha256=sha256)

@@ -69,6 +69,7 @@ KNOWN: Final = frozenset(
         "not_a_number",
         "number_too_large",
         "exactly_one",
+        "given_twice",
         "completed_before_started",
     }
 )
