@@ -24,10 +24,12 @@ from creditbank.access.domain import SCOPES
 from creditbank.app import create_app
 from creditbank.database.engine import Database
 from creditbank.database.metadata import metadata
+from creditbank.jobs.working import Worker
 from creditbank.providers.actions import NewProvider, ProviderChange, change, enter
 from creditbank.web.metrics import Metrics
 from creditbank.worker import build_worker
 from tests.bank import HandClock, document, granting, settings_for
+from tests.covering import covered
 
 ORIGIN = "http://bank.test"
 COLLEGE = "cq/yuzhong"
@@ -100,20 +102,48 @@ class World:
         return found
 
     async def publish(self, plain: Json, by: str = "bank") -> str:
-        """Draft a rule set and publish it; answers its address."""
-        answer = await self.client(by).post("/v1/rule-sets", json=plain)
+        """Draft a rule set and lead it all the way to publication, approved by another; answers its address.
+
+        Rules and limits that it does not test are given tests.
+        """
+        answer = await self.client(by).post("/v1/rule-sets", json=covered(plain))
         assert answer.status_code == 201, answer.text
-        at = answer.headers["location"]
-        published = await self.client(by).post(f"{at}/publish")
-        assert published.status_code == 200, published.text
-        return str(at)
+        at = str(answer.headers["location"])
+        await self.lead(at, "publish", by)
+        return at
+
+    async def lead(self, at: str, to: str, by: str = "bank") -> httpx.Response:
+        """Lead a draft through its steps, up to this one, whose answer is answered."""
+        answer: httpx.Response | None = None
+        for step, who in (("validate", by), ("simulate", by), ("approve", "approver"), ("publish", "approver")):
+            answer = await self.client(who).post(f"{at}/{step}")
+            assert answer.status_code in {200, 202}, f"{step}: {answer.text}"
+            if step == "simulate":
+                await self.simulated(at)
+            if step == to:
+                break
+        assert answer is not None
+        return answer
+
+    async def simulated(self, at: str) -> dict[str, Any]:
+        """Work until the simulation that was asked for has ended; answers it."""
+        worker = self.worker()
+        while True:
+            shown: dict[str, Any] = (await self.bank.get(f"{at}/simulation")).json()
+            if shown["state"] not in {"waiting", "running"}:
+                return shown
+            assert await worker.run_once(), "nobody simulates"
 
     async def work(self) -> None:
         """Work off every job that is due."""
-        edge = self.app.state.edge
-        worker = build_worker(edge.settings, self.database, edge.vault, self.app.state.shelf, self.clock, Metrics())
+        worker = self.worker()
         while await worker.run_once():
             pass
+
+    def worker(self) -> Worker:
+        """A worker of this bank."""
+        edge = self.app.state.edge
+        return build_worker(edge.settings, self.database, edge.vault, self.app.state.shelf, self.clock, Metrics())
 
     async def stored(self) -> dict[str, int]:
         """How many rows each table has, and how often each of what can be changed was changed."""
@@ -175,6 +205,7 @@ async def _let_in(world: World) -> None:
     now = world.clock()
     clients: Sequence[tuple[str, str | None, Sequence[str]]] = (
         ("bank", None, SCOPES),
+        ("approver", None, SCOPES),
         ("reader", None, READING_SCOPES),
         ("scopeless", None, ()),
         ("partner", COLLEGE, PARTNER_SCOPES),
