@@ -76,7 +76,7 @@ def document(courses: int, version: int = 1, *, more: int = 0) -> dict[str, Any]
     }
 
 
-def tested(courses: int, version: int = 1, *, more: int = 0) -> dict[str, Any]:
+def with_tests(courses: int, version: int = 1, *, more: int = 0) -> dict[str, Any]:
     """The same with a test for every rule, without which no bank publishes it."""
     tests = []
     for first in range(0, courses, TESTED_TOGETHER):

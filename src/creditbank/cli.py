@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
+import getpass
 import json
 import secrets
 import sys
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from uuid import UUID
 
 import httpx
@@ -40,6 +42,8 @@ from creditbank.settings import Settings, sqlite_file
 from creditbank.web.metrics import Metrics
 from creditbank.web.sentences import sentence
 from creditbank.worker import build_worker
+
+T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, help="The Learning Credit Bank.", pretty_exceptions_enable=False)
 clients = typer.Typer(no_args_is_help=True, help="Programs that may call the API.")
@@ -308,7 +312,7 @@ def rules_test(files: Annotated[list[Path], typer.Argument(help="YAML or JSON fi
     wrong = 0
     for file in files:
         try:
-            documents = read_documents(file.read_bytes(), format="json" if file.suffix == ".json" else "yaml")
+            documents = read_documents(file.read_bytes(), format=_form(file))
         except DocumentRefused as refused:
             for fault in refused.faults:
                 place = f"{file}:{fault.line}" if fault.line else str(file)
@@ -325,6 +329,67 @@ def rules_test(files: Annotated[list[Path], typer.Argument(help="YAML or JSON fi
         out.print(f"{file}: {count} tests, {len(mismatches)} mismatches", highlight=False, markup=False)
     if wrong:
         raise typer.Exit(1)
+
+
+_OPERATOR = typer.Option(
+    "--operator", envvar="CREDITBANK_OPERATOR", help="who works here, as the audit log names it; by default the login"
+)
+_RULES_FILE = typer.Argument(help="a YAML or JSON file", exists=True, dir_okay=False)
+
+
+def _form(file: Path) -> Literal["yaml", "json"]:
+    return "json" if file.suffix == ".json" else "yaml"
+
+
+def _operator(name: str | None) -> str:
+    try:
+        return (name or getpass.getuser()).strip() or _fail("--operator needs a name")
+    except (KeyError, OSError):
+        _fail("nobody is logged in: name yourself with --operator")
+
+
+def _done(work: Coroutine[Any, Any, T]) -> T:
+    """What the work answers; a refusal ends the command with its sentence and every fault."""
+    try:
+        return asyncio.run(work)
+    except Refusal as refusal:
+        for fault in refusal.faults:
+            message = fault.message or sentence(fault.code, "en")
+            err.print(f"{fault.code} {fault.pointer}: {message}", highlight=False, markup=False)
+        _fail(sentence(refusal.code, "en", refusal.terms()), 1)
+
+
+@rules.command("simulate")
+def rules_simulate(
+    file: Annotated[Path, _RULES_FILE],
+    operator: Annotated[str | None, _OPERATOR] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="look at about so many learners only")] = None,
+) -> None:
+    """Store a rule set as a draft, validate it, and say what publishing it would change. Nobody is settled."""
+    from creditbank.publishing.commands import Operating, show_report
+
+    settings, name = _settings(), _operator(operator)
+    report = _done(Operating(settings, name, err).simulate(file.read_bytes(), _form(file), sample))
+    show_report(out, report)
+
+
+@rules.command("publish")
+def rules_publish(
+    file: Annotated[Path, _RULES_FILE],
+    approved_by: Annotated[str, typer.Option("--approved-by", help="who approved it: somebody who did not edit it")],
+    operator: Annotated[str | None, _OPERATOR] = None,
+) -> None:
+    """Lead a rule set all the way: draft, validated, simulated, approved by another, published.
+
+    Whoever runs this answers for the approval: both names stand in the audit log. A worker settles everybody then.
+    """
+    from creditbank.publishing.commands import Operating, show_report
+
+    settings, name = _settings(), _operator(operator)
+    approver = approved_by.strip() or _fail("--approved-by needs a name")
+    published = _done(Operating(settings, name, err).publish(file.read_bytes(), _form(file), approver))
+    show_report(out, published.report)
+    out.print(f"{published.ref} published; job {published.job} settles everybody", highlight=False)
 
 
 @config.command("check")
