@@ -39,14 +39,15 @@ def recognise(ordered: Sequence[Fact], line: Sequence[CompiledVersion], as_of: d
     left = list(ordered)
     reaching = [_reaches(version, line, as_of, standing) for version in line]
     for place, version in enumerate(line):
-        later = [(v, reach) for v, reach in zip(line[place + 1 :], reaching[place + 1 :], strict=True) if reach]
+        reaching_later = zip(line[place + 1 :], reaching[place + 1 :], strict=True)
+        later = [(v, reach) for v, reach in reaching_later if reach is not None]
         mine = (
             [fact for fact in left if not any(_is_reached(fact, v, reach, line) for v, reach in later)]
             if later
             else left
         )
         bound = _Binder(
-            version, mine, line[0].valid_from if reaching[place] else version.valid_from, reaching[place]
+            version, mine, line[0].valid_from if reaching[place] is not None else version.valid_from, reaching[place]
         ).bind()
         drafts += bound
         taken = {key for draft in bound for key in draft.keys}
