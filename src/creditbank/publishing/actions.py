@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -28,9 +28,12 @@ from creditbank.recognition.domain import Cause
 from creditbank.recognition.explain import WORDS
 from creditbank.recognition.reach import is_current
 from creditbank.rules.canonical import canonical, sha256
+from creditbank.rules.checking.figures import untested
+from creditbank.rules.checking.publishing import examine_documents
+from creditbank.rules.checking.verdicts import Verdict
 from creditbank.rules.compile import CompiledVersion, compile_version
 from creditbank.rules.document import ParsedDocument, RuleSetDocument, read_documents
-from creditbank.rules.examine import Examination, examine
+from creditbank.rules.examine import examine
 from creditbank.rules.faults import DocumentFault, DocumentRefused
 from creditbank.rulesets import actions as rulesets
 from creditbank.rulesets.actions import Draft
@@ -150,9 +153,10 @@ def validate(version: StoredVersion, above: Mapping[str, RuleSetDocument], langu
     a thread and outside of a transaction.
     """
     parsed = _read(version.document, "json", language, above)
-    errors, warnings = find_clashes(parsed, language)
+    verdicts = examine_documents([parsed], bank_registry())
+    errors = _faults_of((v for v in verdicts if v.severity == "error"), language)
     if errors:
-        raise ChecksFailed(count=len(errors), faults=tuple(errors))
+        raise ChecksFailed(count=len(errors), faults=errors)
     examination = examine([parsed])
     if examination.mismatches:
         raise TestsFailed(
@@ -162,24 +166,16 @@ def validate(version: StoredVersion, above: Mapping[str, RuleSetDocument], langu
                 for m in examination.mismatches
             ),
         )
-    untested = tuple(_untested(parsed.model, examination))
-    if untested:
-        raise NotCovered(count=len(untested), faults=untested)
+    # What it extends has tests of its own.
+    missing = _faults_of(untested(parsed.layered, examination.exercised), language)
+    if missing:
+        raise NotCovered(count=len(missing), faults=missing)
+    warnings = _faults_of((v for v in verdicts if v.severity == "warning"), language)
     return Validation(version.sha256, examination.tests, examination.programmes_unchecked, warnings)
 
 
-def find_clashes(document: ParsedDocument, language: Language) -> tuple[Sequence[Fault], Sequence[Fault]]:
-    """The errors and the warnings of the static checks beyond reading (rules/v1 section 15)."""
-    return (), ()
-
-
-def _untested(model: RuleSetDocument, examination: Examination) -> Iterator[Fault]:
-    """Rules that took nothing in any test, and limits that cut nothing. What it extends has tests of its own."""
-    header = model.ruleset
-    for block, code in (("recognition", "untested_rule"), ("limits", "untested_limit")):
-        for index, item in enumerate(getattr(model, block)):
-            if (header.id, header.version, item.id) not in examination.exercised:
-                yield Fault(f"/{block}/{index}", code, "")
+def _faults_of(verdicts: Iterable[Verdict], language: Language) -> tuple[Fault, ...]:
+    return tuple(Fault(v.pointer, v.code, v.message[WORDS[language]]) for v in verdicts)
 
 
 async def keep_validation(connection: AsyncConnection, version: StoredVersion, validation: Validation) -> None:

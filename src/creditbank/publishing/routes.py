@@ -24,11 +24,10 @@ from creditbank.providers.actions import NewAccreditation
 from creditbank.providers.queries import by_code
 from creditbank.providers.schemas import AccreditationIn, AccreditationOut
 from creditbank.publishing import actions as life
-from creditbank.publishing.domain import differences
 from creditbank.publishing.schemas import (
     CaseOut,
     CasesOut,
-    DifferencesOut,
+    DifferenceOut,
     ProgressOut,
     SimulationOut,
     SupposedOut,
@@ -43,6 +42,7 @@ from creditbank.publishing.simulating import Case, cases, compared
 from creditbank.publishing.what_if import Supposed, suppose
 from creditbank.recognition.explain import WORDS
 from creditbank.rules.compile import CompiledVersion
+from creditbank.rules.difference import difference
 from creditbank.rules.explain import explain_decision
 from creditbank.rules.outcome import Decision
 from creditbank.rulesets import actions, queries
@@ -530,17 +530,15 @@ async def withdraw_rule_set_version(
 @router.get(
     "/v1/rule-sets/{id}/versions/{number}/diff/{other}",
     operation_id="compare_rule_set_versions",
-    responses={200: {"model": DifferencesOut, "description": "where they differ"}, **documented(404)},
+    responses={200: {"model": DifferenceOut, "description": "where they differ"}, **documented(404)},
 )
 async def compare_rule_set_versions(id: UUID, number: Number, other: Number, edge: EdgeDep, actor: Reader) -> Response:
     """Where two documents of the rule set differ: what `other` adds, removes and changes."""
     async with edge.database.snapshot() as connection:
         before = await queries.find_version(connection, id, number)
         after = await queries.find_version(connection, id, other)
-    found = differences(json.loads(before.document), json.loads(after.document))
-    return json_answer(
-        DifferencesOut(rule_set=id, before=number, after=other, differences=[show_difference(d) for d in found])
-    )
+        layered = [await queries.layered_of(connection, version.document) for version in (before, after)]
+    return json_answer(show_difference(id, number, other, difference(*layered)))
 
 
 # --- What-if ----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from creditbank.achievements.schemas import Identifier, StatementIn
 from creditbank.credits import Credits
-from creditbank.publishing.domain import Difference
+from creditbank.rules.difference import Difference
 from creditbank.rules.outcome import Decision, TargetLot
 from creditbank.rulesets.domain import Simulation, StoredVersion
 from creditbank.rulesets.schemas import VersionSummary
@@ -74,27 +74,47 @@ class SimulationOut(BaseModel):
         )
 
 
-class DifferenceOut(TypedDict):
-    """One place at which two documents differ; items of a list stand under their id."""
+class ChangeOut(TypedDict):
+    """One place at which two documents differ."""
 
     pointer: str
-    change: str
+    of: str
+    kind: str
     before: Any
     after: Any
 
 
-class DifferencesOut(TypedDict):
-    """Where the document of one version differs from that of another."""
+class TouchedOut(TypedDict):
+    """Achievements that the changes can touch: of these kinds, providers with all under them, and codes; null: any."""
+
+    kinds: Sequence[str] | None
+    providers: Sequence[str] | None
+    codes: Sequence[str] | None
+
+
+class DifferenceOut(TypedDict):
+    """Where the document of one version differs from that of another, and what that touches."""
 
     rule_set: UUID
     before: int
     after: int
-    differences: list[DifferenceOut]
+    changes: list[ChangeOut]
+    touched: list[TouchedOut]
+    programmes: Sequence[str]
 
 
-def show_difference(one: Difference) -> DifferenceOut:
+def show_difference(rule_set: UUID, before: int, after: int, found: Difference) -> DifferenceOut:
     """The shape of a difference."""
-    return {"pointer": one.pointer, "change": one.change, "before": one.before, "after": one.after}
+    return {
+        "rule_set": rule_set,
+        "before": before,
+        "after": after,
+        "changes": [
+            {"pointer": c.pointer, "of": c.of, "kind": c.kind, "before": c.old, "after": c.new} for c in found.changes
+        ],
+        "touched": [{"kinds": t.kinds, "providers": t.providers, "codes": t.codes} for t in found.touched],
+        "programmes": found.programmes,
+    }
 
 
 # --- What-if ----------------------------------------------------------------------------------------------------------

@@ -19,18 +19,24 @@ from creditbank.jobs.domain import Job, Step
 from creditbank.learners.queries import LockedLearner, load, page_of_ids
 from creditbank.learners.tables import learners
 from creditbank.publishing.domain import Tally, effect_of
+from creditbank.publishing.queries import touched_learners
 from creditbank.recognition.domain import evaluate_achievements, standing_of
 from creditbank.recognition.reach import load_all
-from creditbank.rules.compile import CompiledVersion
+from creditbank.rules.compile import CompiledVersion, compile_version
+from creditbank.rules.difference import EVERYTHING, Touched, difference
+from creditbank.rules.layers import Layered
 from creditbank.rules.outcome import Decision
 from creditbank.rulesets.actions import end_simulation
 from creditbank.rulesets.domain import MUTABLE, Book, Interval, Simulation, StoredVersion, VersionOverlaps, succeed
-from creditbank.rulesets.queries import find_simulation, find_version, publications_of
-from creditbank.rulesets.shelf import Shelf, compile_stored
+from creditbank.rulesets.queries import find_simulation, find_version, layered_of, publications_of, versions_of
+from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import Vault
 
 LEARNERS_A_STEP: Final = 50
 """Learners in one transaction: few enough that a publication, which waits for the step, waits but a moment."""
+
+BOXES_MAX: Final = 200
+"""Beyond so many boxes asking which learners they meet costs more than evaluating everybody."""
 
 WALKED_A_STEP: Final = 10_000
 """Of a sample so many are walked past in one transaction, at most."""
@@ -43,6 +49,8 @@ class Compared:
     book: Book
     before: Sequence[CompiledVersion]
     after: Sequence[CompiledVersion]
+    # What the change can touch; EVERYTHING among them: no learner can be left out.
+    touched: Sequence[Touched]
 
 
 async def compared(connection: AsyncConnection, shelf: Shelf, version: StoredVersion) -> Compared:
@@ -53,10 +61,11 @@ async def compared(connection: AsyncConnection, shelf: Shelf, version: StoredVer
     """
     book = await shelf.book(connection)
     if version.rule_set.audience != "everyone":
-        return Compared(replace(book, versions=()), (), ())
+        return Compared(replace(book, versions=()), (), (), ())
     code = version.rule_set.code
     standing = {entry.version_id: entry.compiled for (rule_set, _), entry in book.entries.items() if rule_set == code}
-    draft = await compile_stored(connection, version.document, version.sha256)
+    layered = await layered_of(connection, version.document)
+    draft = compile_version(layered, sha256=version.sha256)
     valid = Interval(draft.valid_from, draft.valid_until)
     after = [draft]
     publications = await publications_of(connection, [version.rule_set.id], standing=True)
@@ -66,7 +75,27 @@ async def compared(connection: AsyncConnection, shelf: Shelf, version: StoredVer
         if rest is not None:
             after.append(replace(compiled, valid_from=rest.start, valid_until=rest.until))
     before = list(standing.values())
-    return Compared(replace(book, versions=[*before, *after]), before, after)
+    touched = await _touched(connection, version, layered, list(changed))
+    return Compared(replace(book, versions=[*before, *after]), before, after, touched)
+
+
+async def _touched(
+    connection: AsyncConnection, version: StoredVersion, layered: Layered, replaced: Sequence[UUID]
+) -> Sequence[Touched]:
+    """What publishing can touch beside what the one version said that it takes days from.
+
+    A version without such a one, or one that reaches back or lets itself be elected, touches everybody. The days
+    themselves make no difference: before and after the first day of a successor its days were the former's.
+    """
+    transition = layered.own.transition
+    if len(replaced) != 1 or transition.applies_to != "new_only" or transition.elect_until is not None:
+        return (EVERYTHING,)
+    (former,) = [v for v in await versions_of(connection, [version.rule_set]) if v.id == replaced[0]]
+    old = await layered_of(connection, former.document)
+    days = {"from_": layered.header.from_, "until": layered.header.until}
+    same_days = old.own.model_copy(update={"ruleset": old.header.model_copy(update=days)})
+    found = difference(Layered((same_days, *old.documents[1:])), layered).touched
+    return found if len(found) <= BOXES_MAX else (EVERYTHING,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +187,9 @@ class Simulating:
         if simulation.sample is not None:
             chosen = chosen[: max(simulation.sample - tally.seen, 0)]
         tally.seen += len(chosen)
-        if lines.before or lines.after:
-            whose = list((await load(connection, self._vault, chosen)).values()) if chosen else []
+        if lines.after:
+            met = await touched_learners(connection, chosen, lines.touched)
+            whose = list((await load(connection, self._vault, met)).values()) if met else []
             for id_, case in (await cases(connection, lines, simulation, whose)).items():
                 tally.add(id_, effect_of(case.before, case.after))
         walked = {"epoch": progress["epoch"], "all": progress["all"], "walked": progress["walked"] + len(ids)}

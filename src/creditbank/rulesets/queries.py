@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import among, for_update, pairs_among
 from creditbank.rules.document import RuleSetDocument
+from creditbank.rules.layers import Layered, chain_of
 from creditbank.rulesets.domain import Interval, Publication, RuleSet, RuleSetNotFound, Simulation, StoredVersion
 from creditbank.rulesets.tables import (
     rule_set_edits,
@@ -185,6 +186,14 @@ async def documents_above(
 def read_stored(document: str) -> RuleSetDocument:
     """The model of a stored document, which was checked in full when it was stored."""
     return RuleSetDocument.model_validate(json.loads(document))
+
+
+async def layered_of(connection: AsyncConnection, document: str) -> Layered:
+    """A stored document with the chain of documents that it extends, even of one that was withdrawn since."""
+    model = read_stored(document)
+    extended = model.ruleset.extends
+    above = await documents_above(connection, [extended], withdrawn=True) if extended is not None else {}
+    return chain_of(model, above)
 
 
 async def editors_of(connection: AsyncConnection, version_id: UUID) -> set[str]:

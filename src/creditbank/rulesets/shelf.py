@@ -12,9 +12,8 @@ from creditbank.database.statements import for_share
 from creditbank.providers.domain import Accreditation
 from creditbank.providers.queries import all_accreditations
 from creditbank.rules.compile import CompiledVersion, compile_version
-from creditbank.rules.layers import chain_of
 from creditbank.rulesets.domain import Book, Entry
-from creditbank.rulesets.queries import documents_above, in_force, read_stored
+from creditbank.rulesets.queries import in_force, layered_of
 from creditbank.rulesets.tables import rules_epoch
 
 _EPOCH = select(rules_epoch.c.epoch)
@@ -69,7 +68,4 @@ class Shelf:
 
 async def compile_stored(connection: AsyncConnection, document: str, sha256: str) -> CompiledVersion:
     """The compiled form of a stored document, with what it extends; all was checked when it was stored."""
-    model = read_stored(document)
-    above = model.ruleset.extends
-    known = await documents_above(connection, [above], withdrawn=True) if above is not None else {}
-    return compile_version(chain_of(model, known), sha256=sha256)
+    return compile_version(await layered_of(connection, document), sha256=sha256)
