@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal
@@ -64,7 +64,7 @@ from creditbank.rulesets.domain import (
 from creditbank.rulesets.schemas import GovernedOut, PublishedOut, RuleSetOut, VersionOut, VersionSummary
 from creditbank.rulesets.shelf import Shelf, compile_stored
 from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
-from creditbank.web.edge import EdgeDep
+from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
 from creditbank.web.paging import Cursor, Limit, page_answer, place_of
 from creditbank.web.problems import EdgeRefusal, FaultOut, documented, language_of
@@ -152,7 +152,7 @@ async def draft_rule_set(
     return await once(request, edge, actor.client_id, (audience or "").encode() + raw, work)
 
 
-async def _read(request: Request, edge: EdgeDep, raw: bytes) -> actions.Draft:
+async def _read(request: Request, edge: Edge, raw: bytes) -> actions.Draft:
     form, language = _form(request), language_of(request)
     async with edge.database.snapshot() as connection:
         above = await life.find_above(connection, raw)
@@ -284,7 +284,7 @@ async def _held(connection: AsyncConnection, actor: Actor, id: UUID, number: int
 
 async def _step(
     request: Request,
-    edge: EdgeDep,
+    edge: Edge,
     actor: Actor,
     of: tuple[UUID, int],
     action: str,
@@ -306,11 +306,14 @@ def _shown(status: int, shown: VersionSummary, version: StoredVersion) -> Answer
     return Answer(status, shown.model_dump_json().encode(), {"ETag": etag(version.tag)})
 
 
-async def _validate(edge: EdgeDep, of: tuple[UUID, int], language: Language) -> life.Validation | None:
-    """Check the document outside of any transaction; None for a version that cannot be changed any more."""
+async def _validate(
+    edge: Edge, actor: Actor, of: tuple[UUID, int], states: Collection[str], language: Language
+) -> life.Validation | None:
+    """Check the document outside of any transaction; None for a version in another state than these."""
     async with edge.database.snapshot() as connection:
         version = await queries.find_version(connection, *of)
-        if version.state not in MUTABLE:
+        _check_owner(actor, version.rule_set)
+        if version.state not in states:
             return None
         extended = queries.read_stored(version.document).ruleset.extends
         above = await queries.documents_above(connection, [extended]) if extended is not None else {}
@@ -326,7 +329,7 @@ async def validate_rule_set_version(
     id: UUID, number: Number, request: Request, edge: EdgeDep, actor: Writer
 ) -> Response:
     """Check a draft in full and run its tests, which must exercise every recognition rule and every limit."""
-    validation = await _validate(edge, (id, number), language_of(request))
+    validation = await _validate(edge, actor, (id, number), MUTABLE, language_of(request))
 
     async def work(connection: AsyncConnection, version: StoredVersion) -> Callable[[StoredVersion], Answer]:
         if validation is None:
@@ -495,7 +498,8 @@ async def publish_rule_set_version(
     id: UUID, number: Number, request: Request, edge: EdgeDep, actor: Approver
 ) -> Response:
     """Make an approved version govern its days. Everybody whom it may touch is settled again by a job."""
-    validation = await _validate(edge, (id, number), language_of(request))
+    # Its tests held when it was validated, perhaps under an older release of the bank.
+    validation = await _validate(edge, actor, (id, number), ("approved",), language_of(request))
 
     async def work(connection: AsyncConnection, version: StoredVersion) -> Callable[[StoredVersion], Answer]:
         if validation is not None:
