@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from creditbank.errors import Refusal
 from creditbank.ledger.domain import Account
-from creditbank.publishing.actions import approve, find_above, publish, read_draft, withdraw
+from creditbank.publishing.actions import approve, check_simulation, find_above, publish, read_draft, withdraw
 from creditbank.rulesets import actions as rulesets
 from creditbank.rulesets.domain import StoredVersion, governing, operator
 from creditbank.rulesets.queries import documents_above
@@ -267,6 +267,19 @@ async def test_an_old_simulation_is_not_enough(bank: Bank) -> None:
     await publish_now(bank, approved)
 
     assert (await bank.version("town", 1)).state == "published"
+
+
+async def test_only_a_simulation_of_this_very_document_over_everybody_counts(bank: Bank) -> None:
+    version = await simulated(bank, giving(3))
+    again = await bank.validate(await redraft(bank, version, giving(4)))
+    await bank.simulate(again, sample=5)
+
+    async with bank.database.read() as connection:
+        with pytest.raises(Refusal, match="rule_simulation_missing"):
+            await check_simulation(connection, again, bank.clock(), 7)
+    whole = await bank.simulate(again)
+    async with bank.database.read() as connection:
+        assert (await check_simulation(connection, again, bank.clock(), 7)).id == whole.id
 
 
 REACHING: dict[str, tuple[int, dict[str, Any], bool]] = {

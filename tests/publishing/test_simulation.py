@@ -47,6 +47,12 @@ EFFECTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], Mapping[str, int]
     "denied": ([rule("no", kind="course", effect="deny", grant=[])], {}, {"CR": -3000}, {("deny", "CR"): 3000}),
     "a review": ([rule("ask", kind="course", effect="review", grant=[])], {}, {"CR": -3000}, {("review", "CR"): 3000}),
     "it is over": ([OWN], {"validity": {"max": "P1M"}}, {"CR": -3000}, {("expiry", "CR"): 3000}),
+    "it is over, and a limit too": (
+        [rule("own", {"fixed": 6}, kind="course")],
+        {"validity": {"max": "P1M"}, "limits": [LIMIT]},
+        {"CR": -3000},
+        {("expiry", "CR"): 2000, ("limit", "CR"): 1000},
+    ),
     "another unit of credits": (
         [OWN],
         {"header": {"unit": {"code": "ECTS", "step": "1/2"}}},
@@ -343,3 +349,14 @@ async def test_only_whom_the_change_can_touch_is_evaluated(
         assert found.report["learners"][name] == everybody.report["learners"][name]
     for name in ("losses", "shrinking", "largest", "reviews"):
         assert found.report[name] == everybody.report[name]
+
+
+async def test_who_reaches_back_evaluates_everybody_though_the_former_did_so_too(bank: Bank) -> None:
+    back = {"transition": {"applies_to": "unredeemed"}}
+    await bank.publish(giving(3, **back))
+    await town(bank, 5)
+
+    found = await bank.simulate(await validated(bank, giving(5, version=2, start="2024-01-01", **back)))
+
+    assert found.report is not None
+    assert found.report["learners"]["evaluated"] == 5
