@@ -85,6 +85,13 @@ class Bank:
         self.key = ""
         self.approver_key = ""
 
+    def on(self, url: str) -> Bank:
+        """The same bank on a copy of its database."""
+        other = Bank(url, self.folder)
+        other.environment = {**self.environment, "CREDITBANK_DATABASE_URL": url}
+        other.key = self.key
+        return other
+
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command of the bank."""
         done = subprocess.run(

@@ -37,6 +37,7 @@ class Plan:
     scale: int
     rules: int
     processes: int
+    grown: int
 
     @property
     def learners(self) -> int:

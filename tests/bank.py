@@ -18,10 +18,11 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 from sqlalchemy import Executable, Row, text
 
+from creditbank.access.domain import SCOPES, Actor
 from creditbank.achievements.domain import Achievement
 from creditbank.clock import learning_day
 from creditbank.database.engine import Database
-from creditbank.intake.actions import Desk, Outcome, Recorded, submit
+from creditbank.intake.actions import Desk, Outcome, Recorded, amend, revoke, submit
 from creditbank.intake.domain import Submission
 from creditbank.jobs.domain import Job
 from creditbank.learners.actions import Opened, open_accounts
@@ -49,6 +50,7 @@ from tests.covering import covered
 ZONE = ZoneInfo("Asia/Shanghai")
 CLIENT = UUID("01900000-0000-7000-8000-00000000c11e")
 EDITOR, APPROVER = client(CLIENT), client(UUID("01900000-0000-7000-8000-0000000a5507"))
+BANKER = Actor(CLIENT, None, frozenset(SCOPES), "signed")
 SECRETS = (b"s" * 32, b"l" * 32)
 SCHOOL = "cq/school"
 
@@ -190,7 +192,7 @@ class Bank:
         async with self.database.write() as connection:
             asked = await rulesets.add_simulation(connection, version, sample, self.today(), None, self.clock())
         simulating = Simulating(self.vault, self.shelf, self.clock)
-        job = Job(asked.id, "simulate", {"simulation": str(asked.id)}, {}, 1, 1)
+        job = Job(asked.id, "simulate", {"simulation": str(asked.id)}, {}, 1)
         is_done = False
         while not is_done:
             async with self.database.write() as connection:
@@ -227,6 +229,27 @@ class Bank:
         (outcome,) = await self.submit(submission(learner, external_id, **others))
         assert isinstance(outcome, Recorded), outcome
         return outcome.achievement
+
+    async def amend(self, achievement: Achievement, **others: Any) -> Recorded:
+        """State an achievement anew: what it said last, but for ``others``; None leaves a field out."""
+        stated = {name: value for name, value in {**achievement.current.content, **others}.items() if value is not None}
+        async with self.database.write() as connection:
+            return await amend(
+                connection, self.desk, achievement.id, stated, reason="a slip", actor=BANKER, today=self.today()
+            )
+
+    async def revoke(self, achievement: Achievement, effective: date | None = None) -> Recorded:
+        """Revoke an achievement, from today if no day is given."""
+        async with self.database.write() as connection:
+            return await revoke(
+                connection,
+                self.desk,
+                achievement.id,
+                reason="fraud",
+                effective=effective,
+                actor=BANKER,
+                today=self.today(),
+            )
 
     async def work(self) -> int:
         """Work off all jobs that are due; answers how many there were."""

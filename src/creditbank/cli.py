@@ -9,8 +9,9 @@ import getpass
 import json
 import secrets
 import sys
-from collections.abc import Coroutine
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from uuid import UUID
@@ -26,6 +27,7 @@ from sqlalchemy.engine import make_url
 from creditbank import __version__, logs
 from creditbank.access.actions import NewClient, add_key, create_client, revoke_key
 from creditbank.access.domain import SCOPES
+from creditbank.access.queries import is_client
 from creditbank.app import create_app, openapi_document
 from creditbank.clock import learning_day, system_clock
 from creditbank.database import schema
@@ -83,8 +85,13 @@ def _calm_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def _database(settings: Settings) -> Database:
-    return Database(settings.database_url, pool_size=settings.database_pool_size, pooler=settings.database_pooler)
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings.database_url, pool_size=settings.database_pool_size, pooler=settings.database_pooler)
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 @app.command()
@@ -135,9 +142,9 @@ def worker() -> None:
     logs.configure(settings.log_level)
 
     async def run() -> None:
-        database = _database(settings)
-        built = build_worker(settings, database, Vault(*settings.secrets()), Shelf(), system_clock, Metrics())
-        await built.run()
+        async with _opened(settings) as database:
+            built = build_worker(settings, database, Vault(*settings.secrets()), Shelf(), system_clock, Metrics())
+            await built.run()
 
     asyncio.run(run())
 
@@ -149,10 +156,8 @@ def migrate() -> None:
     schema.upgrade(settings.database_url)
 
     async def partitions() -> None:
-        database = _database(settings)
-        async with database.write() as connection:
+        async with _opened(settings) as database, database.write() as connection:
             await schema.make_month_partitions(connection, "audit_events", system_clock())
-        await database.close()
 
     asyncio.run(partitions())
     out.print(f"at {schema.head()}")
@@ -177,7 +182,8 @@ def openapi(
 ) -> None:
     """Print the OpenAPI document."""
     fresh = [SecretStr(base64.b64encode(secrets.token_bytes(32)).decode()) for _ in range(2)]
-    settings = Settings(sealing_secret=fresh[0], lookup_secret=fresh[1], database_url="sqlite+aiosqlite:///:memory:")
+    # No connection is ever made; the address only names a kind of database.
+    settings = Settings(sealing_secret=fresh[0], lookup_secret=fresh[1], database_url="sqlite+aiosqlite:///unopened")
     text = json.dumps(openapi_document(settings), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     if check is None:
         sys.stdout.write(text)
@@ -218,13 +224,13 @@ def verify() -> None:
 
 
 async def _verify(settings: Settings) -> tuple[list[Finding], int, int, int]:
-    database = _database(settings)
     findings: list[Finding] = []
     learners = achievements = postings = 0
     bar = Progress(
         TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err, transient=True
     )
-    with bar:
+    async with _opened(settings) as database:
+        bar.start()
         task = bar.add_task("verifying", total=await count_learners(database))
         today = learning_day(system_clock(), settings.zone)
         async for page in verify_bank(database, Vault(*settings.secrets()), Shelf(), today):
@@ -235,7 +241,7 @@ async def _verify(settings: Settings) -> tuple[list[Finding], int, int, int]:
                 postings + page.postings,
             )
             bar.advance(task, page.learners)
-    await database.close()
+        bar.stop()
     return findings, learners, achievements, postings
 
 
@@ -255,16 +261,14 @@ def clients_create(
     settings = _settings()
 
     async def create() -> tuple[UUID, str]:
-        database = _database(settings)
         now = system_clock()
-        expires = datetime.fromtimestamp(now.timestamp() + days * 86_400, UTC) if days else None
-        async with database.write() as connection:
+        expires = now + timedelta(days=days) if days else None
+        async with _opened(settings) as database, database.write() as connection:
             if provider is not None and not await by_code(connection, [provider]):
                 _fail(f"there is no provider {provider}", 1)
             client_id, key = await create_client(
                 connection, NewClient(name, provider, scope or SCOPES, assurance, expires), now
             )
-        await database.close()
         return client_id, str(key)
 
     try:
@@ -281,10 +285,10 @@ def clients_rotate(client: Annotated[UUID, typer.Argument(help="the client's id"
     settings = _settings()
 
     async def rotate() -> str:
-        database = _database(settings)
-        async with database.write() as connection:
+        async with _opened(settings) as database, database.write() as connection:
+            if not await is_client(connection, client):
+                _fail("there is no such client", 1)
             key = await add_key(connection, client, system_clock())
-        await database.close()
         return str(key)
 
     out.print(asyncio.run(rotate()), highlight=False, soft_wrap=True)
@@ -296,11 +300,8 @@ def clients_revoke(key: Annotated[str, typer.Argument(help="the key's id: the pa
     settings = _settings()
 
     async def revoke() -> bool:
-        database = _database(settings)
-        async with database.write() as connection:
-            done = await revoke_key(connection, key, system_clock())
-        await database.close()
-        return done
+        async with _opened(settings) as database, database.write() as connection:
+            return await revoke_key(connection, key, system_clock())
 
     if not asyncio.run(revoke()):
         _fail("there is no such key, or it is revoked already", 1)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from creditbank.jobs.working import Worker
 from creditbank.providers.actions import NewProvider, ProviderChange, change, enter
 from creditbank.web.metrics import Metrics
 from creditbank.worker import build_worker
+from tests.api import contract
 from tests.bank import HandClock, document, granting, settings_for
 from tests.covering import covered
 
@@ -61,7 +63,9 @@ class World:
         if name not in self._clients:
             headers = {"Authorization": f"Bearer {self.keys[name]}"} if name in self.keys else {}
             transport = httpx.ASGITransport(self.app)
-            self._clients[name] = httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers)
+            self._clients[name] = httpx.AsyncClient(
+                transport=transport, base_url=ORIGIN, headers=headers, event_hooks={"response": [contract.hold]}
+            )
         return self._clients[name]
 
     @property
@@ -79,6 +83,34 @@ class World:
         """The client of another college."""
         return self.client("rival")
 
+    async def send(
+        self, by: str, request: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Make a request such as ``GET /v1/learners/@learner``; ``@name`` anywhere stands for an id of this world.
+
+        Bytes and texts are sent as they are, anything else as JSON; a body is JSON unless the headers say otherwise.
+        """
+        method, path = request.split(" ", 1)
+        content = body if body is None or isinstance(body, bytes) else self._encoded(body)
+        named = {name: self._named(value) for name, value in (headers or {}).items()}
+        plain = {} if content is None else {"Content-Type": "application/json"}
+        return await self.client(by).request(
+            method,
+            self._named(path),
+            content=None if content is None else self._named(content.decode("latin-1")).encode("latin-1"),
+            headers={**plain, **named},
+        )
+
+    @staticmethod
+    def _encoded(body: Any) -> bytes:
+        return (body if isinstance(body, str) else json.dumps(body)).encode()
+
+    def _named(self, text: str) -> str:
+        if "@" not in text:
+            return text
+        names = "|".join(re.escape(name) for name in sorted(self.ids, key=len, reverse=True))
+        return re.sub(f"@({names})", lambda found: self.ids[found[1]], text)
+
     def fresh(self, prefix: str = "E") -> str:
         """A name that nothing has yet."""
         return f"{prefix}-{next(self._serial)}"
@@ -87,6 +119,15 @@ class World:
         """An achievement as a provider posts it."""
         learner_id = learner or self.ids["learner"]
         return {**statement(self.fresh()), "learner": {"id": learner_id}, **others}
+
+    async def let_in(
+        self, name: str, provider: str | None, scopes: Iterable[str], expires_at: datetime | None = None
+    ) -> None:
+        """Let a client in under this name; without a provider it is the bank's own."""
+        new = NewClient(name, provider, tuple(scopes), "verified", expires_at)
+        async with self.database.write() as connection:
+            _, key = await create_client(connection, new, self.clock())
+        self.keys[name] = str(key)
 
     async def open(self, name: str = "Li Wei", by: str = "partner", **others: Any) -> str:
         """Open an account; answers its id."""
@@ -202,8 +243,7 @@ async def _enter_providers(world: World) -> None:
 
 
 async def _let_in(world: World) -> None:
-    now = world.clock()
-    clients: Sequence[tuple[str, str | None, Sequence[str]]] = (
+    for name, provider, scopes in (
         ("bank", None, SCOPES),
         ("approver", None, SCOPES),
         ("reader", None, READING_SCOPES),
@@ -211,24 +251,29 @@ async def _let_in(world: World) -> None:
         ("partner", COLLEGE, PARTNER_SCOPES),
         ("rival", RIVAL, PARTNER_SCOPES),
         ("poster", COLLEGE, ("achievements:write",)),
-        ("expired", None, SCOPES),
-        ("revoked", None, SCOPES),
-    )
+    ):
+        await world.let_in(name, provider, scopes)
+    await world.let_in("expired", None, SCOPES, expires_at=world.clock() - timedelta(days=1))
+    await world.let_in("revoked", None, SCOPES)
     async with world.database.write() as connection:
-        for name, provider, scopes in clients:
-            expires = now - timedelta(days=1) if name == "expired" else None
-            _, key = await create_client(connection, NewClient(name, provider, scopes, "verified", expires), now)
-            world.keys[name] = str(key)
-            if name == "revoked":
-                await revoke_key(connection, key.id, now)
+        await revoke_key(connection, world.keys["revoked"].split("_")[2], world.clock())
 
 
 async def _fill(world: World) -> None:
     ids = world.ids
     at = await world.publish(document(granting("own", kind=["course", "exam"]), until="2030-01-01"))
     ids["published"] = at.split("/")[3]
-    draft = await world.bank.post("/v1/rule-sets", json=document(id_="draft"))
-    ids["draft"] = draft.headers["location"].split("/")[3]
+    await world.publish(document(granting("none", kind="licence"), id_="overlapping", version=2, until="2030-01-01"))
+    given = {"id": "a", "kind": "course", "provider": "cq", "completed": "2024-06-10", "credits": "3"}
+    unmet = {"name": "x", "as_of": "2024-06-10", "given": [given], "then": {"total": "7", "a": "3"}}
+    for name, plain in (
+        ("draft", document(id_="draft")),
+        ("overlapping", document(id_="overlapping", start="2025-01-01")),
+        ("failing", document(id_="failing", tests=[unmet])),
+    ):
+        draft = await world.bank.post("/v1/rule-sets", json=plain)
+        assert draft.status_code == 201, draft.text
+        ids[name] = draft.headers["location"].split("/")[3]
     await world.work()
     identity = {"type": "id_card", "value": "500103199001011234"}
     ids["learner"] = await world.open("张三", birth_date="1990-01-01", region="500103", identities=[identity])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
 from typing import Any
 
@@ -18,17 +18,10 @@ from creditbank.rulesets import actions as rulesets
 from creditbank.rulesets.domain import StoredVersion, governing, operator
 from creditbank.rulesets.queries import documents_above
 from creditbank.rulesets.tables import rule_set_edits, rule_set_versions
-from tests.bank import APPROVER, EDITOR, Bank, document, granting, opened
+from tests.bank import APPROVER, EDITOR, Bank, document, granting
 from tests.covering import covered
 
 OTHER = operator("Anna")
-
-
-@pytest.fixture
-async def bank(database_url: str) -> AsyncIterator[Bank]:
-    """A bank with one school."""
-    async with opened(database_url) as made:
-        yield made
 
 
 def giving(credits_: int, **header: Any) -> dict[str, Any]:
@@ -162,7 +155,7 @@ FAILING = {"name": "four", "as_of": "2025-01-01", "given": [FACT], "then": {"a":
 LIMIT = {"id": "thirty", "at_most": {"credits": 30}}
 
 UNSOUND: dict[str, tuple[dict[str, Any], str, list[str]]] = {
-    "a test that fails": ({**document(), "tests": [FAILING]}, "rule_tests_failed", ["/tests/four/a test_failed"]),
+    "a test that fails": ({**document(), "tests": [FAILING]}, "rule_tests_failed", ["/tests/0 test_failed"]),
     "a rule without a test": (
         {**covered(document()), "recognition": [*document()["recognition"], HOURS]},
         "rule_coverage_missing",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -24,7 +24,7 @@ from creditbank.rules.outcome import Decision
 from creditbank.rulesets.actions import replace_draft
 from creditbank.rulesets.domain import Simulation, StoredVersion
 from creditbank.rulesets.queries import find_simulation, simulations_of
-from tests.bank import EDITOR, Bank, document, granting, opened
+from tests.bank import EDITOR, Bank, document, granting
 from tests.covering import covered
 from tests.rules.writing import compiled, decide, fact, rule
 
@@ -159,13 +159,6 @@ def test_a_tally_goes_on_from_its_json() -> None:
 # --- Many learners ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-async def bank(database_url: str) -> AsyncIterator[Bank]:
-    """A bank with one school."""
-    async with opened(database_url) as made:
-        yield made
-
-
 def giving(credits_: int, **parts: Any) -> dict[str, Any]:
     return document(granting("own", {"fixed": credits_}, kind="course"), granting("exam", kind="exam"), **parts)
 
@@ -258,7 +251,7 @@ async def test_rules_that_change_meanwhile_begin_the_counting_anew(bank: Bank) -
     version = await validated(bank, giving(5, version=2))
     simulation = await asked(bank, version)
     handler = Simulating(bank.vault, bank.shelf, bank.clock)
-    job = Job(UUID(int=1), "simulate", {"simulation": str(simulation.id)}, {}, 1, 1)
+    job = Job(UUID(int=1), "simulate", {"simulation": str(simulation.id)}, {}, 1)
     for _ in range(2):
         async with bank.database.write() as connection:
             job = replace(job, progress=(await handler(connection, job)).progress)

@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import signal
 import sys
 import time
@@ -73,6 +74,11 @@ curl -s {url}/v1/achievements \\
        "open_account": {{"name": "张三"}}}}'"""  # noqa: E501 (as the README has it)
 
 
+def first_request(url: str) -> str:
+    """A curl command for a partner's first achievement, with the key as ``$KEY``. The README shows the same."""
+    return _FIRST.format(url=url)
+
+
 class DemoFailed(Exception):
     """The demonstration cannot go on; the text says why."""
 
@@ -106,7 +112,7 @@ def _run(out: Console, folder: Path, host: str, port: int, *, once: bool) -> Non
         schema.upgrade(settings.database_url)
         at = take_port(host, port)
         taken = at.getsockname()[1]
-        thread = stack.enter_context(serving(create_app(settings), at))
+        ended = stack.enter_context(serving(create_app(settings), at))
         out.print(f"Learning Credit Bank: the city of Yunjiang, invented, in {folder}", style="bold")
         if port and taken != port:
             out.print(f"Port {port} is busy; this bank listens on {taken}.", style="yellow")
@@ -117,8 +123,7 @@ def _run(out: Console, folder: Path, host: str, port: int, *, once: bool) -> Non
         if once:
             return
         out.print("\nServing. Ctrl-C stops.", style="bold")
-        while thread.is_alive():
-            thread.join(0.2)
+        ended.wait()
 
 
 @contextmanager
@@ -165,6 +170,11 @@ def _settings(folder: Path) -> Settings:
         sealing_secret=SecretStr(kept["CREDITBANK_SEALING_SECRET"]),
         lookup_secret=SecretStr(kept["CREDITBANK_LOOKUP_SECRET"]),
     )
+
+
+def _command() -> str:
+    """How this program is called from any folder."""
+    return "creditbank" if shutil.which("creditbank") else str(Path(sys.argv[0]).absolute())
 
 
 def _keep(file: Path, text: str) -> None:
@@ -254,9 +264,9 @@ class Town:
         self._out.print("\nYour first achievement, as the university", style="bold")
         # Nothing is broken into lines here: it is made to be pasted.
         self._out.print(f"KEY={self._keys['university']}", soft_wrap=True)
-        self._out.print(_FIRST.format(url=self._url), soft_wrap=True)
+        self._out.print(first_request(self._url), soft_wrap=True)
         self._out.print("\nIn the folder", style="bold")
-        self._say("creditbank.sqlite", f"the bank; `creditbank verify`, run in {self._folder}, recomputes all of it")
+        self._say("creditbank.sqlite", f"the bank; recompute all of it: (cd {self._folder} && {_command()} verify)")
         self._say("server.log", "what the server says, one JSON object a line")
         self._say(".env, keys.json", "its secrets and keys; remove the folder to begin anew")
 
@@ -352,7 +362,7 @@ class Town:
     def _add_up(self) -> Counter[str]:
         """What everybody has, in thousandths of a credit, and how many achievements earned something, from transcripts.
 
-        What was answered to a post may have changed since: a better result takes an earlier one's place.
+        What was answered to a post may have changed since: a better result of a unit takes an earlier one's place.
         """
         worth: Counter[str] = Counter()
         for id_ in sorted(self._ids):

@@ -14,15 +14,13 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.database.statements import insert_new
 from creditbank.errors import Refusal
 from creditbank.intake.actions import Desk, Outcome, submit
 from creditbank.intake.domain import Submission
 from creditbank.web.edge import Edge
-from creditbank.web.idempotency import Answer, Attempt, recall, to_row
+from creditbank.web.idempotency import Answer, Attempt, recall, remember, to_row
 from creditbank.web.metrics import Metrics
 from creditbank.web.problems import EdgeRefusal
-from creditbank.web.tables import idempotency_records
 
 _log = structlog.get_logger()
 
@@ -135,6 +133,5 @@ class Gathering:
             for w in fresh
             if w.attempt is not None and isinstance(answer := shown[id(w)], Answer)
         ]
-        rows.sort(key=lambda row: row["key"])
-        if len(await insert_new(connection, idempotency_records, rows)) != len(rows):
+        if await remember(connection, rows) != len(rows):
             raise KeyRaced

@@ -59,13 +59,13 @@ async def lease(connection: AsyncConnection, now: datetime) -> Job | None:
     ).one_or_none()
     if row is None:
         return None
-    token, attempts = row.lease_token + 1, row.attempts + 1
+    token = row.lease_token + 1
     await connection.execute(
         update(jobs)
         .where(jobs.c.id == row.id)
-        .values(state="running", lease_until=now + LEASE, lease_token=token, attempts=attempts)
+        .values(state="running", lease_until=now + LEASE, lease_token=token, attempts=row.attempts + 1)
     )
-    return Job(row.id, row.kind, row.payload, row.progress, attempts, token)
+    return Job(row.id, row.kind, row.payload, row.progress, token)
 
 
 async def advance(connection: AsyncConnection, job: Job, step: Step, now: datetime) -> None:
@@ -79,14 +79,18 @@ async def advance(connection: AsyncConnection, job: Job, step: Step, now: dateti
 
 
 async def fail(connection: AsyncConnection, job: Job, error: str, now: datetime) -> None:
-    """Give a job back to be tried later, or up for good when it has failed often enough."""
-    again = next_try(job.attempts, now)
+    """Give a job back to be tried later, or up for good when it has failed often enough without getting on."""
+    held = (jobs.c.id == job.id) & (jobs.c.lease_token == job.token) & (jobs.c.state == "running")
+    # As the row has it: steps that were kept since the job was leased began the count anew.
+    attempts = (await connection.execute(select(jobs.c.attempts).where(held))).scalar_one_or_none()
+    if attempts is None:
+        return
+    again = next_try(attempts, now)
     values: dict[str, Any] = {"error": error, "lease_until": None}
     if again is None:
         values.update(state="failed", ended_at=now, dedup_key=None)
     else:
         values.update(state="waiting", run_at=again)
-    held = (jobs.c.id == job.id) & (jobs.c.lease_token == job.token) & (jobs.c.state == "running")
     await connection.execute(update(jobs).where(held).values(**values))
 
 

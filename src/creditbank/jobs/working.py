@@ -83,6 +83,6 @@ class Worker:
             if step.is_done:
                 _log.info("job_done", job=str(job.id), kind=job.kind, **step.progress)
                 return
-            job = Job(job.id, job.kind, job.payload, step.progress, job.attempts, job.token)
+            job = Job(job.id, job.kind, job.payload, step.progress, job.token)
             # Requests of the same process come before background work.
             await asyncio.sleep(0)

@@ -107,22 +107,29 @@ class Holding:
 
 
 _HOLDINGS = select(
+    lots.c.learner_id,
     lots.c.credit_unit,
     lots.c.category,
     lots.c.level,
-    *[cast(func.sum(lots.c[name]), BigInteger).label(name) for _, name in _POSITIONS],
-).group_by(lots.c.credit_unit, lots.c.category, lots.c.level)
+    *[cast(func.sum(lots.c[name]), BigInteger) for _, name in _POSITIONS],
+).group_by(lots.c.learner_id, lots.c.credit_unit, lots.c.category, lots.c.level)
+
+Holder = tuple[UUID, str | None]
+"""A learner, and the provider whose subtree gave what is asked for; None: whoever gave it."""
 
 
-async def holdings_of(connection: AsyncConnection, learner_id: UUID, *, given_by: str | None) -> list[Holding]:
-    """The learner's holdings, added up by the database; only what a provider and those under it gave if said."""
-    statement = _HOLDINGS.where(lots.c.learner_id == learner_id)
-    if given_by is not None:
-        statement = statement.where(under(lots.c.provider, given_by))
-    return [
-        Holding(row.credit_unit, row.category, row.level, {a: getattr(row, name) for a, name in _POSITIONS})
-        for row in await connection.execute(statement)
-    ]
+async def holdings_of(connection: AsyncConnection, holders: Sequence[Holder]) -> dict[Holder, list[Holding]]:
+    """Each holder's holdings, added up by the database: one statement for each provider that asks."""
+    found: dict[Holder, list[Holding]] = {holder: [] for holder in holders}
+    for given_by in {given_by for _, given_by in holders}:
+        asked = [learner_id for learner_id, giver in holders if giver == given_by]
+        statement = _HOLDINGS.where(among(connection, lots.c.learner_id, asked))
+        if given_by is not None:
+            statement = statement.where(under(lots.c.provider, given_by))
+        for learner_id, unit, category, level, *amounts in await connection.execute(statement):
+            positions = dict(zip(ACCOUNTS, amounts, strict=True))
+            found[learner_id, given_by].append(Holding(unit, category, level, positions))
+    return found
 
 
 async def chains_of(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Posting]]:

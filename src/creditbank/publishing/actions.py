@@ -130,7 +130,7 @@ def _read(
 
 def faults_in(faults: Iterable[DocumentFault], language: Language) -> tuple[Fault, ...]:
     """The faults of a document as those of a request."""
-    return tuple(Fault(f.pointer, f.code, f.message[WORDS[language]]) for f in faults)
+    return tuple(Fault(f.pointer, f.code, f.message[WORDS[language]], f.line) for f in faults)
 
 
 # --- Validation -------------------------------------------------------------------------------------------------------
@@ -159,11 +159,11 @@ def validate(version: StoredVersion, above: Mapping[str, RuleSetDocument], langu
         raise ChecksFailed(count=len(errors), faults=errors)
     examination = examine([parsed])
     if examination.mismatches:
+        places = {example.name: f"/tests/{index}" for index, example in enumerate(parsed.model.tests)}
         raise TestsFailed(
             count=len(examination.mismatches),
             faults=tuple(
-                Fault(f"/tests/{m.test}/{m.key}", "test_failed", f"{m.expected} / {m.got}")
-                for m in examination.mismatches
+                Fault(places[m.test], "test_failed", f"{m.key}: {m.expected} / {m.got}") for m in examination.mismatches
             ),
         )
     # What it extends has tests of its own.

@@ -145,7 +145,7 @@ class Operating:
             task = bar.add_task("simulating", total=None)
             is_done = False
             while not is_done:
-                job = Job(new_id(), SIMULATE, {"simulation": str(asked.id)}, progress, 1, 1)
+                job = Job(new_id(), SIMULATE, {"simulation": str(asked.id)}, progress, 1)
                 async with self._database.write() as connection:
                     step = await simulating(connection, job)
                 progress, is_done = step.progress, step.is_done

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import orjson
+import yaml
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -66,15 +67,36 @@ from creditbank.rulesets.shelf import Shelf, compile_stored
 from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
-from creditbank.web.paging import Cursor, Limit, page_answer, place_of
+from creditbank.web.paging import Cursor, Limit, Page, page_answer, place_of
 from creditbank.web.problems import EdgeRefusal, FaultOut, documented, language_of
 from creditbank.web.revisions import check_match, etag, is_unchanged
 from creditbank.web.sentences import Language
 
 router = APIRouter(tags=["rules"])
 
-_accreditation = JsonBody(AccreditationIn)
-_what_if = JsonBody(WhatIfIn)
+_accreditation = JsonBody(AccreditationIn, {"register": "moe", "from": "2024-09-01", "until": "2029-09-01"})
+_what_if = JsonBody(
+    WhatIfIn,
+    {
+        "achievements": [
+            {
+                "external_id": "planned",
+                "provider": "cq/yuzhong",
+                "kind": "course",
+                "code": "ENG101",
+                "credits": "3",
+                "completed": "2026-06-20",
+            }
+        ],
+        "rule_set": {"code": "town"},
+    },
+)
+
+_EXAMPLE: Final = """\
+ruleset: {lcb: rules/v1, id: town, version: 1, from: "2026-01-01", unit: {code: CR, step: "0.5"}}
+recognition:
+  - {id: course, match: {kind: course}, grant: [{credits: {native: 1}}]}
+"""
 
 _FORMS: Final[dict[str, Literal["yaml", "json"]]] = {
     "application/json": "json",
@@ -87,17 +109,22 @@ _DOCUMENT: Final = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/yaml": {"schema": {"type": "string", "description": "a rules/v1 document"}},
-            "application/json": {"schema": {"type": "object", "description": "a rules/v1 document"}},
+            "application/yaml": {
+                "schema": {"type": "string", "description": "a rules/v1 document"},
+                "example": _EXAMPLE,
+            },
+            "application/json": {
+                "schema": {"type": "object", "description": "a rules/v1 document"},
+                "example": yaml.safe_load(_EXAMPLE),
+            },
         },
     }
 }
 
+Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="the version's number")]
 Reader = Annotated[Actor, Depends(require("rules:read"))]
 Writer = Annotated[Actor, Depends(require("rules:write"))]
 Approver = Annotated[Actor, Depends(require("rules:approve"))]
-
-Number = Annotated[int, Path(ge=1, le=10**9)]
 
 
 def _form(request: Request) -> Literal["yaml", "json"]:
@@ -162,7 +189,10 @@ async def _read(request: Request, edge: Edge, raw: bytes) -> actions.Draft:
 @router.get(
     "/v1/rule-sets",
     operation_id="list_rule_sets",
-    responses={200: {"description": "a page of rule sets with their versions"}, **documented()},
+    responses={
+        200: {"model": Page[RuleSetOut], "description": "a page of rule sets with their versions"},
+        **documented(),
+    },
 )
 async def list_rule_sets(
     request: Request, edge: EdgeDep, actor: Reader, limit: Limit = 50, cursor: Cursor = None
@@ -610,8 +640,8 @@ async def add_accreditation(
     id: UUID,
     request: Request,
     edge: EdgeDep,
-    body: Annotated[Read[AccreditationIn], Depends(_accreditation)],
     actor: Annotated[Actor, Depends(require("providers:accredit"))],
+    body: Annotated[Read[AccreditationIn], Depends(_accreditation)],
 ) -> Response:
     """Enter an accreditation in a register. Nobody accredits itself: only the bank's own clients may."""
     require_bank(actor)

@@ -304,9 +304,20 @@ def settle_learner(
     )
 
 
-def trace_of(made: RuleDecision, binding: Sequence[UUID]) -> dict[str, Any]:
-    """What is stored of a decision: the engine's trace, with achievement ids in the place of the facts' keys."""
-    return {**made.trace, "achievements": [str(id_) for id_ in binding], "lots": [lot.trace for lot in made.lots]}
+def unit_of(lot: TargetLot, valid: Mapping[str, Achievement]) -> str:
+    """The unit under which a lot is stored, which is in the clear.
+
+    What names no unit is a unit of its own, to the engine under the fact's key. The key holds what its provider calls
+    it, which may be a student's number; the achievement's id says the same and names nobody (decision 4).
+    """
+    own = valid.get(lot.unit)
+    return str(own.id) if own is not None else lot.unit
+
+
+def trace_of(made: RuleDecision, bound: Sequence[Achievement], valid: Mapping[str, Achievement]) -> dict[str, Any]:
+    """What is stored of a decision: the engine's trace, with the ids and units that its lots are stored under."""
+    lots = [{**lot.trace, "unit": unit_of(lot, valid)} for lot in made.lots]
+    return {**made.trace, "achievements": [str(a.id) for a in bound], "lots": lots}
 
 
 def _settle_decision(
@@ -316,7 +327,7 @@ def _settle_decision(
     entry = settling.book.entries[(made.rule_set, made.version)] if taken else None
     bound = [valid[key] for key in made.binding]
     binding = ",".join(str(a.id) for a in bound)
-    trace = trace_of(made, [a.id for a in bound])
+    trace = trace_of(made, bound, valid)
     decision = settling.decide(
         Decision(
             settling.new_id(),
@@ -334,7 +345,7 @@ def _settle_decision(
         return
     lead = bound[0]
     for lot in made.lots:
-        key = LotKey(entry.rule_set_id, binding, lot.unit, lot.number)
+        key = LotKey(entry.rule_set_id, binding, unit_of(lot, valid), lot.number)
         target = Target(lot.recognised.milli, lot.excess.milli, lot.state)
         settling.settle_lot(key, _terms(lot, decision.id, made, lead), target, learner_id)
 

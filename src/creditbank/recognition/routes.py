@@ -17,7 +17,7 @@ from creditbank.recognition.explain import reason_of
 from creditbank.recognition.schemas import DecisionOut, EvaluationOut, show_decision
 from creditbank.web.bodies import json_answer
 from creditbank.web.edge import EdgeDep
-from creditbank.web.paging import Cursor, Limit, converted, page_answer
+from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer, unknown_cursor
 from creditbank.web.problems import documented, language_of
 from creditbank.web.sentences import Language
 
@@ -37,7 +37,7 @@ def _shown(decisions: Sequence[Decision], language: Language) -> list[DecisionOu
 @router.get(
     "/v1/learners/{id}/decisions",
     operation_id="list_decisions",
-    responses={200: {"description": "a page of decisions"}, **documented(404)},
+    responses={200: {"model": Page[DecisionOut], "description": "a page of decisions"}, **documented(404)},
 )
 async def list_decisions(
     id: UUID,
@@ -54,7 +54,9 @@ async def list_decisions(
     async with edge.database.snapshot() as connection:
         _, key = await learners.find(connection, edge.vault, id)
         shown = _shown(await queries.decisions_of(connection, id, key), language)
-    place = next((i + 1 for i, d in enumerate(shown) if d["id"] == after), 0)
+    place = 0 if after is None else next((i + 1 for i, d in enumerate(shown) if d["id"] == after), None)
+    if place is None:
+        raise unknown_cursor()
     return page_answer(
         request,
         shown[place : place + limit + 1],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -88,7 +88,11 @@ async def _verify_page(
         loaded = await load(connection, vault, ids)
         facts = await of_learners(connection, {id_: learner.key for id_, learner in loaded.items()})
     except SealBroken:
-        return Page(len(ids), 0, 0, await _find_broken_seals(connection, vault, ids))
+        broken = await _find_broken_seals(connection, vault, ids)
+        # Whoever's seals hold is verified all the same: one broken learner must not hide what was done to another.
+        sound = [id_ for id_ in ids if id_ not in {finding.learner_id for finding in broken}]
+        rest = await _verify_page(connection, vault, shelf, sound, today)
+        return replace(rest, learners=len(ids), findings=[*broken, *rest.findings])
     chains = await chains_of(connection, ids)
     lots = await lots_of(connection, ids)
     latest = await latest_decisions(connection, ids)

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.queries import of_learners
 from creditbank.database.statements import among
-from creditbank.learners.domain import LearnerNotFound
 from creditbank.learners.queries import find
 from creditbank.learners.tables import learners
 from creditbank.ledger.queries import lots_of
@@ -42,25 +41,35 @@ async def draw(connection: AsyncConnection, vault: Vault, learner_id: UUID, as_o
     return Drawn(compose(learner, achievements, lots, decisions, as_of), named)
 
 
+Subject = tuple[UUID, tuple[str, ...]]
+"""What a transcript is about: a learner, and the codes of the providers that it names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """As long as it is the same, so is the transcript: profile, records, and the providers named in it."""
 
     revision: int
     recorded_at: datetime
-    providers_revision: int
+    providers: tuple[int, ...]
 
 
-async def stamp_of(connection: AsyncConnection, learner_id: UUID, codes: Sequence[str]) -> Stamp:
-    """The stamp of a learner's transcript that names these providers, in one row. Raises LearnerNotFound.
+async def stamps_of(connection: AsyncConnection, subjects: Sequence[Subject]) -> dict[Subject, Stamp | None]:
+    """The stamp of each transcript; None where the account is gone.
 
-    Every record of a learner raises ``recorded_at``, every change of the profile or of a provider its revision.
+    Every record of a learner raises ``recorded_at``, every change of the profile or of a provider its revision. Each of
+    these only rises, so the two statements need not see one state: a stamp that is still the same was so all the while.
     """
-    named = select(func.coalesce(func.sum(providers.c.revision), 0)).where(among(connection, providers.c.code, codes))
-    statement = select(learners.c.revision, learners.c.recorded_at, named.scalar_subquery()).where(
-        learners.c.id == learner_id
+    statement = select(learners.c.id, learners.c.revision, learners.c.recorded_at).where(
+        among(connection, learners.c.id, list({learner_id for learner_id, _ in subjects}))
     )
-    row = (await connection.execute(statement)).one_or_none()
-    if row is None:
-        raise LearnerNotFound
-    return Stamp(*row)
+    accounts = {id_: (revision, recorded_at) for id_, revision, recorded_at in await connection.execute(statement)}
+    codes = sorted({code for _, named in subjects for code in named})
+    named = select(providers.c.code, providers.c.revision).where(among(connection, providers.c.code, codes))
+    revisions = {code: revision for code, revision in await connection.execute(named)}
+    return {
+        (learner_id, codes): Stamp(*accounts[learner_id], tuple(revisions[code] for code in codes))
+        if learner_id in accounts
+        else None
+        for learner_id, codes in subjects
+    }

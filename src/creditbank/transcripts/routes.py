@@ -10,9 +10,12 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require, require_bank
+from creditbank.database.gathered import GatheredRead
+from creditbank.learners.domain import LearnerNotFound
 from creditbank.transcripts.formats import page, plain
 from creditbank.transcripts.prints import Kind, Print, Prints, make_print
-from creditbank.transcripts.queries import Drawn, draw, stamp_of
+from creditbank.transcripts.queries import Drawn, Stamp, Subject, draw, stamps_of
+from creditbank.transcripts.schemas import TranscriptOut
 from creditbank.web.bodies import to_json
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.negotiation import best_of
@@ -34,11 +37,9 @@ _MEDIA_TYPES: Final = {"application/json": "application/json", "text/html": "tex
     operation_id="read_transcript",
     responses={
         200: {
+            "model": TranscriptOut,
             "description": "the transcript, in the form that `Accept` asks for",
-            "content": {
-                "application/json": {"schema": {"type": "object"}},
-                "text/html": {"schema": {"type": "string"}},
-            },
+            "content": {"text/html": {"schema": {"type": "string"}}},
         },
         304: {"description": "unchanged"},
         **documented(404, 406),
@@ -60,9 +61,9 @@ async def read_transcript(
     prints: Prints = request.app.state.prints
     kept = prints.find(kind)
     if kept is not None:
-        async with edge.database.read() as connection:
-            if await stamp_of(connection, id, kept.providers) != kept.stamp:
-                kept = None
+        stamps: GatheredRead[Subject, Stamp | None] = request.app.state.stamps
+        if await stamps.ask((id, kept.providers)) != kept.stamp:
+            kept = None
     if kept is None:
         kept = await _print(edge, kind)
         prints.keep(kind, kept)
@@ -75,5 +76,8 @@ async def read_transcript(
 async def _print(edge: Edge, kind: Kind) -> Print:
     async with edge.database.snapshot() as connection:
         drawn = await draw(connection, edge.vault, kind.learner_id, kind.as_of)
-        stamp = await stamp_of(connection, kind.learner_id, list(drawn.providers))
-    return make_print(_FORMS[kind.form](drawn, kind.language), list(drawn.providers), stamp)
+        subject = (kind.learner_id, tuple(drawn.providers))
+        stamp = (await stamps_of(connection, [subject]))[subject]
+    if stamp is None:
+        raise LearnerNotFound
+    return make_print(_FORMS[kind.form](drawn, kind.language), subject[1], stamp)

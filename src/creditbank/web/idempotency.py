@@ -18,6 +18,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.database.engine import was_locked_out
 from creditbank.database.statements import among, insert_new, update_rows
 from creditbank.errors import Kind, Refusal
 from creditbank.sealing import LearnerKey
@@ -28,7 +29,6 @@ HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotent-Replayed"
 _FORM: Final = re.compile(r"^[\x21-\x7e]{1,255}$")
 _BODY: Final = b"idempotency_records.body"
-_LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -67,13 +67,18 @@ class AnswerErased(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is answered, as bytes. ``owner`` is the learner of whom it speaks: then it is kept sealed."""
+    """What is answered, as bytes. ``owner`` is the learner of whom it speaks: then it is kept sealed.
+
+    An answer that speaks of many learners has no one key to be sealed with: it gives ``kept``, which names nobody, to
+    be kept in place of its body and told again from.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = "application/json"
     owner: tuple[UUID, LearnerKey] | None = None
+    kept: bytes | None = None
 
     def response(self, *, replayed: bool = False) -> Response:
         """The answer as it goes out."""
@@ -104,7 +109,7 @@ def attempt_of(request: Request, edge: Edge, client_id: UUID, body: bytes) -> At
 
 def to_row(attempt: Attempt, answer: Answer, now: datetime) -> dict[str, Any]:
     """The record of an answer."""
-    body, learner_id = answer.body, None
+    body, learner_id = answer.body if answer.kept is None else answer.kept, None
     if answer.owner is not None:
         learner_id, key = answer.owner
         body = key.seal(body, _BODY)
@@ -145,14 +150,27 @@ async def recall(connection: AsyncConnection, edge: Edge, attempts: Sequence[Att
     return found
 
 
+async def remember(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Store records under keys that have none, in the order of the keys; answers how many. Raises KeyInFlight."""
+    try:
+        return len(await insert_new(connection, idempotency_records, sorted(rows, key=lambda row: row["key"])))
+    except DBAPIError as error:
+        if was_locked_out(error):
+            raise KeyInFlight from error
+        raise
+
+
 async def once(
     request: Request,
     edge: Edge,
     client_id: UUID,
     body: bytes,
     work: Callable[[AsyncConnection], Awaitable[Answer]],
+    retell: Callable[[AsyncConnection, bytes], Awaitable[Answer]] | None = None,
 ) -> Response:
     """Do ``work`` in one transaction and answer what it answers; under a key that came before, answer that again.
+
+    ``retell`` makes the answer anew from what was ``kept`` of it.
 
     Raises what ``work`` raises, KeyReused, KeyInFlight after some seconds of waiting, AnswerErased.
     """
@@ -161,20 +179,17 @@ async def once(
         async with edge.database.write() as connection:
             answer = await work(connection)
         return answer.response()
-    try:
-        async with edge.database.write() as connection:
-            # The claim holds everybody else with this key until the answer is stored beside it.
-            claim = to_row(attempt, Answer(0, b""), edge.clock())
-            is_first = bool(await insert_new(connection, idempotency_records, [claim]))
-            if is_first:
-                found: Answer | Refusal = (answer := await work(connection))
-                await update_rows(connection, idempotency_records, [to_row(attempt, answer, edge.clock())], ("key",))
-            else:
-                found = (await recall(connection, edge, [attempt]))[attempt.key]
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
-            raise KeyInFlight from error
-        raise
+    async with edge.database.write() as connection:
+        # The claim holds everybody else with this key until the answer is stored beside it.
+        claim = to_row(attempt, Answer(0, b""), edge.clock())
+        is_first = bool(await remember(connection, [claim]))
+        if is_first:
+            found: Answer | Refusal = (answer := await work(connection))
+            await update_rows(connection, idempotency_records, [to_row(attempt, answer, edge.clock())], ("key",))
+        else:
+            found = (await recall(connection, edge, [attempt]))[attempt.key]
+            if retell is not None and isinstance(found, Answer):
+                found = await retell(connection, found.body)
     if isinstance(found, Refusal):
         raise found
     return found.response(replayed=not is_first)

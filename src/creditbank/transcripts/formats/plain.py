@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from creditbank.credits import Credits
 from creditbank.ledger.domain import Account
@@ -12,12 +11,13 @@ from creditbank.recognition.explain import WORDS, reason_of
 from creditbank.rules.explain import explain_lot
 from creditbank.transcripts.domain import Credit, Line, Total
 from creditbank.transcripts.queries import Drawn
+from creditbank.transcripts.schemas import CreditOut, LineOut, TotalOut, TranscriptOut
 from creditbank.web.sentences import Language
 
 _SHOWN = tuple(account for account in Account if account is not Account.ISSUED)
 
 
-def render(drawn: Drawn, language: Language) -> dict[str, Any]:
+def render(drawn: Drawn, language: Language) -> TranscriptOut:
     """The transcript as JSON values, its reasons in the reader's language."""
     transcript = drawn.transcript
     profile = transcript.learner.profile
@@ -34,7 +34,7 @@ def render(drawn: Drawn, language: Language) -> dict[str, Any]:
     }
 
 
-def _total(total: Total) -> dict[str, Any]:
+def _total(total: Total) -> TotalOut:
     return {
         "unit": total.unit,
         "total": str(Credits(total.positions[Account.AVAILABLE])),
@@ -43,7 +43,7 @@ def _total(total: Total) -> dict[str, Any]:
     }
 
 
-def _line(line: Line, providers: Mapping[str, Provider], language: Language) -> dict[str, Any]:
+def _line(line: Line, providers: Mapping[str, Provider], language: Language) -> LineOut:
     content = line.content
     provider = providers[content["provider"]]
     return {
@@ -65,7 +65,7 @@ def _line(line: Line, providers: Mapping[str, Provider], language: Language) -> 
     }
 
 
-def _credit(credit: Credit, language: Language) -> dict[str, Any]:
+def _credit(credit: Credit, language: Language) -> CreditOut:
     lot, trace = credit.lot, credit.decision.trace or {}
     return {
         "lot": str(lot.id),
