@@ -480,7 +480,7 @@ def _guard_postgresql() -> None:
                     return new;
                 end if;
             end if;
-            raise exception 'a % version of a rule set: this % refused', old.state, tg_op
+            raise exception 'rule_set_versions is append-only: % of a % version refused', tg_op, old.state
                 using errcode = 'restrict_violation';
         end $$
         """
@@ -532,7 +532,7 @@ def _guard_sqlite() -> None:
     op.execute(
         "create trigger rule_set_versions_no_delete before delete on rule_set_versions "
         "when old.state in ('published', 'withdrawn') "
-        "begin select raise(abort, 'a published version of a rule set: this delete refused'); end"
+        "begin select raise(abort, 'rule_set_versions is append-only: delete of a published version refused'); end"
     )
     op.execute(
         """
@@ -548,7 +548,7 @@ def _guard_sqlite() -> None:
             else new.state = 'withdrawn' or (new.state = 'published' and old.state <> 'approved')
                 or (new.state <> 'draft' and (new.sha256 <> old.sha256 or new.document <> old.document))
         end
-        begin select raise(abort, 'a version of a rule set: this update refused'); end
+        begin select raise(abort, 'rule_set_versions is append-only: this update refused'); end
         """
     )
     op.execute(

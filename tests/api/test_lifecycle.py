@@ -187,10 +187,10 @@ async def test_two_versions_are_compared(world: World) -> None:
 
 async def test_a_simulation_says_who_gains_and_names_nobody_to_strangers(world: World) -> None:
     learner = await reader_with(world, 2)
-    at = await world.publish(giving("simulated", 3))
+    at = await world.publish(giving("told", 3))
     rule_set = at.rpartition("/versions/")[0]
     await world.work()
-    await drafted(world, giving("simulated", 1, version=2))
+    await drafted(world, giving("told", 1, version=2))
     await world.lead(f"{rule_set}/versions/2", "simulate")
 
     shown = (await world.bank.get(f"{rule_set}/versions/2/simulation")).json()

@@ -268,12 +268,26 @@ async def _fill(world: World) -> None:
     unmet = {"name": "x", "as_of": "2024-06-10", "given": [given], "then": {"total": "7", "a": "3"}}
     for name, plain in (
         ("draft", document(id_="draft")),
-        ("overlapping", document(id_="overlapping", start="2025-01-01")),
+        ("overlapping", covered(document(id_="overlapping", start="2025-01-01"))),
         ("failing", document(id_="failing", tests=[unmet])),
     ):
         draft = await world.bank.post("/v1/rule-sets", json=plain)
         assert draft.status_code == 201, draft.text
         ids[name] = draft.headers["location"].split("/")[3]
+    # One for each step of a version's life, as far as the one before it leads.
+    for name, reached in (
+        ("sound", None),
+        ("validated", "validate"),
+        ("simulated", "simulate"),
+        ("approved", "approve"),
+        ("leaving", "publish"),
+    ):
+        plain = covered(document(granting("none", kind="heritage"), id_=name))
+        draft = await world.bank.post("/v1/rule-sets", json=plain)
+        assert draft.status_code == 201, draft.text
+        ids[name] = draft.headers["location"].split("/")[3]
+        if reached is not None:
+            await world.lead(draft.headers["location"], reached)
     await world.work()
     identity = {"type": "id_card", "value": "500103199001011234"}
     ids["learner"] = await world.open("张三", birth_date="1990-01-01", region="500103", identities=[identity])

@@ -288,6 +288,9 @@ async def replace_draft(
 
     async def work(connection: AsyncConnection) -> Answer:
         version = await _held(connection, actor, id, number)
+        # What can never be changed says so, whatever the caller last read of it.
+        if version.state not in MUTABLE:
+            raise NotADraft(state=version.state)
         check_match(request, version.tag)
         if (draft.code, draft.number) != (version.rule_set.code, version.number):
             raise VersionMoved(rule_set=version.rule_set.code, number=version.number)
@@ -585,7 +588,7 @@ async def compare_rule_set_versions(id: UUID, number: Number, other: Number, edg
     responses={200: {"model": WhatIfOut, "description": "what they would give"}, **documented(404, 415)},
 )
 async def ask_what_if(
-    request: Request, edge: EdgeDep, body: Annotated[Read[WhatIfIn], Depends(_what_if)], actor: Reader
+    request: Request, edge: EdgeDep, actor: Reader, body: Annotated[Read[WhatIfIn], Depends(_what_if)]
 ) -> Response:
     """What achievements would give under the rules in force, one rule set, or a document. Nothing is stored."""
     wanted, language = body.value, language_of(request)
