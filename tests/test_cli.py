@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
+import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from creditbank import __version__, cli
 from creditbank.access.domain import SCOPES, PrintedKey, hash_secret
+from creditbank.jobs.working import Worker
 from tests.bank import SECRETS, document
 
 Run = Callable[..., Result]
@@ -132,6 +135,22 @@ def test_migrate_makes_the_schema_and_may_be_run_again(run: Run, folder: Path) -
 
 def test_sqlite_is_served_by_one_process(run: Run, bank: Path) -> None:
     assert "one writer" in run("serve", "--workers", "2", code=2).stderr
+
+
+def test_a_worker_told_to_end_ends_well(run: Run, bank: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Worker.run
+
+    async def told(self: Worker) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await work(self)
+
+    monkeypatch.setattr(Worker, "run", told)
+    # A worker that does not listen must end the test and not the run of all tests.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        run("worker")
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_verify_of_a_bank_that_is_not_there(run: Run, folder: Path) -> None:

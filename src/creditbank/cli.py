@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from signal import SIGINT, SIGTERM
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from uuid import UUID
 
@@ -136,7 +137,7 @@ def served() -> Any:
 
 @app.command()
 def worker() -> None:
-    """Work off jobs, without serving."""
+    """Work off jobs, without serving; when told to end, after the step under way."""
     _calm_collector()
     settings = _settings()
     logs.configure(settings.log_level)
@@ -144,6 +145,9 @@ def worker() -> None:
     async def run() -> None:
         async with _opened(settings) as database:
             built = build_worker(settings, database, Vault(*settings.secrets()), Shelf(), system_clock, Metrics())
+            loop = asyncio.get_running_loop()
+            for signal in (SIGINT, SIGTERM):
+                loop.add_signal_handler(signal, built.stop)
             await built.run()
 
     asyncio.run(run())

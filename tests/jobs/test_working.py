@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
 from creditbank.database.engine import Database
-from creditbank.jobs.actions import advance, backlog, enqueue, fail, lease
+from creditbank.jobs.actions import advance, backlog, enqueue, fail, lease, release
 from creditbank.jobs.domain import ATTEMPTS_MAX, LEASE, Job, LeaseLost, Step
 from creditbank.jobs.housekeeping import HOUSEKEEPING, ask_housekeeping
 from creditbank.jobs.tables import jobs
@@ -241,7 +241,7 @@ async def test_the_backlog_counts_what_is_due(bank: Bank) -> None:
     assert 90 <= seconds < 91
 
 
-async def test_a_worker_stops_after_the_step_under_way(bank: Bank) -> None:
+async def test_a_worker_stops_after_the_step_under_way_and_another_goes_on_at_once(bank: Bank) -> None:
     await ask(bank)
     working: list[Worker] = []
 
@@ -253,6 +253,23 @@ async def test_a_worker_stops_after_the_step_under_way(bank: Bank) -> None:
     await working[0].run()
 
     assert await steps_kept(bank) == ["step:1"]
+    assert (await row(bank))["lease_until"] is None
+    assert await worker(bank, count=Counting(bank, 3)).run_once()
+    assert await steps_kept(bank) == ["step:1", "step:2", "step:3"]
+
+
+async def test_what_another_holds_by_now_is_not_given_back(bank: Bank) -> None:
+    await ask(bank)
+    slow = await take(bank)
+    assert slow is not None
+    bank.clock.turn(seconds=LEASE.total_seconds() + 1)
+    assert await take(bank) is not None
+
+    async with bank.database.write() as connection:
+        await release(connection, slow)
+
+    assert (await row(bank))["state"] == "running"
+    assert await take(bank) is None
 
 
 async def test_a_worker_waits_for_a_database_that_is_away(bank: Bank) -> None:

@@ -186,6 +186,14 @@ async def claim_for_nothing(bank: Bank, learner: UUID) -> None:
     await bank.sql(insert(achievement_keys).values(key=bytes(32), learner_id=learner, achievement_id=new_id()))
 
 
+async def remove_what_was_stated_first(bank: Bank, learner: UUID) -> None:
+    """Of the amended achievement the version that counts stays, so that nothing else is touched."""
+    await bank.sql(
+        "delete from achievement_versions where number = 1 and achievement_id in "
+        "(select achievement_id from achievement_versions where number = 2)"
+    )
+
+
 CASES: list[tuple[str, Tamper, set[str]]] = [
     ("a posting's amount changed", change_amount, {"chain_broken", "positions_differ"}),
     ("a posting's day changed", change_day, {"chain_broken"}),
@@ -202,6 +210,7 @@ CASES: list[tuple[str, Tamper, set[str]]] = [
     ("a learner's key removed", remove_the_key, {"key_missing"}),
     ("another's key in its place", swap_the_keys, {"seal_broken"}),
     ("a statement changed without settling", change_a_fact, {"not_settled"}),
+    ("a former version removed", remove_what_was_stated_first, {"version_missing"}),
     ("an external id claimed for nothing", claim_for_nothing, {"claims_differ"}),
 ]
 

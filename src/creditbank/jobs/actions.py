@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import insert_new, skip_locked
@@ -68,21 +68,29 @@ async def lease(connection: AsyncConnection, now: datetime) -> Job | None:
     return Job(row.id, row.kind, row.payload, row.progress, token)
 
 
+def _held(job: Job) -> ColumnElement[bool]:
+    """Whether the row is still under the job's lease."""
+    return (jobs.c.id == job.id) & (jobs.c.lease_token == job.token) & (jobs.c.state == "running")
+
+
 async def advance(connection: AsyncConnection, job: Job, step: Step, now: datetime) -> None:
     """Write where the work stands, in the transaction of the step. Raises LeaseLost, and then nothing is kept."""
     values: dict[str, Any] = {"progress": dict(step.progress), "lease_until": now + LEASE, "attempts": 0}
     if step.is_done:
         values.update(state="done", lease_until=None, dedup_key=None, ended_at=now, error=None)
-    held = (jobs.c.id == job.id) & (jobs.c.lease_token == job.token) & (jobs.c.state == "running")
-    if not (await connection.execute(update(jobs).where(held).values(**values))).rowcount:
+    if not (await connection.execute(update(jobs).where(_held(job)).values(**values))).rowcount:
         raise LeaseLost
+
+
+async def release(connection: AsyncConnection, job: Job) -> None:
+    """Give a job back as it stands, for another worker to go on with at once."""
+    await connection.execute(update(jobs).where(_held(job)).values(state="waiting", lease_until=None))
 
 
 async def fail(connection: AsyncConnection, job: Job, error: str, now: datetime) -> None:
     """Give a job back to be tried later, or up for good when it has failed often enough without getting on."""
-    held = (jobs.c.id == job.id) & (jobs.c.lease_token == job.token) & (jobs.c.state == "running")
     # As the row has it: steps that were kept since the job was leased began the count anew.
-    attempts = (await connection.execute(select(jobs.c.attempts).where(held))).scalar_one_or_none()
+    attempts = (await connection.execute(select(jobs.c.attempts).where(_held(job)))).scalar_one_or_none()
     if attempts is None:
         return
     again = next_try(attempts, now)
@@ -91,7 +99,7 @@ async def fail(connection: AsyncConnection, job: Job, error: str, now: datetime)
         values.update(state="failed", ended_at=now, dedup_key=None)
     else:
         values.update(state="waiting", run_at=again)
-    await connection.execute(update(jobs).where(held).values(**values))
+    await connection.execute(update(jobs).where(_held(job)).values(**values))
 
 
 async def backlog(connection: AsyncConnection, now: datetime) -> tuple[int, float]:
