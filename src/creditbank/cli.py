@@ -355,7 +355,8 @@ def rules_check(
         for verdict in verdicts:
             _tell(file, verdict, language)
         errors = sum(verdict.severity == "error" for verdict in verdicts)
-        out.print(f"{file}: {errors} errors, {len(verdicts) - errors} warnings", highlight=False, markup=False)
+        told = f"{file}: {errors} errors, {len(verdicts) - errors} warnings"
+        out.print(told, highlight=False, markup=False, soft_wrap=True)
         wrong += errors
     if wrong:
         raise typer.Exit(1)
