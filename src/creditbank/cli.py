@@ -12,14 +12,17 @@ import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from signal import SIGINT, SIGTERM
+from textwrap import indent
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from uuid import UUID
 
 import httpx
 import typer
 import uvicorn
+import yaml
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -36,9 +39,12 @@ from creditbank.database.engine import Database
 from creditbank.errors import Refusal
 from creditbank.providers.queries import by_code
 from creditbank.recognition.verify import Finding, count_learners, verify_bank
-from creditbank.rules.document import read_documents
+from creditbank.rules.checking.publishing import examine_documents, with_places
+from creditbank.rules.checking.verdicts import Verdict
+from creditbank.rules.difference import difference
+from creditbank.rules.document import ParsedDocument, read_documents
 from creditbank.rules.examine import examine
-from creditbank.rules.faults import DocumentRefused
+from creditbank.rules.faults import DocumentFault, DocumentRefused
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import Vault
 from creditbank.settings import Settings, sqlite_file
@@ -311,20 +317,109 @@ def clients_revoke(key: Annotated[str, typer.Argument(help="the key's id: the pa
         _fail("there is no such key, or it is revoked already", 1)
 
 
+class Shown(StrEnum):
+    """The languages in which sentences are shown."""
+
+    EN = "en"
+    ZH = "zh"
+    BOTH = "both"
+
+
+def _form(file: Path) -> Literal["yaml", "json"]:
+    return "json" if file.suffix == ".json" else "yaml"
+
+
+def _read_rules(file: Path) -> list[ParsedDocument] | DocumentRefused:
+    try:
+        return read_documents(file.read_bytes(), format=_form(file))
+    except DocumentRefused as refused:
+        return refused
+
+
+def _tell(file: Path, found: DocumentFault | Verdict, shown: Shown = Shown.EN) -> None:
+    """One line for where and what, a further one for each further language."""
+    place = f"{file}:{found.line}" if found.line else str(file)
+    wanted = ("en", "zh") if shown is Shown.BOTH else (shown.value,)
+    sentences = "\n    ".join(found.message[language] for language in wanted)
+    text = f"{place}: {found.code} {found.pointer}: {sentences}"
+    if isinstance(found, Verdict) and found.counterexample:
+        examples = yaml.safe_dump([dict(made) for made in found.counterexample], allow_unicode=True, sort_keys=False)
+        text += "\n" + indent(examples.rstrip(), "    ")
+    err.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+@rules.command("check")
+def rules_check(
+    files: Annotated[list[Path], typer.Argument(help="YAML or JSON files", exists=True, dir_okay=False)],
+    language: Annotated[Shown, typer.Option(help="the language of the sentences")] = Shown.BOTH,
+) -> None:
+    """Say what speaks against publishing, with achievements that show it. Exit 1 on errors, 0 on warnings alone."""
+    wrong = 0
+    for file in files:
+        documents = _read_rules(file)
+        if isinstance(documents, DocumentRefused):
+            for fault in documents.faults:
+                _tell(file, fault, language)
+            wrong += len(documents.faults)
+            continue
+        verdicts = examine_documents(documents, exercised=examine(documents).exercised)
+        if verdicts and file.suffix != ".json":
+            verdicts = with_places(verdicts, file.read_bytes())
+        for verdict in verdicts:
+            _tell(file, verdict, language)
+        errors = sum(verdict.severity == "error" for verdict in verdicts)
+        told = f"{file}: {errors} errors, {len(verdicts) - errors} warnings"
+        out.print(told, highlight=False, markup=False, soft_wrap=True)
+        wrong += errors
+    if wrong:
+        raise typer.Exit(1)
+
+
+@rules.command("diff")
+def rules_diff(
+    old: Annotated[Path, typer.Argument(help="the file with the former version", exists=True, dir_okay=False)],
+    new: Annotated[Path, typer.Argument(help="the file with the new version", exists=True, dir_okay=False)],
+) -> None:
+    """Say what changes from one version of a rule set to the next, and which achievements that can touch."""
+    newest: list[dict[str, ParsedDocument]] = []
+    for file in (old, new):
+        documents = _read_rules(file)
+        if isinstance(documents, DocumentRefused):
+            for fault in documents.faults:
+                _tell(file, fault)
+            raise typer.Exit(1)
+        by_version = sorted(documents, key=lambda document: document.model.ruleset.version)
+        newest.append({document.model.ruleset.id: document for document in by_version})
+    both = [id_ for id_ in newest[1] if id_ in newest[0]]
+    if not both:
+        _fail("the files have no rule set in common")
+    for id_ in both:
+        found = difference(newest[0][id_].layered, newest[1][id_].layered)
+        for change in found.changes:
+            sign = {"added": "+", "removed": "-", "changed": "~"}[change.kind]
+            told = json.dumps(change.new if change.kind == "added" else change.old, ensure_ascii=False)
+            if change.kind == "changed":
+                told += f" -> {json.dumps(change.new, ensure_ascii=False)}"
+            line = f"{sign} {change.pointer} ({change.of}): {told}"
+            out.print(line, highlight=False, markup=False, soft_wrap=True)
+        for box in found.touched:
+            wanted = {"kind": box.kinds, "provider": box.providers, "code": box.codes}
+            asked = "; ".join(f"{name} {', '.join(values)}" for name, values in wanted.items() if values is not None)
+            out.print(f"touches {asked or 'everything'}", highlight=False, markup=False, soft_wrap=True)
+        for programme in found.programmes:
+            out.print(f"touches programme {programme}", highlight=False, markup=False)
+
+
 @rules.command("test")
 def rules_test(files: Annotated[list[Path], typer.Argument(help="YAML or JSON files", exists=True)]) -> None:
     """Run the tests that rule sets carry; prints each mismatch as expected and got. Exit 1 on any."""
     wrong = 0
     for file in files:
-        try:
-            documents = read_documents(file.read_bytes(), format=_form(file))
-        except DocumentRefused as refused:
-            for fault in refused.faults:
-                place = f"{file}:{fault.line}" if fault.line else str(file)
-                err.print(
-                    f"{place}: {fault.code} {fault.pointer}: {fault.message['en']}", highlight=False, markup=False
-                )
-            wrong += len(refused.faults)
+        documents = _read_rules(file)
+        if isinstance(documents, DocumentRefused):
+            for fault in documents.faults:
+                _tell(file, fault)
+            wrong += len(documents.faults)
             continue
         mismatches = examine(documents).mismatches
         for m in mismatches:
@@ -340,10 +435,6 @@ _OPERATOR = typer.Option(
     "--operator", envvar="CREDITBANK_OPERATOR", help="who works here, as the audit log names it; by default the login"
 )
 _RULES_FILE = typer.Argument(help="a YAML or JSON file", exists=True, dir_okay=False)
-
-
-def _form(file: Path) -> Literal["yaml", "json"]:
-    return "json" if file.suffix == ".json" else "yaml"
 
 
 def _operator(name: str | None) -> str:

@@ -387,7 +387,7 @@ def _holds(span: Numbers, value: Fraction | int) -> bool:
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        return date.fromisoformat(text) if len(text) == 10 else None
     except ValueError:
         return None
 

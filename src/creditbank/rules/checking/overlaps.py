@@ -49,6 +49,8 @@ class _Taker:
     bases: tuple[_Taker, ...] = ()
     single: frozenset[int] = field(default_factory=frozenset)
     """The slots that can be filled alone."""
+    called: int = 0
+    """The rank at which it is asked first: its own, or that of a rival of its group that calls it."""
 
     @property
     def line(self) -> tuple[_Taker, ...]:
@@ -65,6 +67,10 @@ class Overlaps:
         self.synthesis = Synthesis(layered, registry)
         self.places = {rule.id: index for index, rule in enumerate(layered.own.recognition)}
         self.takers = [self._taker(rank, layer, rule) for rank, (layer, rule) in enumerate(in_order(layered))]
+        first: dict[tuple[str, int], int] = {}
+        for taker in self.takers:
+            group = self.best_group(taker.rule)
+            taker.called = taker.rank if group is None else first.setdefault((group, taker.rule.priority), taker.rank)
         by_id = {taker.rule.id: taker for taker in self.takers}
         for taker in self.takers:
             if taker.rule.exception_to is not None:
@@ -91,6 +97,10 @@ class Overlaps:
         low = LOWEST if rule.from_ is None else below(rule.from_.toordinal())
         high = HIGHEST if rule.until is None else below(rule.until.toordinal())
         return {self.layered.header.clock.recognition: Numbers.between(low, high)}
+
+    def best_group(self, rule: Rule) -> str | None:
+        """The group in which the best for the learner wins, if the rule is in one."""
+        return rule.group if rule.group and self.layered.groups[rule.group].hit == "best_for_learner" else None
 
     def verdicts(self) -> Iterator[Verdict]:
         """All that is found, the own document's rules alone being told of."""
@@ -259,6 +269,7 @@ class Overlaps:
                         unknown = True
                         break
                 else:
+                    unknown = unknown or any(part.vague for part in parts)
                     made = (self.synthesis.example(part, "abcdefghijkl"[place]) for part in parts)
                     found = next((one for one in made if one is not None), None)
                 if found is not None:
@@ -349,17 +360,20 @@ class _Shadows:
         self.whole: dict[int, int] = {}
         self.partly: dict[int, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
         self.entries: dict[tuple[int, int], dict[int, Entry]] = defaultdict(dict)
+        self.beside: dict[int, set[int]] = defaultdict(set)
+        """Combinations above a combination that take one of its parts."""
 
     def meet(self, upper: Entry, lower: Entry) -> None:
         """Take note of two boxes of which the upper one is asked first."""
         takers = self.overlaps.takers
         taker, under = takers[upper.rank], takers[lower.rank]
-        if (
-            under.layer
-            or lower.number in self.whole
-            or upper.slot not in taker.single
-            or self._are_rivals(taker, under)
-        ):
+        if under.layer or upper.rank >= under.called:
+            return
+        if upper.slot not in taker.single:
+            if len(under.slots) > 1 and covers(upper.box, lower.box):
+                self.beside[under.rank].add(taker.rank)
+            return
+        if lower.number in self.whole:
             return
         names = uncovered(upper.box, lower.box)
         if not names:
@@ -374,23 +388,18 @@ class _Shadows:
             return
         self.entries[lower.rank, lower.slot][lower.number] = lower
 
-    def _are_rivals(self, one: _Taker, other: _Taker) -> bool:
-        """Whether two rules are looked at together, so that neither takes anything from the other (section 11)."""
-        if one.rule.priority != other.rule.priority:
-            return False
-        best = [self._best_group(taker.rule) for taker in (one, other)]
-        if any(best):
-            return best[0] == best[1]
-        return one.rule.exception_to is not None and one.rule.exception_to == other.rule.exception_to
-
-    def _best_group(self, rule: Rule) -> str | None:
-        groups = self.overlaps.layered.groups
-        return rule.group if rule.group is not None and groups[rule.group].hit == "best_for_learner" else None
+    def _governed(self) -> Wanted:
+        """The days on which the version may take something; one that reaches back takes older achievements too."""
+        layered = self.overlaps.layered
+        header, transition = layered.header, layered.own.transition
+        reaches = transition.applies_to != "new_only" or transition.elect_until is not None
+        low = LOWEST if reaches else below(header.from_.toordinal())
+        return Numbers.between(low, HIGHEST if header.until is None else below(header.until.toordinal()))
 
     def verdicts(self, told_of: set[tuple[str, ...]]) -> Iterator[Verdict]:
         """The rules that never apply; those whose clash with the one above is told already are left out."""
         overlaps = self.overlaps
-        for rank in sorted({rank for rank, _ in self.entries}):
+        for rank in sorted({rank for rank, _ in self.entries} | set(self.beside)):
             taker = overlaps.takers[rank]
             above: set[int] = set()
             if not all(self._is_dead(taker, way, above) for way in taker.ways) or not above:
@@ -411,11 +420,18 @@ class _Shadows:
             )
 
     def _is_dead(self, taker: _Taker, way: Way, above: set[int]) -> bool:
-        """Whether each achievement that the way could take is taken before.
+        """Whether each achievement that the way could take is taken before, or one combination takes them together.
 
         A combination is bound in the version of its latest achievement and may reach back to earlier ones that no rule
-        took, so that it is dead only when every one of its slots is taken: one of them is the latest.
+        took, so that it is dead only when every one of its slots is taken: one of them is the latest. A combination
+        above of the same size binds as long as it can, and so leaves nothing that both could.
         """
+        for rank in sorted(self.beside.get(taker.rank, ())):
+            upper = self.overlaps.takers[rank]
+            same = (theirs for theirs in upper.ways[:_MOST_WAYS] if len(theirs) == len(way))
+            if any(_is_inside(taker, upper, list(way), theirs) for theirs in same):
+                above.add(rank)
+                return True
         return all(self._is_taken(taker, slot, above) for slot in way)
 
     def _is_taken(self, taker: _Taker, slot: int, above: set[int]) -> bool:
@@ -431,7 +447,7 @@ class _Shadows:
         for name, uppers in self.partly[entry.number].items():
             needed = entry.box.wanted.get(name)
             if needed is None and name == clock:
-                needed = self.overlaps.synthesis.governed
+                needed = self._governed()
             used = [(one.box.wanted[name], one.rank) for one in uppers if name in one.box.wanted]
             if _together(name, needed, [values for values, _ in used]):
                 above.update(rank for _, rank in used)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from itertools import combinations, islice
 from typing import TYPE_CHECKING, Final
 
-from creditbank.rules.checking.figures import Figures
+from creditbank.rules.checking.figures import Figures, untested
 from creditbank.rules.checking.overlaps import Overlaps
 from creditbank.rules.checking.verdicts import Verdict
-from creditbank.rules.source import Source, with_lines
+from creditbank.rules.source import Source, place_in, with_lines
 
 if TYPE_CHECKING:
     from creditbank.rules.document import ParsedDocument, RuleSetDocument
@@ -20,16 +20,22 @@ MOST_VERDICTS: Final = 500
 """Errors come first; nobody reads more at once."""
 
 
-def examine_documents(documents: Sequence[ParsedDocument], registry: Registry | None = None) -> list[Verdict]:
-    """What is to be said of documents that were read together, document by document, errors first.
+def examine_documents(
+    documents: Sequence[ParsedDocument],
+    registry: Registry | None = None,
+    exercised: frozenset[tuple[str, int, str]] | None = None,
+) -> list[Verdict]:
+    """What is to be said of documents that were read together, errors first, at most ``MOST_VERDICTS``.
 
-    Without a ``registry`` a typed fact is taken to be of the type it is compared with. Whether tests exercise every
-    rule and limit (W8) is for ``figures.untested`` to say, once they have run.
+    Without a ``registry`` a typed fact is taken to be of the type it is compared with. ``exercised`` is what the tests
+    of the documents made decide something, as their examination gives it; without it nothing is said of tests (W8).
     """
     found: list[Verdict] = []
     for index, document in enumerate(documents):
         mine = [*Overlaps(document.layered, registry).verdicts(), *Figures(document.layered, registry).verdicts()]
-        found += [replace(verdict, document=index) for verdict in mine]
+        if exercised is not None:
+            mine += untested(document.layered, exercised)
+        found += [replace(verdict, document=index, path=place_in(document.source, verdict.path)) for verdict in mine]
     found += _versions([document.model for document in documents])
     found.sort(key=lambda verdict: (verdict.severity != "error", verdict.document))
     return list(islice(found, MOST_VERDICTS))
