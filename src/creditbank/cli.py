@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
+import getpass
 import json
 import secrets
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from signal import SIGINT, SIGTERM
 from textwrap import indent
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from uuid import UUID
 
 import httpx
@@ -50,6 +51,8 @@ from creditbank.settings import Settings, sqlite_file
 from creditbank.web.metrics import Metrics
 from creditbank.web.sentences import sentence
 from creditbank.worker import build_worker
+
+T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, help="The Learning Credit Bank.", pretty_exceptions_enable=False)
 clients = typer.Typer(no_args_is_help=True, help="Programs that may call the API.")
@@ -365,7 +368,8 @@ def rules_check(
         for verdict in verdicts:
             _tell(file, verdict, language)
         errors = sum(verdict.severity == "error" for verdict in verdicts)
-        out.print(f"{file}: {errors} errors, {len(verdicts) - errors} warnings", highlight=False, markup=False)
+        told = f"{file}: {errors} errors, {len(verdicts) - errors} warnings"
+        out.print(told, highlight=False, markup=False, soft_wrap=True)
         wrong += errors
     if wrong:
         raise typer.Exit(1)
@@ -486,6 +490,63 @@ def rules_table(
 
     if not export_table(files, to, out, err):
         raise typer.Exit(1)
+
+
+_OPERATOR = typer.Option(
+    "--operator", envvar="CREDITBANK_OPERATOR", help="who works here, as the audit log names it; by default the login"
+)
+_RULES_FILE = typer.Argument(help="a YAML or JSON file", exists=True, dir_okay=False)
+
+
+def _operator(name: str | None) -> str:
+    try:
+        return (name or getpass.getuser()).strip() or _fail("--operator needs a name")
+    except (KeyError, OSError):
+        _fail("nobody is logged in: name yourself with --operator")
+
+
+def _done(work: Coroutine[Any, Any, T]) -> T:
+    """What the work answers; a refusal ends the command with its sentence and every fault."""
+    try:
+        return asyncio.run(work)
+    except Refusal as refusal:
+        for fault in refusal.faults:
+            message = fault.message or sentence(fault.code, "en")
+            err.print(f"{fault.code} {fault.pointer}: {message}", highlight=False, markup=False)
+        _fail(sentence(refusal.code, "en", refusal.terms()), 1)
+
+
+@rules.command("simulate")
+def rules_simulate(
+    file: Annotated[Path, _RULES_FILE],
+    operator: Annotated[str | None, _OPERATOR] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="look at about so many learners only")] = None,
+) -> None:
+    """Store a rule set as a draft, validate it, and say what publishing it would change. Nobody is settled."""
+    from creditbank.publishing.commands import Operating, show_report
+
+    settings, name = _settings(), _operator(operator)
+    report = _done(Operating(settings, name, err).simulate(file.read_bytes(), _form(file), sample))
+    show_report(out, report)
+
+
+@rules.command("publish")
+def rules_publish(
+    file: Annotated[Path, _RULES_FILE],
+    approved_by: Annotated[str, typer.Option("--approved-by", help="who approved it: somebody who did not edit it")],
+    operator: Annotated[str | None, _OPERATOR] = None,
+) -> None:
+    """Lead a rule set all the way: draft, validated, simulated, approved by another, published.
+
+    Whoever runs this answers for the approval: both names stand in the audit log. A worker settles everybody then.
+    """
+    from creditbank.publishing.commands import Operating, show_report
+
+    settings, name = _settings(), _operator(operator)
+    approver = approved_by.strip() or _fail("--approved-by needs a name")
+    published = _done(Operating(settings, name, err).publish(file.read_bytes(), _form(file), approver))
+    show_report(out, published.report)
+    out.print(f"{published.ref} published; job {published.job} settles everybody", highlight=False)
 
 
 @config.command("check")

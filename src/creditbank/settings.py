@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     evidence_folder: Path = Field(
         default=Path("evidence"), description="Where files of evidence lie, sealed; as large as what people upload."
     )
+    simulation_days: int = Field(
+        default=7, ge=1, description="How old the simulation may be on which a rule set is approved and published."
+    )
     idempotency_days: int = Field(default=7, ge=1, description="How long an Idempotency-Key is remembered.")
     worker: bool = Field(default=True, description="Whether `serve` also works off jobs.")
     metrics: bool = Field(default=True, description="Whether `/metrics` answers.")

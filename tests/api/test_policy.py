@@ -178,11 +178,36 @@ TABLE = (
         ANY,
         foreign=(f"PUT {DRAFT}", document(id_="draft"), 403, "foreign_rule_set"),
     ),
+    reads("/v1/rule-sets/{id}", "rules:read", "/v1/rule-sets/@published"),
+    reads(f"{V}/diff/{{other}}", "rules:read", f"{DRAFT}/diff/1"),
+    *(
+        Row(
+            f"POST {V}/{step}",
+            scope,
+            f"POST /v1/rule-sets/@{of}/versions/1/{step}",
+            foreign=(f"POST {DRAFT}/{step}", None, 403, "foreign_rule_set"),
+        )
+        for step, scope, of in (
+            ("validate", "rules:write", "sound"),
+            ("simulate", "rules:write", "validated"),
+            ("approve", "rules:approve", "simulated"),
+            ("publish", "rules:approve", "approved"),
+            ("withdraw", "rules:approve", "leaving"),
+        )
+    ),
+    reads(f"{V}/simulation", "rules:read", "/v1/rule-sets/@simulated/versions/1/simulation"),
+    # The largest changes are about persons.
+    reads(
+        f"{V}/simulation/cases",
+        "ledger:read",
+        "/v1/rule-sets/@simulated/versions/1/simulation/cases",
+        ("/v1/rule-sets/@simulated/versions/1/simulation/cases", 403, "bank_only"),
+    ),
     Row(
-        f"POST {V}/publish",
-        "rules:approve",
-        f"POST {DRAFT}/publish",
-        foreign=("POST /v1/rule-sets/@overlapping/versions/1/publish", None, 403, "foreign_rule_set"),
+        "POST /v1/what-if",
+        "rules:read",
+        "POST /v1/what-if",
+        {"achievements": [{**statement("planned"), "provider": COLLEGE}]},
     ),
     Row(
         f"POST {L}/evidence",

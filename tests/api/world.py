@@ -25,11 +25,13 @@ from creditbank.access.domain import SCOPES
 from creditbank.app import create_app
 from creditbank.database.engine import Database
 from creditbank.database.metadata import metadata
+from creditbank.jobs.working import Worker
 from creditbank.providers.actions import NewProvider, ProviderChange, change, enter
 from creditbank.web.metrics import Metrics
 from creditbank.worker import build_worker
 from tests.api import contract
 from tests.bank import HandClock, document, granting, settings_for
+from tests.covering import covered
 
 ORIGIN = "http://bank.test"
 COLLEGE = "cq/yuzhong"
@@ -141,20 +143,48 @@ class World:
         return found
 
     async def publish(self, plain: Json, by: str = "bank") -> str:
-        """Draft a rule set and publish it; answers its address."""
-        answer = await self.client(by).post("/v1/rule-sets", json=plain)
+        """Draft a rule set and lead it all the way to publication, approved by another; answers its address.
+
+        Rules and limits that it does not test are given tests.
+        """
+        answer = await self.client(by).post("/v1/rule-sets", json=covered(plain))
         assert answer.status_code == 201, answer.text
-        at = answer.headers["location"]
-        published = await self.client(by).post(f"{at}/publish")
-        assert published.status_code == 200, published.text
-        return str(at)
+        at = str(answer.headers["location"])
+        await self.lead(at, "publish", by)
+        return at
+
+    async def lead(self, at: str, to: str, by: str = "bank") -> httpx.Response:
+        """Lead a draft through its steps, up to this one, whose answer is answered."""
+        answer: httpx.Response | None = None
+        for step, who in (("validate", by), ("simulate", by), ("approve", "approver"), ("publish", "approver")):
+            answer = await self.client(who).post(f"{at}/{step}")
+            assert answer.status_code in {200, 202}, f"{step}: {answer.text}"
+            if step == "simulate":
+                await self.simulated(at)
+            if step == to:
+                break
+        assert answer is not None
+        return answer
+
+    async def simulated(self, at: str) -> dict[str, Any]:
+        """Work until the simulation that was asked for has ended; answers it."""
+        worker = self.worker()
+        while True:
+            shown: dict[str, Any] = (await self.bank.get(f"{at}/simulation")).json()
+            if shown["state"] not in {"waiting", "running"}:
+                return shown
+            assert await worker.run_once(), "nobody simulates"
 
     async def work(self) -> None:
         """Work off every job that is due."""
-        edge = self.app.state.edge
-        worker = build_worker(edge.settings, self.database, edge.vault, self.app.state.shelf, self.clock, Metrics())
+        worker = self.worker()
         while await worker.run_once():
             pass
+
+    def worker(self) -> Worker:
+        """A worker of this bank."""
+        edge = self.app.state.edge
+        return build_worker(edge.settings, self.database, edge.vault, self.app.state.shelf, self.clock, Metrics())
 
     async def stored(self) -> dict[str, int]:
         """How many rows each table has, and how often each of what can be changed was changed."""
@@ -266,6 +296,7 @@ async def _enter_providers(world: World) -> None:
 async def _let_in(world: World) -> None:
     for name, provider, scopes in (
         ("bank", None, SCOPES),
+        ("approver", None, SCOPES),
         ("reader", None, READING_SCOPES),
         ("scopeless", None, ()),
         ("partner", COLLEGE, PARTNER_SCOPES),
@@ -288,12 +319,26 @@ async def _fill(world: World) -> None:
     unmet = {"name": "x", "as_of": "2024-06-10", "given": [given], "then": {"total": "7", "a": "3"}}
     for name, plain in (
         ("draft", document(id_="draft")),
-        ("overlapping", document(id_="overlapping", start="2025-01-01")),
+        ("overlapping", covered(document(id_="overlapping", start="2025-01-01"))),
         ("failing", document(id_="failing", tests=[unmet])),
     ):
         draft = await world.bank.post("/v1/rule-sets", json=plain)
         assert draft.status_code == 201, draft.text
         ids[name] = draft.headers["location"].split("/")[3]
+    # One for each step of a version's life, as far as the one before it leads.
+    for name, reached in (
+        ("sound", None),
+        ("validated", "validate"),
+        ("simulated", "simulate"),
+        ("approved", "approve"),
+        ("leaving", "publish"),
+    ):
+        plain = covered(document(granting("none", kind="heritage"), id_=name))
+        draft = await world.bank.post("/v1/rule-sets", json=plain)
+        assert draft.status_code == 201, draft.text
+        ids[name] = draft.headers["location"].split("/")[3]
+        if reached is not None:
+            await world.lead(draft.headers["location"], reached)
     await world.work()
     identity = {"type": "id_card", "value": "500103199001011234"}
     ids["learner"] = await world.open("张三", birth_date="1990-01-01", region="500103", identities=[identity])

@@ -19,6 +19,8 @@ from typing import Any, Final
 
 import httpx
 
+from tests.covering import covered
+
 _READY_SECONDS_MAX: Final = 60.0
 SCHOOL: Final = "cq/school"
 RULES: Final[Mapping[str, Any]] = {
@@ -49,6 +51,7 @@ class ServedBank:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         self.key = self.run("clients", "create", "crash").stdout.split()[-1]
+        self.approver_key = self.run("clients", "create", "approver", "--scope", "rules:approve").stdout.split()[-1]
 
     def run(self, *command: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command of the bank, which must end with ``code``."""
@@ -112,7 +115,7 @@ class ServedBank:
             for code in ("cq", SCHOOL):
                 entered = {"code": code, "name": {"zh": "学校", "en": "School"}, "provider_type": "community_school"}
                 _good(await client.post("/v1/providers", json=entered))
-            await publish(client, RULES)
+            await publish(client, self.approver_key, covered(RULES))
             opened = [await client.post("/v1/learners", json={"name": f"Learner {n}"}) for n in range(learners)]
         return [_good(answer)["id"] for answer in opened]
 
@@ -122,10 +125,18 @@ def _good(answer: httpx.Response) -> Any:
     return answer.json()
 
 
-async def publish(client: httpx.AsyncClient, document: Mapping[str, Any]) -> None:
-    """Draft a rule set and publish it."""
+async def publish(client: httpx.AsyncClient, approver_key: str, document: Mapping[str, Any]) -> None:
+    """Lead a rule set from draft to published; a worker of the server simulates it."""
     draft = _good(await client.post("/v1/rule-sets", json=document))
-    _good(await client.post(f"/v1/rule-sets/{draft['rule_set']}/versions/{draft['version']}/publish"))
+    at = f"/v1/rule-sets/{draft['rule_set']}/versions/{draft['version']}"
+    for step in ("validate", "simulate"):
+        _good(await client.post(f"{at}/{step}"))
+    deadline = time.monotonic() + _READY_SECONDS_MAX
+    while _good(await client.get(f"{at}/simulation"))["report"] is None:
+        assert time.monotonic() < deadline, "nobody simulates"
+        await asyncio.sleep(0.02)
+    for step in ("approve", "publish"):
+        _good(await client.post(f"{at}/{step}", headers={"Authorization": f"Bearer {approver_key}"}))
 
 
 @dataclass

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +21,11 @@ from creditbank.intake.gathering import Gathering
 from creditbank.learners.queries import find_key
 from creditbank.sealing import LearnerKey
 from creditbank.web.edge import Edge
-from creditbank.web.idempotency import Answer, Attempt, KeyReused
+from creditbank.web.idempotency import Answer, Attempt, KeyReused, claim, keep
 from creditbank.web.metrics import Metrics
 from creditbank.web.problems import EdgeRefusal
-from tests.bank import Bank, document, settings_for, submission
+from tests.bank import Bank, document, opened, settings_for, submission
+from tests.intake.test_locks import until_waiting
 
 
 @dataclass
@@ -69,6 +71,7 @@ class Door:
     """A gathering on a bank, and short words for what the tests do with it."""
 
     gate: Gate
+    edge: Edge
     gathering: Gathering
 
     async def post(self, one: Submission, tried: Attempt | None = None) -> tuple[Answer | Refusal, bool]:
@@ -93,20 +96,21 @@ class Door:
 MakeDoor = Callable[..., Door]
 
 
+def make_door(bank: Bank, **settings: Any) -> Door:
+    """A door of the bank with these settings."""
+    gate = Gate(bank)
+
+    async def key_of(connection: AsyncConnection, learner_id: UUID) -> LearnerKey | None:
+        return await find_key(connection, bank.vault, learner_id)
+
+    edge = Edge(settings_for(bank.url, **settings), gate, bank.vault, bank.clock, key_of)
+    return Door(gate, edge, Gathering(edge, bank.desk, Metrics()))
+
+
 @pytest.fixture
 def door(bank: Bank) -> MakeDoor:
-    """Makes a door of the bank with these settings."""
-
-    def make(**settings: Any) -> Door:
-        gate = Gate(bank)
-
-        async def key_of(connection: AsyncConnection, learner_id: UUID) -> LearnerKey | None:
-            return await find_key(connection, bank.vault, learner_id)
-
-        edge = Edge(settings_for(bank.url, **settings), gate, bank.vault, bank.clock, key_of)
-        return Door(gate, Gathering(edge, bank.desk, Metrics()))
-
-    return make
+    """Makes a door of the bank."""
+    return partial(make_door, bank)
 
 
 def body_of(answered: tuple[Answer | Refusal, bool]) -> bytes:
@@ -241,6 +245,40 @@ async def test_two_requests_with_one_key_never_share_a_group(bank: Bank, door: M
     assert answers[2][0].status == 201
     assert at.gate.opened == 3
     assert await bank.count("achievements") == 3
+
+
+async def test_who_waits_for_a_key_bars_nobody_s_way(postgresql_url: str) -> None:
+    """A batch holds the key and then locks its learners; an achievement of one of them, under that key, waits first."""
+    async with opened(postgresql_url) as bank:
+        (learner,) = await bank.open("Li Wei")
+        at = make_door(bank)
+        async with bank.database.write() as connection:
+            await claim(connection, at.edge, [attempt("k", "the batch")])
+            coming = asyncio.create_task(at.post(submission(learner, "E1"), attempt("k")))
+            await until_waiting(bank, 1)
+            await submit(connection, bank.desk, [submission(learner, "E2")], bank.today())
+            await keep(connection, at.edge, [(attempt("k", "the batch"), Answer(200, b"[]"))])
+
+        answer, _ = await coming
+
+        assert isinstance(answer, KeyReused)
+        # Nobody was turned back to try again.
+        assert at.gate.opened == 1
+        assert await bank.count("achievements") == 1
+
+
+async def test_a_refused_achievement_leaves_its_key_free_and_a_neighbour_s_kept(bank: Bank, door: MakeDoor) -> None:
+    (learner,) = await bank.open("Li Wei")
+    at = door()
+
+    _, (refused, _), (recorded, _) = await at.post_behind_a_commit(
+        submission(learner, "E0"),
+        [(submission(UUID(int=1), "E1"), attempt("k")), (submission(learner, "E2"), attempt("other"))],
+    )
+
+    assert isinstance(refused, Refusal)
+    assert isinstance(recorded, Answer)
+    assert [bytes(row.key) for row in await bank.sql("select key from idempotency_records")] == [attempt("other").key]
 
 
 async def test_a_key_that_came_with_another_request_is_refused(bank: Bank, door: MakeDoor) -> None:

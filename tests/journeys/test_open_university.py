@@ -111,17 +111,19 @@ async def serving(url: str) -> AsyncIterator[httpx.AsyncClient]:
     """The application on this database, spoken to over HTTP with a key of the bank itself."""
     async with reading(url) as database, database.write() as connection:
         _, key = await create_client(connection, NewClient("loader", None, SCOPES, "provider"), system_clock())
+        approver = NewClient("approver", None, ("rules:approve",), "provider")
+        _, approver_key = await create_client(connection, approver, system_clock())
     app = create_app(settings_for(url))
     async with app.router.lifespan_context(app):
         headers = {"Authorization": f"Bearer {key}", "Accept-Language": "en"}
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://bank", headers=headers) as client:
+            await example.prepare(client, str(approver_key))
             yield client
 
 
 async def post_all(client: httpx.AsyncClient, results: list[example.Result], size: int = 1000) -> example.Tally:
     """What the example's command does, without printing."""
-    await example.prepare(client)
     advanced: list[int] = []
     tally = await example.post(client, results, size, advanced.append)
     assert sum(advanced) == len(results)

@@ -21,7 +21,12 @@ class CodeOut(TypedDict):
 
 
 def _shown(name: ListName) -> Response:
-    items = [{"code": item.code, "name": {"zh": item.zh, "en": item.en}} for item in code_list(name).values()]
+    items: list[dict[str, object]] = [
+        {"code": item.code, "name": {"zh": item.zh, "en": item.en}} for item in code_list(name).values()
+    ]
+    if name == "kinds":
+        for shown, item in zip(items, code_list(name).values(), strict=True):
+            shown["facts"] = dict(item.facts)
     return json_answer({"items": items, "next": None}, headers={"Cache-Control": "public, max-age=3600"})
 
 
@@ -31,7 +36,7 @@ def _shown(name: ListName) -> Response:
     responses={200: {"model": Page[CodeOut], "description": "the kinds"}, **documented(public=True)},
 )
 async def list_kinds() -> Response:
-    """The kinds of achievement."""
+    """The kinds of achievement, each with the facts that rules may ask of it and their types."""
     return _shown("kinds")
 
 

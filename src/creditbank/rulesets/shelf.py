@@ -14,10 +14,9 @@ from creditbank.database.statements import for_share
 from creditbank.providers.domain import Accreditation
 from creditbank.providers.queries import all_accreditations
 from creditbank.rules.compile import compile_version
-from creditbank.rules.document import read_documents
 from creditbank.rules.telling.names import Wording, wording_of
 from creditbank.rulesets.domain import Book, Entry
-from creditbank.rulesets.queries import in_force, published_documents
+from creditbank.rulesets.queries import in_force, layered_of, published_documents
 from creditbank.rulesets.tables import rules_epoch
 
 _EPOCH = select(rules_epoch.c.epoch)
@@ -54,7 +53,7 @@ class Shelf:
         for code, number, document, sha256 in await published_documents(connection, missing):
             if len(self._former) >= _FORMER_MAX:
                 self._former.pop(next(iter(self._former)))
-            self._former[code, number] = compile_document(document, sha256)
+            self._former[code, number] = await compile_stored(connection, document, sha256)
         former = {version: self._former[version] for version in versions if version in self._former}
         return {**book.wordings, **former}
 
@@ -69,14 +68,16 @@ class Shelf:
         entries: dict[tuple[str, int], Entry] = {}
         wordings: dict[tuple[str, int], Wording] = {}
         kept: dict[str, Wording] = {}
-        for rule_set, publication, document, sha256, number in await in_force(connection):
-            wording = self._compiled.get(sha256) or compile_document(document, sha256)
-            kept[sha256] = wordings[(rule_set.code, number)] = wording
-            # The days are those of the publication: a successor may have cut short what the document left open.
-            governing = replace(
-                wording.compiled, valid_from=publication.valid.start, valid_until=publication.valid.until
-            )
-            entries[(rule_set.code, number)] = Entry(rule_set.id, publication.version_id, governing)
+        for one in await in_force(connection):
+            wording = self._compiled.get(one.sha256) or await compile_stored(connection, one.document, one.sha256)
+            key = (one.rule_set.code, one.number)
+            kept[one.sha256] = wordings[key] = wording
+            # Whom a rule set for the enrolled concerns is known only once the bank knows enrolments.
+            if one.rule_set.audience == "everyone":
+                # The days are those of the publication: a successor may have cut short what the document left open.
+                valid = one.publication.valid
+                governing = replace(wording.compiled, valid_from=valid.start, valid_until=valid.until)
+                entries[key] = Entry(one.rule_set.id, one.publication.version_id, governing)
         self._compiled = kept
         registers: dict[str, dict[str, list[Accreditation]]] = defaultdict(lambda: defaultdict(list))
         for entry in await all_accreditations(connection):
@@ -90,7 +91,7 @@ class Shelf:
         )
 
 
-def compile_document(document: str, sha256: str) -> Wording:
-    """The compiled form of a stored document with its titles; it was checked when it was stored."""
-    layered = read_documents(document, format="json")[0].layered
+async def compile_stored(connection: AsyncConnection, document: str, sha256: str) -> Wording:
+    """The compiled form of a stored document, with its titles and what it extends; all was checked when stored."""
+    layered = await layered_of(connection, document)
     return wording_of(layered, compile_version(layered, sha256=sha256))

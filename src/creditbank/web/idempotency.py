@@ -150,14 +150,33 @@ async def recall(connection: AsyncConnection, edge: Edge, attempts: Sequence[Att
     return found
 
 
-async def remember(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Store records under keys that have none, in the order of the keys; answers how many. Raises KeyInFlight."""
+async def claim(connection: AsyncConnection, edge: Edge, attempts: Sequence[Attempt]) -> dict[bytes, Answer | Refusal]:
+    """Hold the keys until the transaction ends; answers what ``recall`` does of those that came before.
+
+    Whoever has one of the keys is waited for. A transaction claims its keys in their order and before it locks anything
+    else: who waits for a key holds nothing but keys. Raises KeyInFlight.
+    """
+    now = edge.clock()
+    rows = [to_row(attempt, Answer(0, b""), now) for attempt in sorted(attempts, key=lambda attempt: attempt.key)]
     try:
-        return len(await insert_new(connection, idempotency_records, sorted(rows, key=lambda row: row["key"])))
+        new = await insert_new(connection, idempotency_records, rows)
     except DBAPIError as error:
         if was_locked_out(error):
             raise KeyInFlight from error
         raise
+    return await recall(connection, edge, [attempt for attempt in attempts if attempt.key not in new])
+
+
+async def keep(connection: AsyncConnection, edge: Edge, given: Sequence[tuple[Attempt, Answer | Refusal]]) -> None:
+    """Store what was answered beside the claims; who was refused may come again under the key."""
+    now = edge.clock()
+    answered = [to_row(attempt, answer, now) for attempt, answer in given if isinstance(answer, Answer)]
+    await update_rows(connection, idempotency_records, answered, ("key",))
+    refused = [attempt.key for attempt, answer in given if isinstance(answer, Refusal)]
+    if refused:
+        await connection.execute(
+            delete(idempotency_records).where(among(connection, idempotency_records.c.key, refused))
+        )
 
 
 async def once(
@@ -181,18 +200,17 @@ async def once(
         return answer.response()
     async with edge.database.write() as connection:
         # The claim holds everybody else with this key until the answer is stored beside it.
-        claim = to_row(attempt, Answer(0, b""), edge.clock())
-        is_first = bool(await remember(connection, [claim]))
-        if is_first:
-            found: Answer | Refusal = (answer := await work(connection))
-            await update_rows(connection, idempotency_records, [to_row(attempt, answer, edge.clock())], ("key",))
+        known = await claim(connection, edge, [attempt])
+        if not known:
+            found: Answer | Refusal = await work(connection)
+            await keep(connection, edge, [(attempt, found)])
         else:
-            found = (await recall(connection, edge, [attempt]))[attempt.key]
+            found = known[attempt.key]
             if retell is not None and isinstance(found, Answer):
                 found = await retell(connection, found.body)
     if isinstance(found, Refusal):
         raise found
-    return found.response(replayed=not is_first)
+    return found.response(replayed=bool(known))
 
 
 async def forget(connection: AsyncConnection, before: datetime) -> int:

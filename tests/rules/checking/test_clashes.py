@@ -307,6 +307,47 @@ CASES: list[tuple[str, list[dict[str, Any]], dict[str, Any], list[str]]] = [
         [],
     ),
     (
+        "absence is left to the lower",
+        [granting("a", where={"fact": "hours", "op": "exists"}, priority=1), granting("b", "2")],
+        {},
+        [],
+    ),
+    (
+        "one alternative of two is taken",
+        [
+            granting("a", code="X", priority=1),
+            granting(
+                "b",
+                "2",
+                where={"any": [{"fact": "code", "op": "==", "value": code} for code in ("X", "Y")]},
+            ),
+        ],
+        {},
+        [],
+    ),
+    (
+        "a rule that another one of its group calls",
+        [
+            granting("a", kind="course", since="2022-01-01", group="best"),
+            granting("b", "2", kind="course", since="2022-01-01", exception_to="a"),
+            granting("c", "3", match=both({"kind": "course"}, {"kind": "course"}), group="best"),
+        ],
+        GROUPS,
+        [],
+    ),
+    (
+        "a rule inside another one of its group",
+        [granting("a", kind="course", group="best"), granting("b", "2", kind="course", code="X", group="best")],
+        GROUPS,
+        [],
+    ),
+    (
+        "a rule inside another one of a group whose first wins",
+        [granting("a", kind="course", group="plain"), granting("b", "2", kind="course", code="X", group="plain")],
+        GROUPS,
+        ["E3 /recognition/1"],
+    ),
+    (
         "a combination of which every part is taken",
         [granting("a", provider="cn", effect="deny", priority=1), granting("b", match=both(course("A"), course("B")))],
         {},
@@ -336,6 +377,21 @@ CASES: list[tuple[str, list[dict[str, Any]], dict[str, Any], list[str]]] = [
         [granting("a", kind="course"), granting("b", "2", code="X", exception_to="a")],
         {},
         ["E4 /recognition/1/exception_to"],
+    ),
+    (
+        "outside by absence",
+        [granting("a", hours={"min": 0}), granting("b", "2", kind="course", exception_to="a")],
+        {},
+        ["E4 /recognition/1/exception_to"],
+    ),
+    (
+        "not at most is more than",
+        [
+            granting("a", where={"not": {"fact": "months", "op": "<=", "value": 12}}),
+            granting("b", "2", where={"fact": "months", "op": "==", "value": 12}),
+        ],
+        {},
+        [],
     ),
     (
         "outside by days",
@@ -523,3 +579,19 @@ def test_thousands_of_bands_are_compared_quickly_and_all() -> None:
     found = verdicts(*rules)
     assert {tuple(sorted(v.rules)) for v in found} == {("h299", "x"), ("c7", "y"), ("w5", "z"), ("w299", "z")}
     assert {v.code for v in found} == {"E2"}
+
+
+@pytest.mark.parametrize("id_", ["a", "z"])
+def test_what_reaches_over_many_meets_all_of_them(id_: str) -> None:
+    """Rules of one priority are looked at by their ids, and each pair is met from one side."""
+    bands = [granting(f"r{n}", hours={"min": n, "below": n + 1}) for n in range(20)]
+    schools = [granting(f"r{n}", provider=f"cn/s{n}", code="X") for n in range(20)]
+    for rules, wide in (
+        (bands, {"hours": {"min": 0, "below": 20}}),
+        (schools, {"provider": "cn", "code": "X"}),
+        (schools, {"provider": "cn", "kind": "course"}),
+        (schools, {"kind": "course"}),
+    ):
+        told = [verdict for verdict in verdicts(*rules, granting(id_, "2", **wide)) if verdict.code == "E2"]
+        assert {one for verdict in told for one in verdict.rules} == {id_, *(rule["id"] for rule in rules)}
+        assert len(told) == 20

@@ -367,7 +367,7 @@ class _Shadows:
         """Take note of two boxes of which the upper one is asked first."""
         takers = self.overlaps.takers
         taker, under = takers[upper.rank], takers[lower.rank]
-        if under.layer or upper.rank >= under.called or self._are_rivals(taker, under):
+        if under.layer or upper.rank >= under.called:
             return
         if upper.slot not in taker.single:
             if len(under.slots) > 1 and covers(upper.box, lower.box):
@@ -395,15 +395,6 @@ class _Shadows:
         reaches = transition.applies_to != "new_only" or transition.elect_until is not None
         low = LOWEST if reaches else below(header.from_.toordinal())
         return Numbers.between(low, HIGHEST if header.until is None else below(header.until.toordinal()))
-
-    def _are_rivals(self, one: _Taker, other: _Taker) -> bool:
-        """Whether two rules are looked at together, so that neither takes anything from the other (section 11)."""
-        if one.rule.priority != other.rule.priority:
-            return False
-        best = [self.overlaps.best_group(taker.rule) for taker in (one, other)]
-        if any(best):
-            return best[0] == best[1]
-        return one.rule.exception_to is not None and one.rule.exception_to == other.rule.exception_to
 
     def verdicts(self, told_of: set[tuple[str, ...]]) -> Iterator[Verdict]:
         """The rules that never apply; those whose clash with the one above is told already are left out."""
