@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,9 @@ from creditbank import __version__
 from creditbank.access.credentials import Credentials
 from creditbank.achievements.routes import router as achievements
 from creditbank.catalogue.routes import router as catalogue
+from creditbank.checkpoints.jobs import ask_checkpoint
+from creditbank.checkpoints.notes import keys_of
+from creditbank.checkpoints.routes import router as checkpoints
 from creditbank.clock import Clock, system_clock
 from creditbank.database import schema
 from creditbank.database.engine import Database
@@ -43,7 +47,18 @@ from creditbank.web.envelope import Envelope
 from creditbank.web.metrics import Metrics
 from creditbank.worker import build_worker
 
-ROUTERS = (providers, learners, achievements, intake, ledger, recognition, publishing, transcripts, catalogue)
+ROUTERS = (
+    providers,
+    learners,
+    achievements,
+    intake,
+    ledger,
+    recognition,
+    publishing,
+    transcripts,
+    catalogue,
+    checkpoints,
+)
 
 
 class SchemaBehind(Exception):
@@ -51,7 +66,9 @@ class SchemaBehind(Exception):
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
-    """The server as an application. Raises ValueError when a secret is not set."""
+    """The server as an application. Raises ValueError when a secret is missing or a former key is none."""
+    # A former key that cannot be read must stop the start, not the first request for it.
+    keys_of(settings)
     vault = Vault(*settings.secrets())
     database = Database(settings.database_url, pool_size=settings.database_pool_size, pooler=settings.database_pooler)
 
@@ -73,6 +90,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         working = asyncio.create_task(worker.run()) if settings.worker else None
         async with database.write() as connection:
             await ask_housekeeping(connection, clock)
+            if settings.checkpoint_seed is not None:
+                await ask_checkpoint(connection, clock, timedelta(minutes=settings.checkpoint_minutes))
         yield
         await gathering.close()
         worker.stop()
