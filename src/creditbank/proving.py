@@ -23,12 +23,20 @@ from creditbank.checkpoints.receipts import Receipt
 from creditbank.checkpoints.verify import verify_leaves, verify_log, verify_receipts
 from creditbank.database.engine import Database
 from creditbank.learners.queries import page_of_ids
-from creditbank.recognition.verify import Depth, Finding, Page, count_learners, verify_claims, verify_learners
+from creditbank.recognition.verify import (
+    LEARNERS_A_PAGE,
+    Depth,
+    Finding,
+    Page,
+    count_learners,
+    verify_claims,
+    verify_learners,
+)
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import Vault
 from creditbank.settings import Settings
 
-LEARNERS_A_RANGE: Final = 1000
+LEARNERS_A_RANGE = LEARNERS_A_PAGE
 _FORMAT: Final = "creditbank.verify/v1"
 
 

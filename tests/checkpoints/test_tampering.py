@@ -142,7 +142,11 @@ async def change_hash(keeper: Keeper, learner: UUID) -> None:
 
 
 async def remove_hash(keeper: Keeper, learner: UUID) -> None:
-    await keeper.bank.sql(delete(checkpoint_hashes).where(checkpoint_hashes.c.position == 3))
+    await keeper.bank.sql(delete(checkpoint_hashes).where(checkpoint_hashes.c.position == 2))
+
+
+async def remove_leaf_hash(keeper: Keeper, learner: UUID) -> None:
+    await keeper.bank.sql(delete(checkpoint_hashes).where(checkpoint_hashes.c.position == 0))
 
 
 async def change_root(keeper: Keeper, learner: UUID) -> None:
@@ -192,7 +196,8 @@ CASES: list[tuple[str, Tamper, set[str], set[str]]] = [
     ("every posting removed", remove_all, {"checkpoint_cut"}, {"receipt_cut"}),
     ("a leaf made to agree", change_leaf, {"leaf_differs"}, {"receipt_changed", "receipt_differs"}),
     ("a hash of the log changed", change_hash, {"log_broken"}, {"log_rewritten"}),
-    ("a hash of the log removed", remove_hash, {"log_broken", "leaf_differs", "checkpoint_root"}, {"log_broken"}),
+    ("a hash of the log removed", remove_hash, {"log_broken"}, {"log_broken"}),
+    ("the hash of a leaf removed", remove_leaf_hash, {"log_broken", "leaf_differs"}, set()),
     ("the root of a checkpoint changed", change_root, {"checkpoint_changed", "checkpoint_root"}, set()),
     ("a checkpoint signed by a stranger", sign_with_another_key, {"checkpoint_unsigned"}, set()),
     ("a leaf's row removed", remove_leaf, {"leaves_differ"}, set()),
