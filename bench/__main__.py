@@ -7,6 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,9 +51,8 @@ def _plan() -> tuple[Plan, Path | None]:
     only = frozenset(given.only.split(","))
     if unknown := only - set(names):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    return Plan(
-        only, given.seconds, given.rounds, given.scale, given.rules, given.postings, given.processes
-    ), given.json
+    sizes = (given.scale, given.rules, given.postings, given.processes)
+    return Plan(only, given.seconds, given.rounds, *sizes), given.json
 
 
 def main() -> None:
@@ -60,9 +60,7 @@ def main() -> None:
     plan, file = _plan()
     figures: dict[str, Any] = {
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[0]},
-        "plan": {
-            name: getattr(plan, name) for name in ("seconds", "rounds", "scale", "rules", "postings", "processes")
-        },
+        "plan": {name: value for name, value in asdict(plan).items() if name != "only"},
     }
     for name, measure in ALONE.items():
         if name in plan.only:

@@ -93,6 +93,10 @@ async def reorder(keeper: Keeper, learner: UUID) -> None:
     await rewrite(keeper, learner, [chain[1], chain[0], *chain[2:]])
 
 
+async def name_no_account(keeper: Keeper, learner: UUID) -> None:
+    await keeper.bank.sql(update(postings).where(postings.c.learner_id == learner).values(source="nowhere"))
+
+
 async def cut_into_what_was_signed(keeper: Keeper, learner: UUID) -> None:
     chain = await keeper.bank.postings(learner)
     await rewrite(keeper, learner, chain[:2])
@@ -192,6 +196,7 @@ CASES: list[tuple[str, Tamper, set[str], set[str]]] = [
     ("a posting removed", remove_one, {"checkpoint_differs"}, {"receipt_removed"}),
     ("a posting added", add_one, {"checkpoint_differs"}, {"receipt_added", "receipt_differs"}),
     ("two postings reordered", reorder, {"checkpoint_differs"}, {"receipt_reordered", "receipt_differs"}),
+    ("a posting out of no account", name_no_account, {"posting_unreadable"}, set()),
     ("a tail cut that was signed", cut_into_what_was_signed, {"checkpoint_cut"}, {"receipt_cut"}),
     ("every posting removed", remove_all, {"checkpoint_cut"}, {"receipt_cut"}),
     ("a leaf made to agree", change_leaf, {"leaf_differs"}, {"receipt_changed", "receipt_differs"}),

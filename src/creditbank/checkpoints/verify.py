@@ -24,11 +24,11 @@ from creditbank.checkpoints.queries import (
 from creditbank.checkpoints.receipts import Kept, Receipt, differences
 from creditbank.checkpoints.tables import checkpoint_hashes
 from creditbank.learners.queries import LockedLearner
+from creditbank.ledger.domain import PostingUnreadable
 from creditbank.ledger.queries import chains_of
 from creditbank.recognition.verify import Chains, Finding
 
 _PAGE: Final = 5000
-_LEARNERS_A_PAGE: Final = 200
 
 
 async def verify_leaves(
@@ -133,11 +133,13 @@ async def verify_receipts(
             findings += await _verify_kept_root(connection, receipt, size)
             if receipt.kept is not None:
                 kept[receipt.kept.learner_id].append(receipt.kept)
-    ids = sorted(kept)
-    for start in range(0, len(ids), _LEARNERS_A_PAGE):
-        chains = await chains_of(connection, ids[start : start + _LEARNERS_A_PAGE])
-        for id_, chain in chains.items():
-            findings += [Finding(code, id_, said) for one in kept[id_] for code, said in differences(one, chain)]
+    for id_, proofs in kept.items():
+        try:
+            chain = (await chains_of(connection, [id_]))[id_]
+        except PostingUnreadable as unreadable:
+            findings.append(Finding("posting_unreadable", id_, str(unreadable)))
+            continue
+        findings += [Finding(code, id_, said) for proof in proofs for code, said in differences(proof, chain)]
     return findings
 
 

@@ -29,6 +29,10 @@ class Account(StrEnum):
     WRITE_OFF = "write_off"
     EXCHANGE = "exchange"
 
+    # Positions are dictionaries by account and are read for every posting there is: an enumeration's own hash is
+    # computed in Python each time, a text's once.
+    __hash__ = str.__hash__
+
 
 class Code(StrEnum):
     """Why an amount moved."""
@@ -386,6 +390,14 @@ class Posting:
     reverses: UUID | None
     previous: bytes
     hash: bytes
+
+
+class PostingUnreadable(Exception):
+    """A stored posting names an account or a code that there is not: nobody but an intruder writes that."""
+
+    def __init__(self, learner_id: UUID) -> None:
+        super().__init__(f"a posting of learner {learner_id} cannot be read")
+        self.learner_id = learner_id
 
 
 def seal_posting(posting: Posting) -> Posting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -19,7 +19,7 @@ from creditbank.identifiers import new_id
 from creditbank.learners.domain import NO_POSTING
 from creditbank.learners.queries import LockedLearner, load, page_of_ids
 from creditbank.learners.tables import learners
-from creditbank.ledger.domain import Account, Hold, Lot, Posting, broken_link
+from creditbank.ledger.domain import Account, Hold, Lot, Posting, PostingUnreadable, broken_link
 from creditbank.ledger.queries import chains_of, lots_of, open_holds
 from creditbank.recognition.domain import settle_learner
 from creditbank.recognition.queries import all_marks, latest_decisions, rulings_of, trace_bytes
@@ -115,9 +115,13 @@ async def _verify_chains(connection: AsyncConnection, vault: Vault, ids: Sequenc
     """Only what the ledger says of itself: that chains hold, and that lots stand where their postings put them."""
     try:
         loaded = await load(connection, vault, ids)
+        chains = await chains_of(connection, ids)
     except SealBroken:
-        return Page(len(ids), 0, 0, await _find_broken_seals(connection, vault, ids))
-    chains = await chains_of(connection, ids)
+        broken = await _find_broken_seals(connection, vault, ids)
+        return await _verify_others(lambda others: _verify_chains(connection, vault, others, depth), ids, broken)
+    except PostingUnreadable as unreadable:
+        found = [Finding("posting_unreadable", unreadable.learner_id, str(unreadable))]
+        return await _verify_others(lambda others: _verify_chains(connection, vault, others, depth), ids, found)
     lots = await lots_of(connection, ids)
     findings: list[Finding] = []
     for id_, learner in loaded.items():
@@ -135,9 +139,17 @@ async def _verify_page(
     try:
         loaded = await load(connection, vault, ids)
         facts = await of_learners(connection, {id_: learner.key for id_, learner in loaded.items()})
+        chains = await chains_of(connection, ids)
     except SealBroken:
-        return Page(len(ids), 0, 0, await _find_broken_seals(connection, vault, ids))
-    chains = await chains_of(connection, ids)
+        broken = await _find_broken_seals(connection, vault, ids)
+        return await _verify_others(
+            lambda others: _verify_page(connection, vault, shelf, others, today, depth), ids, broken
+        )
+    except PostingUnreadable as unreadable:
+        found = [Finding("posting_unreadable", unreadable.learner_id, str(unreadable))]
+        return await _verify_others(
+            lambda others: _verify_page(connection, vault, shelf, others, today, depth), ids, found
+        )
     lots = await lots_of(connection, ids)
     latest = await latest_decisions(connection, ids)
     marks = await all_marks(connection, {id_: learner.key for id_, learner in loaded.items()})
@@ -167,6 +179,15 @@ async def _verify_page(
     return Page(
         len(ids), sum(len(mine) for mine in facts.values()), sum(len(chain) for chain in chains.values()), findings
     )
+
+
+async def _verify_others(
+    verify: Callable[[Sequence[UUID]], Awaitable[Page]], ids: Sequence[UUID], findings: Sequence[Finding]
+) -> Page:
+    """Verify those of a page who can be read: one broken learner must not hide what was done to another."""
+    suspects = {finding.learner_id for finding in findings}
+    rest = await verify([id_ for id_ in ids if id_ not in suspects])
+    return replace(rest, learners=len(ids), findings=[*findings, *rest.findings])
 
 
 async def _find_broken_seals(connection: AsyncConnection, vault: Vault, ids: Sequence[UUID]) -> list[Finding]:
