@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.checkpoints.actions import append, sign
+from creditbank.checkpoints.actions import LEAVES_A_STEP, append, sign
 from creditbank.checkpoints.notes import Signer
 from creditbank.clock import Clock, microseconds
 from creditbank.jobs.actions import enqueue
@@ -34,7 +34,7 @@ class Checkpointing:
             return Step({}, is_done=True)
         after = job.progress.get("after")
         leaves = int(job.progress.get("leaves", 0))
-        appended = await append(connection, self._vault, after=UUID(after) if after else None)
+        appended = await append(connection, self._vault, after=UUID(after) if after else None, limit=LEAVES_A_STEP)
         leaves += appended.leaves
         if appended.after is not None:
             return Step({"after": str(appended.after), "leaves": leaves}, is_done=False)
