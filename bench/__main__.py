@@ -14,6 +14,7 @@ from typing import Any, Final
 from bench.bank import work_folder
 from bench.batch import measure_batch
 from bench.engine import measure_engine
+from bench.grown import measure_growth
 from bench.post import measure_post
 from bench.process import measure_memory, measure_start
 from bench.reads import measure_reads
@@ -28,6 +29,7 @@ ON_STAGE: Final[Mapping[str, Callable[[Stage], None]]] = {
     "post": measure_post,
     "batch": measure_batch,
     "reads": measure_reads,
+    "growth": measure_growth,
     "memory": measure_memory,
     "start": measure_start,
     "verify": measure_verify,
@@ -45,13 +47,14 @@ def _plan() -> tuple[Plan, Path | None]:
     parser.add_argument("--scale", type=int, default=20_000, help="achievements in the bank before it begins")
     parser.add_argument("--rules", type=int, default=20_000, help="rules published")
     parser.add_argument("--postings", type=int, default=200_000, help="postings to verify; 1000000 takes a minute more")
-    parser.add_argument("--processes", type=int, default=1, help="server processes")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="server processes")
+    parser.add_argument("--grown", type=int, default=200_000, help="achievements in the bank that has grown")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     given = parser.parse_args()
     only = frozenset(given.only.split(","))
     if unknown := only - set(names):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    sizes = (given.scale, given.rules, given.postings, given.processes)
+    sizes = (given.scale, given.rules, given.postings, given.processes, given.grown)
     return Plan(only, given.seconds, given.rounds, *sizes), given.json
 
 

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncConnection
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.staticfiles import StaticFiles
 
 from creditbank import __version__
@@ -22,9 +21,12 @@ from creditbank.catalogue.routes import router as catalogue
 from creditbank.checkpoints.jobs import ask_checkpoint
 from creditbank.checkpoints.notes import keys_of
 from creditbank.checkpoints.routes import router as checkpoints
-from creditbank.clock import Clock, system_clock
+from creditbank.claims.files import EvidenceFolder
+from creditbank.claims.routes import router as claims
+from creditbank.clock import Clock, learning_day, system_clock
 from creditbank.database import schema
 from creditbank.database.engine import Database
+from creditbank.database.gathered import GatheredRead
 from creditbank.intake.actions import Desk
 from creditbank.intake.gathering import Gathering
 from creditbank.intake.routes import router as intake
@@ -32,18 +34,22 @@ from creditbank.jobs.housekeeping import ask_housekeeping
 from creditbank.learners.queries import find_key
 from creditbank.learners.routes import number_form
 from creditbank.learners.routes import router as learners
+from creditbank.ledger.queries import holdings_of
 from creditbank.ledger.routes import router as ledger
 from creditbank.providers.routes import router as providers
+from creditbank.publishing.dates import ask_dates
 from creditbank.publishing.routes import router as publishing
 from creditbank.recognition.routes import router as recognition
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import LearnerKey, Vault
 from creditbank.settings import Settings
 from creditbank.transcripts.prints import Prints
+from creditbank.transcripts.queries import stamps_of
 from creditbank.transcripts.routes import router as transcripts
 from creditbank.web import description, health, problems
 from creditbank.web.edge import Edge
 from creditbank.web.envelope import Envelope
+from creditbank.web.limits import BodyLimit
 from creditbank.web.metrics import Metrics
 from creditbank.worker import build_worker
 
@@ -52,6 +58,7 @@ ROUTERS = (
     learners,
     achievements,
     intake,
+    claims,
     ledger,
     recognition,
     publishing,
@@ -90,6 +97,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         working = asyncio.create_task(worker.run()) if settings.worker else None
         async with database.write() as connection:
             await ask_housekeeping(connection, clock)
+            today = learning_day(clock(), settings.zone)
+            await ask_dates(connection, clock, today - timedelta(days=1), today, settings.zone)
             if settings.checkpoint_seed is not None:
                 await ask_checkpoint(connection, clock, timedelta(minutes=settings.checkpoint_minutes))
         yield
@@ -105,6 +114,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         openapi_url="/openapi.json",
     )
     app.state.edge = edge
@@ -112,6 +122,9 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.state.shelf = shelf
     app.state.desk = desk
     app.state.gathering = gathering
+    app.state.evidence = EvidenceFolder(settings.evidence_folder)
+    app.state.holdings = GatheredRead(database, holdings_of)
+    app.state.stamps = GatheredRead(database, stamps_of)
     app.state.prints = Prints(settings.transcript_cache_bytes)
     app.state.metrics = metrics
     for router in ROUTERS:
@@ -119,7 +132,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.include_router(health.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     problems.install(app)
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.body_bytes_max)
+    app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max)
     app.add_middleware(Envelope, metrics=metrics)
     description.install(app)
     return app

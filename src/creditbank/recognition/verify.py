@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.achievements.domain import Achievement
 from creditbank.achievements.queries import of_learners
 from creditbank.achievements.tables import achievement_keys, achievements
 from creditbank.database.engine import Database
@@ -158,6 +159,7 @@ async def _verify_page(
     holds = await open_holds(connection, ids)
     findings: list[Finding] = []
     for id_, learner in loaded.items():
+        findings += _verify_versions(id_, facts[id_])
         findings += _verify_chain(learner, chains[id_])
         findings += _verify_positions(id_, lots[id_], chains[id_])
         findings += _verify_decisions(learner, chains[id_], lots[id_], marks[id_])
@@ -199,6 +201,17 @@ async def _find_broken_seals(connection: AsyncConnection, vault: Vault, ids: Seq
         except SealBroken:
             findings.append(Finding("seal_broken", id_, "what is sealed of this learner cannot be opened"))
     return findings
+
+
+def _verify_versions(learner_id: UUID, facts: Sequence[Achievement]) -> list[Finding]:
+    """Every version stays, so an achievement's versions are counted from 1 without a gap."""
+    return [
+        Finding(
+            "version_missing", learner_id, f"achievement {fact.id} has {len(fact.versions)} versions up to {highest}"
+        )
+        for fact in facts
+        if (highest := fact.current.number) != len(fact.versions)
+    ]
 
 
 def _verify_chain(learner: LockedLearner, chain: Sequence[Posting]) -> list[Finding]:
