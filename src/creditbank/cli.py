@@ -250,7 +250,6 @@ def verify(
     Whoever has the database and all its secrets can write a past that agrees with itself. Only what left the bank
     before shows that: checkpoints and learners' proofs, given with --against.
     """
-    _calm_collector()
     settings = _settings()
     if (file := sqlite_file(settings.database_url)) is not None and not file.exists():
         _fail(f"there is no database at {file}")

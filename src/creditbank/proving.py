@@ -37,6 +37,9 @@ from creditbank.sealing import Vault
 from creditbank.settings import Settings
 
 LEARNERS_A_RANGE = LEARNERS_A_PAGE
+# How seldom garbage in cycles is looked for: a page is many objects and hardly a cycle (decision 0015). With Python's own
+# thresholds looking took as long as verifying.
+_SELDOM: Final = (50_000, 20, 50)
 _FORMAT: Final = "creditbank.verify/v1"
 
 
@@ -136,8 +139,7 @@ _own: list[_Prover] = []
 
 
 def _begin(order: Order) -> None:
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(*_SELDOM)
     _own.append(_Prover(order))
 
 
@@ -149,7 +151,8 @@ def prove(order: Order, *, begun: Callable[[int, int], None], proven: Callable[[
     """Prove the bank. ``begun`` is told how many learners there are and how many were proven before; ``proven`` of each
     range as it is done, in the order of ids. Raises ResumeRefused.
     """
-    prover = _Prover(order)
+    prover, usual = _Prover(order), gc.get_threshold()
+    gc.set_threshold(*_SELDOM)
     try:
         tally = _resumed(order)
         begun(prover.count(), tally.learners)
@@ -161,6 +164,7 @@ def prove(order: Order, *, begun: Callable[[int, int], None], proven: Callable[[
             proven(page)
         tally.add(prover.prove_whole())
     finally:
+        gc.set_threshold(*usual)
         prover.close()
     if order.resume is not None:
         # The run is over: the same file begins a new one.

@@ -18,14 +18,14 @@ HOUR = timedelta(hours=1)
 
 async def run(keeper: Keeper, work: Checkpointing) -> list[dict[str, Any]]:
     """Run one job to its end; answers where it stood after each step."""
-    job, stood = Job(new_id(), CHECKPOINT, {}, {}, 1, 1), []
+    job, stood = Job(new_id(), CHECKPOINT, {}, {}, 1), []
     while True:
         async with keeper.bank.database.write() as connection:
             step = await work(connection, job)
         stood.append(dict(step.progress))
         if step.is_done:
             return stood
-        job = Job(job.id, CHECKPOINT, {}, step.progress, 1, 1)
+        job = Job(job.id, CHECKPOINT, {}, step.progress, 1)
 
 
 async def due(keeper: Keeper) -> list[Any]:

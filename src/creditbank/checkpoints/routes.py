@@ -21,7 +21,7 @@ from creditbank.checkpoints.schemas import (
 )
 from creditbank.web.bodies import json_answer
 from creditbank.web.edge import EdgeDep
-from creditbank.web.paging import Cursor, Limit, converted, page_answer
+from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer
 from creditbank.web.problems import documented
 
 router = APIRouter(tags=["checkpoints"])
@@ -35,7 +35,7 @@ _FOR_EVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 @router.get(
     "/v1/checkpoints",
     operation_id="list_checkpoints",
-    responses={200: {"description": "a page of checkpoints"}, **documented()},
+    responses={200: {"model": Page[CheckpointOut], "description": "a page of checkpoints"}, **documented(public=True)},
 )
 async def list_checkpoints(request: Request, edge: EdgeDep, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """Every checkpoint, the newest first. No credential is needed: keep them, and later the bank can deny none."""
@@ -48,7 +48,7 @@ async def list_checkpoints(request: Request, edge: EdgeDep, limit: Limit = 50, c
 @router.get(
     "/v1/checkpoints/keys",
     operation_id="list_checkpoint_keys",
-    responses={200: {"model": KeysOut, "description": "the public keys"}, **documented()},
+    responses={200: {"model": KeysOut, "description": "the public keys"}, **documented(public=True)},
 )
 async def list_checkpoint_keys(edge: EdgeDep) -> Response:
     """The public keys under which checkpoints are signed, or were before."""
@@ -59,7 +59,7 @@ async def list_checkpoint_keys(edge: EdgeDep) -> Response:
 @router.get(
     "/v1/checkpoints/{size}",
     operation_id="read_checkpoint",
-    responses={200: {"model": CheckpointOut, "description": "the checkpoint"}, **documented(404)},
+    responses={200: {"model": CheckpointOut, "description": "the checkpoint"}, **documented(404, public=True)},
 )
 async def read_checkpoint(size: Size, edge: EdgeDep) -> Response:
     """The checkpoint of a size."""
@@ -71,7 +71,7 @@ async def read_checkpoint(size: Size, edge: EdgeDep) -> Response:
 @router.get(
     "/v1/checkpoints/{size}/consistency",
     operation_id="prove_consistency",
-    responses={200: {"model": ConsistencyOut, "description": "the proof"}, **documented(404)},
+    responses={200: {"model": ConsistencyOut, "description": "the proof"}, **documented(404, public=True)},
 )
 async def prove_consistency(
     size: Size,
