@@ -37,7 +37,7 @@ from creditbank.sealing import Vault
 from creditbank.settings import Settings
 
 LEARNERS_A_RANGE = LEARNERS_A_PAGE
-# How seldom garbage in cycles is looked for: a page is many objects and hardly a cycle (decision 0015). With Python's own
+# How seldom garbage in cycles is looked for: a page is many objects and hardly a cycle (decision 0015). With the usual
 # thresholds looking took as long as verifying.
 _SELDOM: Final = (50_000, 20, 50)
 _FORMAT: Final = "creditbank.verify/v1"
