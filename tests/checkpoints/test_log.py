@@ -116,6 +116,18 @@ async def test_a_proof_that_says_something_else_is_not_sound(
         assert path == ("postings", 0)
 
 
+async def test_a_kept_posting_in_the_middle_cannot_be_changed_either(keeper: Keeper) -> None:
+    (learner,) = await keeper.bank.open("Li Wei")
+    for number in range(3):
+        await keeper.bank.record(learner, f"E{number}", code=f"C{number}")
+    await keeper.checkpoint()
+    plain = json.loads(await keeper.proof(learner))
+    plain["postings"][0] = plain["postings"][0].replace(",3000,", ",9000,")
+
+    assert ",9000," in plain["postings"][0]
+    assert not read_receipt("kept", json.dumps(plain)).is_sound
+
+
 async def test_checkpoints_are_consistent_with_every_earlier_one(keeper: Keeper) -> None:
     learners = await keeper.bank.open(*(f"L{number}" for number in range(7)))
     made = []
