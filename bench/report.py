@@ -61,6 +61,8 @@ GOALS = (
         "transcript as the bank grows", "times slower", (1.5, 1.25, 1.1), _at("growth", "transcript", "slower"), False
     ),
     Goal("everybody settled under a new rule set", "/s", (5000, 20_000, 50_000), _at("resettle", "rate")),
+    Goal("everybody recomputed from the facts by verify", "/s", (5000, 5000, 5000), _at("verify", "achievements_rate")),
+    Goal("chains verified alone", "postings/s", (50_000, 50_000, 50_000), _at("verify", "postings_rate")),
     Goal("memory of a server process with 20,000 rules", "MiB", (250, 200, 150), _at("memory", "mib"), False),
     Goal("start to first answer", "s", (3, 2, 1), _at("start", "answer_seconds"), False),
     Goal("start to first achievement settled", "s", (3, 2, 1), _at("start", "settled_seconds"), False),

@@ -36,6 +36,7 @@ class Plan:
     rounds: int
     scale: int
     rules: int
+    postings: int
     processes: int
     grown: int
 

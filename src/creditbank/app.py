@@ -18,6 +18,9 @@ from creditbank import __version__
 from creditbank.access.credentials import Credentials
 from creditbank.achievements.routes import router as achievements
 from creditbank.catalogue.routes import router as catalogue
+from creditbank.checkpoints.jobs import ask_checkpoint
+from creditbank.checkpoints.notes import keys_of
+from creditbank.checkpoints.routes import router as checkpoints
 from creditbank.claims.files import EvidenceFolder
 from creditbank.claims.routes import router as claims
 from creditbank.clock import Clock, learning_day, system_clock
@@ -61,6 +64,7 @@ ROUTERS = (
     providers,
     claims,
     catalogue,
+    checkpoints,
     publishing,
     health.router,
 )
@@ -71,7 +75,9 @@ class SchemaBehind(Exception):
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
-    """The server as an application. Raises ValueError when a secret is not set."""
+    """The server as an application. Raises ValueError when a secret is missing or a former key is none."""
+    # A former key that cannot be read must stop the start, not the first request for it.
+    keys_of(settings)
     vault = Vault(*settings.secrets())
     database = Database(settings.database_url, pool_size=settings.database_pool_size, pooler=settings.database_pooler)
 
@@ -95,6 +101,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
             await ask_housekeeping(connection, clock)
             today = learning_day(clock(), settings.zone)
             await ask_dates(connection, clock, today - timedelta(days=1), today, settings.zone)
+            if settings.checkpoint_seed is not None:
+                await ask_checkpoint(connection, clock, timedelta(minutes=settings.checkpoint_minutes))
         yield
         await gathering.close()
         worker.stop()

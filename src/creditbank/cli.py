@@ -25,20 +25,31 @@ import uvicorn
 import yaml
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 from sqlalchemy.engine import make_url
 
-from creditbank import __version__, logs
+from creditbank import __version__, logs, proving
 from creditbank.access.actions import NewClient, add_key, create_client, revoke_key
 from creditbank.access.domain import SCOPES
 from creditbank.access.queries import is_client
 from creditbank.app import create_app, openapi_document
+from creditbank.checkpoints.actions import append, sign
+from creditbank.checkpoints.notes import signer_of
+from creditbank.checkpoints.receipts import ReceiptMalformed, read_receipt
 from creditbank.clock import learning_day, system_clock
 from creditbank.database import schema
 from creditbank.database.engine import Database
 from creditbank.errors import Refusal
 from creditbank.providers.queries import by_code
-from creditbank.recognition.verify import Finding, count_learners, verify_bank
 from creditbank.rules.checking.publishing import examine_documents, with_places
 from creditbank.rules.checking.verdicts import Verdict
 from creditbank.rules.difference import difference
@@ -215,44 +226,93 @@ def healthcheck(
         _fail(f"{answer.status_code}: {answer.text}", 1)
 
 
+class _Speed(ProgressColumn):
+    """How many learners a second."""
+
+    def render(self, task: Task) -> Text:
+        """The figure as it is shown."""
+        return Text(f"{task.finished_speed or task.speed or 0:,.0f} learners/s")
+
+
 @app.command()
-def verify() -> None:
-    """Recompute every learner from the facts: chains, positions, decisions, credits. Exit 1 on any finding."""
+def verify(
+    processes: Annotated[int, typer.Option(min=1, max=64, help="how many processes verify at once")] = 1,
+    chains_only: Annotated[
+        bool, typer.Option("--chains-only", help="only hashes and sums, not facts and rules")
+    ] = False,
+    resume: Annotated[Path | None, typer.Option(help="keep the state here; found there, go on from it")] = None,
+    against: Annotated[
+        list[Path] | None, typer.Option(exists=True, dir_okay=False, help="a checkpoint or proof that left the bank")
+    ] = None,
+) -> None:
+    """Recompute every learner from the facts: chains, positions, decisions, credits, checkpoints. Exit 1 on a finding.
+
+    Whoever has the database and all its secrets can write a past that agrees with itself. Only what left the bank
+    before shows that: checkpoints and learners' proofs, given with --against.
+    """
     settings = _settings()
     if (file := sqlite_file(settings.database_url)) is not None and not file.exists():
         _fail(f"there is no database at {file}")
-    findings, learners, achievements, postings = asyncio.run(_verify(settings))
-    for finding in findings[:100]:
+    bar = Progress(
+        TextColumn("verifying"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Speed(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    )
+    task = bar.add_task("verifying")
+    try:
+        receipts = [read_receipt(str(file), file.read_text("utf-8")) for file in against or ()]
+        today = learning_day(system_clock(), settings.zone)
+        order = proving.Order(settings, today, processes, chains_only, resume, receipts)
+        with bar:
+            tally = proving.prove(
+                order,
+                begun=lambda total, done: bar.update(task, total=total, completed=done),
+                proven=lambda page: bar.advance(task, page.learners),
+            )
+    except (proving.ResumeRefused, ReceiptMalformed, UnicodeDecodeError) as refused:
+        _fail(str(refused))
+    for finding in tally.findings[:100]:
         who = f"learner {finding.learner_id}" if finding.learner_id else "the bank"
         err.print(f"{finding.code}: {who}: {finding.detail}", style="red", highlight=False, markup=False)
+    kept = f", {len(receipts)} receipts" if receipts else ""
     out.print(
-        f"{learners} learners, {achievements} achievements, {postings} postings verified; {len(findings)} findings",
+        f"{tally.learners} learners, {tally.achievements} achievements, {tally.postings} postings{kept} verified; "
+        f"{len(tally.findings)} findings",
         highlight=False,
     )
-    if findings:
+    if tally.findings:
         raise typer.Exit(1)
 
 
-async def _verify(settings: Settings) -> tuple[list[Finding], int, int, int]:
-    findings: list[Finding] = []
-    learners = achievements = postings = 0
-    bar = Progress(
-        TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err, transient=True
-    )
-    async with _opened(settings) as database:
-        bar.start()
-        task = bar.add_task("verifying", total=await count_learners(database))
-        today = learning_day(system_clock(), settings.zone)
-        async for page in verify_bank(database, Vault(*settings.secrets()), Shelf(), today):
-            findings += page.findings
-            learners, achievements, postings = (
-                learners + page.learners,
-                achievements + page.achievements,
-                postings + page.postings,
-            )
-            bar.advance(task, page.learners)
-        bar.stop()
-    return findings, learners, achievements, postings
+@app.command()
+def checkpoint(
+    export: Annotated[Path | None, typer.Option(help="also write the note to this file")] = None,
+) -> None:
+    """Sign where every learner's chain stands now, and print the note. Keep it where the bank cannot reach it."""
+    settings = _settings()
+    signer = signer_of(settings)
+    if signer is None:
+        _fail("CREDITBANK_CHECKPOINT_KEY must be set. `creditbank config secrets` makes one.")
+
+    async def make() -> str:
+        vault = Vault(*settings.secrets())
+        async with _opened(settings) as database:
+            async with database.write() as connection:
+                appended = await append(connection, vault)
+            while appended.after is not None:
+                async with database.write() as connection:
+                    appended = await append(connection, vault, after=appended.after)
+            async with database.write() as connection:
+                return (await sign(connection, signer, system_clock())).note
+
+    note = asyncio.run(make())
+    if export is not None:
+        export.write_text(note, "utf-8")
+    sys.stdout.write(note)
 
 
 @clients.command("create")
@@ -554,16 +614,16 @@ def rules_publish(
 def config_check() -> None:
     """Say whether the settings are usable; secrets are not shown."""
     settings = _settings()
-    for name, value in settings.model_dump(exclude={"sealing_secret", "lookup_secret"}).items():
+    for name, value in settings.model_dump(exclude={"sealing_secret", "lookup_secret", "checkpoint_key"}).items():
         shown = make_url(value).render_as_string(hide_password=True) if name == "database_url" else value
         out.print(f"CREDITBANK_{name.upper()}={shown}", highlight=False, markup=False)
 
 
 @config.command("secrets")
 def config_secrets() -> None:
-    """Print a fresh pair of secrets for a .env file. Keep them: without them nothing that is sealed can be read."""
-    for name in ("SEALING", "LOOKUP"):
-        out.print(f"CREDITBANK_{name}_SECRET={base64.b64encode(secrets.token_bytes(32)).decode()}", highlight=False)
+    """Print fresh secrets for a .env file. Keep them: without the first two nothing that is sealed can be read."""
+    for name in ("SEALING_SECRET", "LOOKUP_SECRET", "CHECKPOINT_KEY"):
+        out.print(f"CREDITBANK_{name}={base64.b64encode(secrets.token_bytes(32)).decode()}", highlight=False)
 
 
 def main() -> None:

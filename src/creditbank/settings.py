@@ -35,6 +35,20 @@ class Settings(BaseSettings):
     lookup_secret: SecretStr = Field(
         default=SecretStr(""), description="Base64 of 32 or more random bytes; makes look-up keys of identities."
     )
+    checkpoint_key: SecretStr = Field(
+        default=SecretStr(""), description="Base64 of 32 random bytes: signs checkpoints. Without it none are made."
+    )
+    checkpoint_origin: str = Field(
+        default="creditbank.local",
+        pattern=r"^[A-Za-z0-9./:_-]{1,100}$",
+        description="The name under which checkpoints are signed; one for each bank, such as `bank.example/log`.",
+    )
+    checkpoint_former_keys: str = Field(
+        default="", description="Public keys under which checkpoints were signed before, separated by spaces."
+    )
+    checkpoint_minutes: int = Field(
+        default=60, ge=1, le=10_080, description="How often a worker makes a checkpoint, when there is a key."
+    )
     time_zone: str = Field(default="Asia/Shanghai", description="The zone in which days of learning are counted.")
     account_prefix: str = Field(default="CQ", pattern="^[A-Z]{1,4}$", description="First letters of account numbers.")
     account_digits: int = Field(
@@ -81,6 +95,18 @@ class Settings(BaseSettings):
             raise ValueError(f"shorter than {_SECRET_BYTES_MIN} bytes")
         return secret
 
+    @field_validator("checkpoint_key")
+    @classmethod
+    def _is_seed(cls, secret: SecretStr) -> SecretStr:
+        value = secret.get_secret_value()
+        try:
+            size = len(base64.b64decode(value, validate=True))
+        except binascii.Error as wrong:
+            raise ValueError("not base64") from wrong
+        if value and size != _SECRET_BYTES_MIN:
+            raise ValueError(f"not {_SECRET_BYTES_MIN} bytes")
+        return secret
+
     @field_validator("time_zone")
     @classmethod
     def _is_zone(cls, name: str) -> str:
@@ -106,6 +132,11 @@ class Settings(BaseSettings):
     def is_sqlite(self) -> bool:
         """Whether the embedded database is used: one server process, one writer."""
         return self.database_url.startswith("sqlite")
+
+    @property
+    def checkpoint_seed(self) -> bytes | None:
+        """The seed of the private key that signs checkpoints; None when there is none."""
+        return base64.b64decode(self.checkpoint_key.get_secret_value()) or None
 
     def secrets(self) -> tuple[bytes, bytes]:
         """The sealing and the look-up secret. Raises ValueError when one is not set: there is no default."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
+from creditbank.checkpoints.jobs import CHECKPOINT, Checkpointing
+from creditbank.checkpoints.notes import signer_of
 from creditbank.clock import Clock
 from creditbank.database.engine import Database
 from creditbank.jobs.housekeeping import HOUSEKEEPING, Housekeeping
@@ -26,5 +29,6 @@ def build_worker(
         DATES: Dates(vault, shelf, clock, settings.zone),
         SIMULATE: Simulating(vault, shelf, clock),
         HOUSEKEEPING: Housekeeping(clock, settings.idempotency_days),
+        CHECKPOINT: Checkpointing(vault, signer_of(settings), clock, timedelta(minutes=settings.checkpoint_minutes)),
     }
     return Worker(database, clock, handlers, metrics)

@@ -162,13 +162,15 @@ def _settings(folder: Path) -> Settings:
     """The settings of a bank in this folder. Its ``.env`` serves the other commands too, when they are run there."""
     file = folder / ".env"
     if not file.exists():
-        names = ("CREDITBANK_SEALING_SECRET", "CREDITBANK_LOOKUP_SECRET")
+        names = ("CREDITBANK_SEALING_SECRET", "CREDITBANK_LOOKUP_SECRET", "CREDITBANK_CHECKPOINT_KEY")
         _keep(file, "".join(f"{name}={base64.b64encode(secrets.token_bytes(32)).decode()}\n" for name in names))
     kept = dict(line.split("=", 1) for line in file.read_text("utf-8").splitlines())
     return _OwnSettings(
         database_url=f"sqlite+aiosqlite:///{(folder / 'creditbank.sqlite').resolve()}",
         sealing_secret=SecretStr(kept["CREDITBANK_SEALING_SECRET"]),
         lookup_secret=SecretStr(kept["CREDITBANK_LOOKUP_SECRET"]),
+        # A folder that an earlier version made has none, and goes on without checkpoints.
+        checkpoint_key=SecretStr(kept.get("CREDITBANK_CHECKPOINT_KEY", "")),
     )
 
 

@@ -24,6 +24,7 @@ from creditbank.ledger.domain import (
     LotKey,
     LotTerms,
     Posting,
+    PostingUnreadable,
     past_date,
 )
 from creditbank.ledger.tables import hold_lines, holds, ledger_transactions, lots, postings
@@ -49,27 +50,23 @@ def _lot_of(row: Sequence[Any]) -> Lot:
     return Lot(learner_id, id_, LotKey(*key), LotTerms(*terms), dict(zip(ACCOUNTS, positions, strict=True)))
 
 
-def _posting_of(row: Row[Any]) -> Posting:
-    return Posting(
-        row.learner_id,
-        row.id,
-        row.seq,
-        row.lot_id,
-        Account(row.source),
-        Account(row.target),
-        row.amount_milli,
-        Code(row.code),
-        row.transaction_id,
-        row.decision_id,
-        row.effective,
-        row.recorded_at,
-        row.reverses,
-        bytes(row.previous),
-        bytes(row.hash),
-    )
+_ACCOUNT_OF = {account.value: account for account in ACCOUNTS}
+_CODE_OF = {code.value: code for code in Code}
 
 
-_POSTINGS = select(postings).order_by(postings.c.seq)
+def _posting_of(row: Sequence[Any]) -> Posting:
+    # By place and not by name, and codes by look-up: verifying reads every posting there is.
+    learner_id, id_, seq, lot_id, source, target, milli, code, *rest = row
+    try:
+        left, entered, why = _ACCOUNT_OF[source], _ACCOUNT_OF[target], _CODE_OF[code]
+    except KeyError as unknown:
+        raise PostingUnreadable(learner_id) from unknown
+    return Posting(learner_id, id_, seq, lot_id, left, entered, milli, why, *rest)
+
+
+_POSTING = [postings.c[f.name] for f in fields(Posting)]
+# In the order of the unique index, so that nothing has to be sorted.
+_POSTINGS = select(*_POSTING).order_by(postings.c.learner_id, postings.c.seq)
 
 
 async def lots_of(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Lot]]:
@@ -143,7 +140,7 @@ async def holdings_of(connection: AsyncConnection, holders: Sequence[Holder]) ->
 
 
 async def chains_of(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Posting]]:
-    """Every posting of these learners, by learner, in the order of the chain."""
+    """Every posting of these learners, by learner, in the order of the chain. Raises PostingUnreadable."""
     found: dict[UUID, list[Posting]] = {learner_id: [] for learner_id in learner_ids}
     statement = _POSTINGS.where(among(connection, postings.c.learner_id, learner_ids))
     for row in await connection.execute(statement):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
@@ -20,7 +20,7 @@ from creditbank.identifiers import new_id
 from creditbank.learners.domain import NO_POSTING
 from creditbank.learners.queries import LockedLearner, load, page_of_ids
 from creditbank.learners.tables import learners
-from creditbank.ledger.domain import Account, Hold, Lot, Posting, broken_link
+from creditbank.ledger.domain import Account, Hold, Lot, Posting, PostingUnreadable, broken_link
 from creditbank.ledger.queries import chains_of, lots_of, open_holds
 from creditbank.recognition.domain import settle_learner
 from creditbank.recognition.queries import all_marks, latest_decisions, rulings_of, trace_bytes
@@ -57,22 +57,54 @@ async def count_learners(database: Database) -> int:
         return (await connection.execute(select(func.count()).select_from(learners))).scalar_one()
 
 
-async def verify_bank(database: Database, vault: Vault, shelf: Shelf, today: date) -> AsyncIterator[Page]:
+Chains = Mapping[UUID, Sequence[Posting]]
+Check = Callable[[AsyncConnection, Mapping[UUID, LockedLearner], Chains], Awaitable[list[Finding]]]
+"""What else is to hold of some learners and their chains, said by whoever knows of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much is verified: ``is_chains_only`` leaves out facts and decisions; ``also`` adds checks."""
+
+    is_chains_only: bool = False
+    also: tuple[Check, ...] = ()
+
+
+async def verify_bank(
+    database: Database, vault: Vault, shelf: Shelf, today: date, depth: Depth = Depth()
+) -> AsyncIterator[Page]:
     """Verify every learner, some at a time, each page in one snapshot; then what holds for the bank as a whole."""
-    after: UUID | None = None
+    async for page in verify_learners(database, vault, shelf, today, depth):
+        yield page
+    async with database.snapshot() as connection:
+        yield Page(0, 0, 0, await verify_claims(connection))
+
+
+async def verify_learners(
+    database: Database,
+    vault: Vault,
+    shelf: Shelf,
+    today: date,
+    depth: Depth,
+    *,
+    after: UUID | None = None,
+    until: UUID | None = None,
+) -> AsyncIterator[Page]:
+    """Verify the learners beyond ``after`` up to ``until``, in the order of their ids."""
     while True:
         async with database.snapshot() as connection:
             ids = await page_of_ids(connection, after=after, limit=LEARNERS_A_PAGE)
-            if ids:
-                yield await _verify_page(connection, vault, shelf, ids, today)
-        if len(ids) < LEARNERS_A_PAGE:
-            break
-        after = ids[-1]
-    async with database.snapshot() as connection:
-        yield Page(0, 0, 0, await _verify_claims(connection))
+            wanted = [id_ for id_ in ids if until is None or id_ <= until]
+            if wanted and depth.is_chains_only:
+                yield await _verify_chains(connection, vault, wanted, depth)
+            elif wanted:
+                yield await _verify_page(connection, vault, shelf, wanted, today, depth)
+        if len(wanted) < LEARNERS_A_PAGE:
+            return
+        after = wanted[-1]
 
 
-async def _verify_claims(connection: AsyncConnection) -> list[Finding]:
+async def verify_claims(connection: AsyncConnection) -> list[Finding]:
     claimed = (await connection.execute(select(func.count()).select_from(achievement_keys))).scalar_one()
     stored = (await connection.execute(select(func.count()).select_from(achievements))).scalar_one()
     if claimed != stored:
@@ -80,20 +112,45 @@ async def _verify_claims(connection: AsyncConnection) -> list[Finding]:
     return []
 
 
+async def _verify_chains(connection: AsyncConnection, vault: Vault, ids: Sequence[UUID], depth: Depth) -> Page:
+    """Only what the ledger says of itself: that chains hold, and that lots stand where their postings put them."""
+    try:
+        loaded = await load(connection, vault, ids)
+        chains = await chains_of(connection, ids)
+    except SealBroken:
+        broken = await _find_broken_seals(connection, vault, ids)
+        return await _verify_others(lambda others: _verify_chains(connection, vault, others, depth), ids, broken)
+    except PostingUnreadable as unreadable:
+        found = [Finding("posting_unreadable", unreadable.learner_id, str(unreadable))]
+        return await _verify_others(lambda others: _verify_chains(connection, vault, others, depth), ids, found)
+    lots = await lots_of(connection, ids)
+    findings: list[Finding] = []
+    for id_, learner in loaded.items():
+        findings += _verify_chain(learner, chains[id_])
+        findings += _verify_positions(id_, lots[id_], chains[id_])
+    for check in depth.also:
+        findings += await check(connection, loaded, chains)
+    return Page(len(ids), 0, sum(len(chain) for chain in chains.values()), findings)
+
+
 async def _verify_page(
-    connection: AsyncConnection, vault: Vault, shelf: Shelf, ids: Sequence[UUID], today: date
+    connection: AsyncConnection, vault: Vault, shelf: Shelf, ids: Sequence[UUID], today: date, depth: Depth
 ) -> Page:
     book = await shelf.book_seen(connection)
     try:
         loaded = await load(connection, vault, ids)
         facts = await of_learners(connection, {id_: learner.key for id_, learner in loaded.items()})
+        chains = await chains_of(connection, ids)
     except SealBroken:
         broken = await _find_broken_seals(connection, vault, ids)
-        # Whoever's seals hold is verified all the same: one broken learner must not hide what was done to another.
-        sound = [id_ for id_ in ids if id_ not in {finding.learner_id for finding in broken}]
-        rest = await _verify_page(connection, vault, shelf, sound, today)
-        return replace(rest, learners=len(ids), findings=[*broken, *rest.findings])
-    chains = await chains_of(connection, ids)
+        return await _verify_others(
+            lambda others: _verify_page(connection, vault, shelf, others, today, depth), ids, broken
+        )
+    except PostingUnreadable as unreadable:
+        found = [Finding("posting_unreadable", unreadable.learner_id, str(unreadable))]
+        return await _verify_others(
+            lambda others: _verify_page(connection, vault, shelf, others, today, depth), ids, found
+        )
     lots = await lots_of(connection, ids)
     latest = await latest_decisions(connection, ids)
     marks = await all_marks(connection, {id_: learner.key for id_, learner in loaded.items()})
@@ -117,11 +174,22 @@ async def _verify_page(
         )
         findings += _verify_holds(id_, lots[id_], holds[id_])
         findings += _verify_settled(learner, touched, book, as_of)
+    for check in depth.also:
+        findings += await check(connection, loaded, chains)
     for missing in set(ids) - set(loaded):
         findings.append(Finding("key_missing", missing, "the key to what is sealed of this learner is gone"))
     return Page(
         len(ids), sum(len(mine) for mine in facts.values()), sum(len(chain) for chain in chains.values()), findings
     )
+
+
+async def _verify_others(
+    verify: Callable[[Sequence[UUID]], Awaitable[Page]], ids: Sequence[UUID], findings: Sequence[Finding]
+) -> Page:
+    """Verify those of a page who can be read: one broken learner must not hide what was done to another."""
+    suspects = {finding.learner_id for finding in findings}
+    rest = await verify([id_ for id_ in ids if id_ not in suspects])
+    return replace(rest, learners=len(ids), findings=[*findings, *rest.findings])
 
 
 async def _find_broken_seals(connection: AsyncConnection, vault: Vault, ids: Sequence[UUID]) -> list[Finding]:
