@@ -29,6 +29,7 @@ from creditbank.learners.queries import find_key
 from creditbank.learners.routes import number_form
 from creditbank.learners.routes import router as learners
 from creditbank.ledger.routes import router as ledger
+from creditbank.programmes.routes import router as programmes
 from creditbank.providers.routes import router as providers
 from creditbank.publishing.routes import router as publishing
 from creditbank.recognition.routes import router as recognition
@@ -43,7 +44,18 @@ from creditbank.web.envelope import Envelope
 from creditbank.web.metrics import Metrics
 from creditbank.worker import build_worker
 
-ROUTERS = (providers, learners, achievements, intake, ledger, recognition, publishing, transcripts, catalogue)
+ROUTERS = (
+    providers,
+    learners,
+    achievements,
+    intake,
+    ledger,
+    recognition,
+    publishing,
+    transcripts,
+    catalogue,
+    programmes,
+)
 
 
 class SchemaBehind(Exception):

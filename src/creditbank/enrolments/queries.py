@@ -1,0 +1,53 @@
+"""Reads of enrolments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.database.statements import among
+from creditbank.enrolments.domain import Change, ChangeKind, Enrolment, EnrolmentNotFound
+from creditbank.enrolments.tables import enrolment_changes, enrolments
+
+
+async def enrolments_of(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Enrolment]]:
+    """Every enrolment of these learners with its changes, by learner, the first first."""
+    changed = select(enrolment_changes).where(among(connection, enrolment_changes.c.learner_id, learner_ids))
+    changes: dict[UUID, list[Change]] = {}
+    for row in await connection.execute(changed.order_by(enrolment_changes.c.recorded_at, enrolment_changes.c.id)):
+        change = Change(row.id, ChangeKind(row.kind), row.day, row.detail, row.recorded_at)
+        changes.setdefault(row.enrolment_id, []).append(change)
+    statement = select(enrolments).where(among(connection, enrolments.c.learner_id, learner_ids))
+    found: dict[UUID, list[Enrolment]] = {learner_id: [] for learner_id in learner_ids}
+    for row in await connection.execute(statement.order_by(enrolments.c.id)):
+        found[row.learner_id].append(
+            Enrolment(
+                row.learner_id,
+                row.id,
+                row.rule_set_id,
+                row.programme,
+                row.enrolled_on,
+                row.applied_on,
+                row.recorded_at,
+                tuple(changes.get(row.id, ())),
+            )
+        )
+    return found
+
+
+async def find(connection: AsyncConnection, learner_id: UUID, enrolment_id: UUID) -> Enrolment:
+    """One enrolment. Raises EnrolmentNotFound."""
+    for enrolment in (await enrolments_of(connection, [learner_id]))[learner_id]:
+        if enrolment.id == enrolment_id:
+            return enrolment
+    raise EnrolmentNotFound
+
+
+async def enrolled_in(connection: AsyncConnection, learner_ids: Sequence[UUID], today: date) -> dict[UUID, set[UUID]]:
+    """The rule sets in a programme of which each learner is enrolled on a day: the audience ``enrolled``."""
+    found = await enrolments_of(connection, learner_ids)
+    return {id_: {one.rule_set_id for one in mine if one.holds_on(today)} for id_, mine in found.items()}
