@@ -119,14 +119,14 @@ class Audit:
     inputs: bytes
 
     @property
-    def to_hold(self) -> list[tuple[UUID, int]]:
+    def to_hold(self) -> list[tuple[Lot, int]]:
         """What a hold must reserve for this allocation, by lot: the uses less what is held or stacked already."""
         wanted = []
         for id_, milli in self.allocation.uses.items():
             stake = self.stakes[id_]
             more = milli - stake.stacked - stake.reserved
             if stake.lot is not None and more > 0:
-                wanted.append((stake.lot.id, more))
+                wanted.append((stake.lot, more))
         return wanted
 
 
@@ -225,6 +225,8 @@ def stakes_of(
     ``known`` are the programmes of its version: of these some may stack into it.
     """
     elsewhere = used_elsewhere(rule_set_id, lots, achievements.values())
+    awarded = frozenset(one.programme for one in held if one.state is HoldState.REDEEMED and one.redeemed_milli)
+    lower = stacking_into(programme.id, known, awarded)
     stakes, aside = [], []
     for lot in lots:
         if lot.key.rule_set_id != rule_set_id:
@@ -234,7 +236,7 @@ def stakes_of(
         at = {account: lot.positions.get(account, 0) for account in Account}
         mine = [one for one in held if one.lot_id == lot.id and one.rule_set_id == rule_set_id]
         reserved = min(_reserved(mine, programme.id), at[Account.RESERVED])
-        stacked = min(_stacked(mine, programme.id, known), at[Account.REDEEMED])
+        stacked = min(_stacked(mine, lower), at[Account.REDEEMED])
         available = at[Account.AVAILABLE]
         for account, milli in (
             (Account.PENDING, at[Account.PENDING]),
@@ -275,12 +277,27 @@ def _reserved(held: Iterable[Held], programme: str) -> int:
     return sum(one.milli for one in held if one.programme == programme and one.state is HoldState.OPEN)
 
 
-def _stacked(held: Iterable[Held], programme: str, known: Mapping[str, Programme]) -> int:
+def _stacked(held: Iterable[Held], lower: frozenset[str]) -> int:
     """What was redeemed for the programmes that stack into this one: it may count once more."""
-    lower = {
-        id_ for id_, one in known.items() if isinstance(one.reuse, StackInto) and programme in one.reuse.stack_into
-    }
     return sum(one.redeemed_milli for one in held if one.programme in lower and one.state is HoldState.REDEEMED)
+
+
+def stacking_into(programme: str, known: Mapping[str, Programme], awarded: frozenset[str]) -> frozenset[str]:
+    """The programmes whose redeemed credits count once more in this one.
+
+    What counted once more in an award that the learner holds goes on with it: a certificate within a diploma counts in
+    the degree that only the diploma stacks into.
+    """
+    found: set[str] = set()
+    asked = [programme]
+    while asked:
+        upper = asked.pop()
+        for id_, one in known.items():
+            if id_ not in found and isinstance(one.reuse, StackInto) and upper in one.reuse.stack_into:
+                found.add(id_)
+                if id_ in awarded:
+                    asked.append(id_)
+    return frozenset(found)
 
 
 def has_award(rule_set_id: UUID, programme: str, held: Iterable[Held], lots: Iterable[Lot]) -> bool:
