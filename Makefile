@@ -114,9 +114,10 @@ lock: ## Write the exact versions and hashes of all packages into the requiremen
 	@$(BIN)/$(LOCK) $(LOCK_OPTIONS) --group build --constraints requirements-dev.txt --output-file requirements-build.txt
 
 .PHONY: openapi
-openapi: $(STAMP) ## Write the API's description into docs/openapi.json
-	@$(BIN)/creditbank openapi > docs/openapi.json.new
-	@mv docs/openapi.json.new docs/openapi.json
+openapi: $(STAMP) ## Write the API's description into openapi/openapi.json
+	@mkdir -p openapi
+	@$(BIN)/creditbank openapi > openapi/openapi.json.new
+	@mv openapi/openapi.json.new openapi/openapi.json
 
 .PHONY: clean
 clean: ## Remove .venv and all that tools have made

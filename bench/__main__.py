@@ -14,6 +14,7 @@ from bench.allocate import measure_allocation
 from bench.bank import work_folder
 from bench.batch import measure_batch
 from bench.engine import measure_engine
+from bench.grown import measure_growth
 from bench.post import measure_post
 from bench.process import measure_memory, measure_start
 from bench.reads import measure_reads
@@ -27,6 +28,7 @@ ON_STAGE: Final[Mapping[str, Callable[[Stage], None]]] = {
     "post": measure_post,
     "batch": measure_batch,
     "reads": measure_reads,
+    "growth": measure_growth,
     "memory": measure_memory,
     "start": measure_start,
     "resettle": measure_resettling,
@@ -45,13 +47,14 @@ def _plan() -> tuple[Plan, Path | None]:
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured, in turn")
     parser.add_argument("--scale", type=int, default=20_000, help="achievements in the bank before it begins")
     parser.add_argument("--rules", type=int, default=20_000, help="rules published")
-    parser.add_argument("--processes", type=int, default=1, help="server processes")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="server processes")
+    parser.add_argument("--grown", type=int, default=200_000, help="achievements in the bank that has grown")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     given = parser.parse_args()
     only = frozenset(given.only.split(","))
     if unknown := only - set(names):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    return Plan(only, given.seconds, given.rounds, given.scale, given.rules, given.processes), given.json
+    return Plan(only, given.seconds, given.rounds, given.scale, given.rules, given.processes, given.grown), given.json
 
 
 def main() -> None:
@@ -59,7 +62,7 @@ def main() -> None:
     plan, file = _plan()
     figures: dict[str, Any] = {
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[0]},
-        "plan": {name: getattr(plan, name) for name in ("seconds", "rounds", "scale", "rules", "processes")},
+        "plan": {name: getattr(plan, name) for name in ("seconds", "rounds", "scale", "rules", "processes", "grown")},
     }
     for name, measure in ALONE.items():
         if name in plan.only:

@@ -13,6 +13,7 @@ from typing import Any
 
 from bench import city
 from bench.stage import Plan, out
+from creditbank.rules.checking.publishing import examine_documents
 from creditbank.rules.compile import compile_version
 from creditbank.rules.document import read_documents
 from creditbank.rules.evaluate import evaluate
@@ -48,10 +49,12 @@ def _fact(number: int, course: int) -> Fact:
 
 
 def measure_engine(plan: Plan, figures: dict[str, Any]) -> None:
-    """Measure reading, compiling, matching, and a learner of 40 achievements with the whole trace."""
+    """Measure reading, checking, compiling, matching, and a learner of 40 achievements with the whole trace."""
     text = json.dumps(city.document(plan.rules)).encode()
     read = seconds_of(lambda: read_documents(text, format="json"), 3)
-    model = read_documents(text, format="json")[0].layered
+    documents = read_documents(text, format="json")
+    checked = seconds_of(lambda: examine_documents(documents), 3)
+    model = documents[0].layered
     compiled = seconds_of(lambda: compile_version(model, sha256=""), max(3, plan.rounds))
     version = compile_version(model, sha256="")
     facts = [_fact(number, number * 401 % plan.rules) for number in range(20_000)]
@@ -69,13 +72,15 @@ def measure_engine(plan: Plan, figures: dict[str, Any]) -> None:
     scanned = seconds_of(lambda: [version.scan(fact) for fact in facts[-20:]], 3) / 20
     figures["rules"] = {
         "read_ms": read * 1e3,
+        "check_ms": checked * 1e3,
         "compile_ms": compiled * 1e3,
         "match_us": matched * 1e6,
         "scan_us": scanned * 1e6,
         "learner_ms": evaluated * 1e3,
     }
     out.print(
-        f"rules  {plan.rules} read in {read * 1e3:,.0f} ms, compiled in {compiled * 1e3:,.0f} ms;"
+        f"rules  {plan.rules} read in {read * 1e3:,.0f} ms, checked in {checked * 1e3:,.0f} ms,"
+        f" compiled in {compiled * 1e3:,.0f} ms;"
         f" an achievement matched in {matched * 1e6:.1f} us (a scan: {scanned * 1e6:,.0f} us);"
         f" a learner of {_HELD} with trace in {evaluated * 1e3:.2f} ms"
     )

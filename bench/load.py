@@ -15,6 +15,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import cycle
 from typing import Any, Final, cast
 
 import uvloop
@@ -23,11 +24,12 @@ from bench.city import Posting
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length: "
+_PATIENCE_SECONDS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to send. With ``gets`` connection i reads the i-th of them; else achievements are posted.
+    """What to send. With ``gets`` they are read in turn, the i-th by connection i; else achievements are posted.
 
     Without ``rate`` each connection sends its next request when the last is answered; with it requests fall due at
     that rate, however long answers take, and latency counts from when a request was due.
@@ -84,6 +86,7 @@ class _Run:
         self.bytes = 0
         self.refused = ""
         self.lost = 0
+        self.unanswered = 0
         self.begins = 0.0
         self.ends = float("inf")
         self.idle: deque[_Connection] = deque()
@@ -91,6 +94,7 @@ class _Run:
 
     def note(self, begun: float, answer: bytes) -> None:
         now = time.perf_counter()
+        self.unanswered -= 1
         status = answer[9:12].decode("latin-1")
         if not status.startswith("2") and not self.refused:
             self.refused = answer.decode("utf-8", "replace")[:2000]
@@ -118,6 +122,7 @@ class _Connection(asyncio.Protocol):
     def send(self, begun: float | None = None) -> None:
         """Send the next request; latency counts from ``begun``."""
         request = self.make()
+        self.run.unanswered += 1
         self.begun = begun or time.perf_counter()
         assert self.transport is not None
         self.transport.write(request)
@@ -171,7 +176,8 @@ def _makers(order: Order) -> list[Callable[[], bytes]]:
     if order.gets:
         authorization = f"Authorization: Bearer {order.key}\r\n" if order.key else ""
         heads = [f"GET {path} HTTP/1.1\r\nHost: bank\r\n{authorization}\r\n".encode() for path in order.gets]
-        return [partial(bytes, heads[i % len(heads)]) for i in range(order.connections)]
+        turns = [cycle(heads[i % len(heads) :: order.connections]) for i in range(order.connections)]
+        return [partial(next, turn) for turn in turns]
     post = Posting(order.key, order.series, order.learners, order.courses)
     draw = random.Random(order.series).random
     return [lambda: post(draw(), draw())] * order.connections
@@ -199,8 +205,11 @@ async def _drive(order: Order) -> Seen:
     used = time.process_time() - used
     if pacing is not None:
         await pacing
-    # What is under way is answered before the connections close, so that the server has no broken pipes to count.
-    await asyncio.sleep(0.3)
+    # What is under way is answered before the connections close: nothing of this run is left for the next to meet, and
+    # a process that was still reading the rules has read them.
+    patience = time.perf_counter() + _PATIENCE_SECONDS
+    while run.unanswered and time.perf_counter() < patience:  # noqa: ASYNC110 (an event would cost every answer)
+        await asyncio.sleep(0.02)
     for connection in connections:
         assert connection.transport is not None
         connection.transport.close()

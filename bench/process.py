@@ -1,4 +1,4 @@
-"""What a server process needs: time until it answers, and memory once it is at work."""
+"""What one server process needs: time until it answers, and memory once it is at work."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bench.stage import Stage, ask, out
 
 
 def measure_memory(stage: Stage) -> None:
-    """Measure resident memory after some seconds of posts under all rules, of the largest process."""
+    """Measure resident memory after some seconds of posts under all rules."""
     plan = stage.plan
-    with stage.serve() as server:
+    with stage.bank.serve() as server:
         idle = server.resident_mib()
         drive(
             Order(
@@ -40,7 +40,7 @@ def measure_start(stage: Stage) -> None:
     seen: list[tuple[float, float, float]] = []
     for number in range(max(3, plan.rounds)):
         post = city.Posting(stage.bank.key, f"st{number:02d}", plan.learners, plan.courses)
-        with stage.serve() as server:
+        with stage.bank.serve() as server:
             ask(server.port, read)
             answered = time.perf_counter() - server.begun
             ask(server.port, post(0.3, number / 10))

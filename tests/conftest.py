@@ -12,12 +12,14 @@ import subprocess
 import sys
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+import pytest_asyncio
 
+from tests.bank import Bank, opened
 from tests.postgres import EmbeddedPostgres, wheel_folder
 
 ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -142,6 +144,13 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """A fresh migrated database; a test that asks for it runs once on each engine."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+@pytest_asyncio.fixture
+async def bank(database_url: str) -> AsyncIterator[Bank]:
+    """A bank with one school and nothing else, on each of the two engines."""
+    async with opened(database_url) as made:
+        yield made
 
 
 # --- What the run says about itself -----------------------------------------------------------------------------------

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from creditbank.database.metadata import Instant
+from creditbank.database.metadata import Code, Instant
 
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+
+UNEXPIRED = "available_milli > 0 or pending_milli > 0 or excess_milli > 0"
 
 APPEND_ONLY = ("ledger_transactions",)
 
@@ -67,6 +69,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["learner_id"], ["learners.id"], name=op.f("fk_reviews_learner_id")),
         sa.PrimaryKeyConstraint("learner_id", "id", name=op.f("pk_reviews")),
     )
+    op.create_index(
+        "ix_lots_to_expire",
+        "lots",
+        ["expires"],
+        unique=False,
+        postgresql_where=sa.text(UNEXPIRED),
+        sqlite_where=sa.text(UNEXPIRED),
+    )
     op.create_index("ix_reviews_open", "reviews", ["state", "due_on", "id"], unique=False)
     op.create_table(
         "rulings",
@@ -106,6 +116,44 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("learner_id", "id", name=op.f("pk_hold_lines")),
         sa.UniqueConstraint("learner_id", "hold_id", "lot_id", name=op.f("uq_hold_lines_learner_id_hold_id_lot_id")),
+    )
+    op.create_table(
+        "claims",
+        sa.Column("learner_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("achievement_id", sa.Uuid(), nullable=False),
+        sa.Column("provider", Code(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("lodged_by", sa.Uuid(), nullable=False),
+        sa.Column("decided_by", sa.Uuid(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("appeals", sa.Integer(), nullable=False),
+        sa.Column("recorded_at", Instant(), nullable=False),
+        sa.CheckConstraint(
+            "state in ('lodged', 'accepted', 'rejected', 'appealed', 'closed')", name=op.f("ck_claims_state")
+        ),
+        sa.ForeignKeyConstraint(
+            ["learner_id", "achievement_id"],
+            ["achievements.learner_id", "achievements.id"],
+            name=op.f("fk_claims_learner_id_achievement_id"),
+        ),
+        sa.ForeignKeyConstraint(["learner_id"], ["learners.id"], name=op.f("fk_claims_learner_id")),
+        sa.ForeignKeyConstraint(["provider"], ["providers.code"], name=op.f("fk_claims_provider")),
+        sa.PrimaryKeyConstraint("learner_id", "id", name=op.f("pk_claims")),
+        sa.UniqueConstraint("learner_id", "achievement_id", name=op.f("uq_claims_learner_id_achievement_id")),
+    )
+    op.create_table(
+        "evidence_files",
+        sa.Column("learner_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("mark", sa.Text(), nullable=False),
+        sa.Column("stored_as", sa.Text(), nullable=False),
+        sa.Column("recorded_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["learner_id"], ["learners.id"], name=op.f("fk_evidence_files_learner_id")),
+        sa.PrimaryKeyConstraint("learner_id", "id", name=op.f("pk_evidence_files")),
+        sa.UniqueConstraint("learner_id", "mark", name=op.f("uq_evidence_files_learner_id_mark")),
     )
     for table in APPEND_ONLY:
         _guard(table)

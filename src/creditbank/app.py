@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncConnection
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.staticfiles import StaticFiles
 
 from creditbank import __version__
 from creditbank.access.credentials import Credentials
 from creditbank.achievements.routes import router as achievements
 from creditbank.catalogue.routes import router as catalogue
-from creditbank.clock import Clock, system_clock
+from creditbank.claims.files import EvidenceFolder
+from creditbank.claims.routes import router as claims
+from creditbank.clock import Clock, learning_day, system_clock
 from creditbank.database import schema
 from creditbank.database.engine import Database
+from creditbank.database.gathered import GatheredRead
 from creditbank.intake.actions import Desk
 from creditbank.intake.gathering import Gathering
 from creditbank.intake.routes import router as intake
@@ -28,19 +31,23 @@ from creditbank.jobs.housekeeping import ask_housekeeping
 from creditbank.learners.queries import find_key
 from creditbank.learners.routes import number_form
 from creditbank.learners.routes import router as learners
+from creditbank.ledger.queries import holdings_of
 from creditbank.ledger.routes import router as ledger
 from creditbank.programmes.routes import router as programmes
 from creditbank.providers.routes import router as providers
+from creditbank.publishing.dates import ask_dates
 from creditbank.publishing.routes import router as publishing
 from creditbank.recognition.routes import router as recognition
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import LearnerKey, Vault
 from creditbank.settings import Settings
 from creditbank.transcripts.prints import Prints
+from creditbank.transcripts.queries import stamps_of
 from creditbank.transcripts.routes import router as transcripts
 from creditbank.web import description, health, problems
 from creditbank.web.edge import Edge
 from creditbank.web.envelope import Envelope
+from creditbank.web.limits import BodyLimit
 from creditbank.web.metrics import Metrics
 from creditbank.worker import build_worker
 
@@ -49,6 +56,7 @@ ROUTERS = (
     learners,
     achievements,
     intake,
+    claims,
     ledger,
     recognition,
     publishing,
@@ -85,6 +93,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         working = asyncio.create_task(worker.run()) if settings.worker else None
         async with database.write() as connection:
             await ask_housekeeping(connection, clock)
+            today = learning_day(clock(), settings.zone)
+            await ask_dates(connection, clock, today - timedelta(days=1), today, settings.zone)
         yield
         await gathering.close()
         worker.stop()
@@ -98,6 +108,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         openapi_url="/openapi.json",
     )
     app.state.edge = edge
@@ -105,6 +116,9 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.state.shelf = shelf
     app.state.desk = desk
     app.state.gathering = gathering
+    app.state.evidence = EvidenceFolder(settings.evidence_folder)
+    app.state.holdings = GatheredRead(database, holdings_of)
+    app.state.stamps = GatheredRead(database, stamps_of)
     app.state.prints = Prints(settings.transcript_cache_bytes)
     app.state.metrics = metrics
     for router in ROUTERS:
@@ -112,7 +126,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.include_router(health.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     problems.install(app)
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.body_bytes_max)
+    app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max)
     app.add_middleware(Envelope, metrics=metrics)
     description.install(app)
     return app

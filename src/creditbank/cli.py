@@ -5,17 +5,24 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
+import getpass
 import json
 import secrets
 import sys
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from signal import SIGINT, SIGTERM
+from textwrap import indent
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from uuid import UUID
 
 import httpx
 import typer
 import uvicorn
+import yaml
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -24,6 +31,7 @@ from sqlalchemy.engine import make_url
 from creditbank import __version__, logs
 from creditbank.access.actions import NewClient, add_key, create_client, revoke_key
 from creditbank.access.domain import SCOPES
+from creditbank.access.queries import is_client
 from creditbank.app import create_app, openapi_document
 from creditbank.clock import learning_day, system_clock
 from creditbank.database import schema
@@ -31,15 +39,20 @@ from creditbank.database.engine import Database
 from creditbank.errors import Refusal
 from creditbank.providers.queries import by_code
 from creditbank.recognition.verify import Finding, count_learners, verify_bank
-from creditbank.rules.document import read_documents
+from creditbank.rules.checking.publishing import examine_documents, with_places
+from creditbank.rules.checking.verdicts import Verdict
+from creditbank.rules.difference import difference
+from creditbank.rules.document import ParsedDocument, read_documents
 from creditbank.rules.examine import examine
-from creditbank.rules.faults import DocumentRefused
+from creditbank.rules.faults import DocumentFault, DocumentRefused
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import Vault
 from creditbank.settings import Settings, sqlite_file
 from creditbank.web.metrics import Metrics
 from creditbank.web.sentences import sentence
 from creditbank.worker import build_worker
+
+T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, help="The Learning Credit Bank.", pretty_exceptions_enable=False)
 clients = typer.Typer(no_args_is_help=True, help="Programs that may call the API.")
@@ -79,8 +92,13 @@ def _calm_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def _database(settings: Settings) -> Database:
-    return Database(settings.database_url, pool_size=settings.database_pool_size, pooler=settings.database_pooler)
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings.database_url, pool_size=settings.database_pool_size, pooler=settings.database_pooler)
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 @app.command()
@@ -125,15 +143,18 @@ def served() -> Any:
 
 @app.command()
 def worker() -> None:
-    """Work off jobs, without serving."""
+    """Work off jobs, without serving; when told to end, after the step under way."""
     _calm_collector()
     settings = _settings()
     logs.configure(settings.log_level)
 
     async def run() -> None:
-        database = _database(settings)
-        built = build_worker(settings, database, Vault(*settings.secrets()), Shelf(), system_clock, Metrics())
-        await built.run()
+        async with _opened(settings) as database:
+            built = build_worker(settings, database, Vault(*settings.secrets()), Shelf(), system_clock, Metrics())
+            loop = asyncio.get_running_loop()
+            for signal in (SIGINT, SIGTERM):
+                loop.add_signal_handler(signal, built.stop)
+            await built.run()
 
     asyncio.run(run())
 
@@ -145,10 +166,8 @@ def migrate() -> None:
     schema.upgrade(settings.database_url)
 
     async def partitions() -> None:
-        database = _database(settings)
-        async with database.write() as connection:
+        async with _opened(settings) as database, database.write() as connection:
             await schema.make_month_partitions(connection, "audit_events", system_clock())
-        await database.close()
 
     asyncio.run(partitions())
     out.print(f"at {schema.head()}")
@@ -173,7 +192,8 @@ def openapi(
 ) -> None:
     """Print the OpenAPI document."""
     fresh = [SecretStr(base64.b64encode(secrets.token_bytes(32)).decode()) for _ in range(2)]
-    settings = Settings(sealing_secret=fresh[0], lookup_secret=fresh[1], database_url="sqlite+aiosqlite:///:memory:")
+    # No connection is ever made; the address only names a kind of database.
+    settings = Settings(sealing_secret=fresh[0], lookup_secret=fresh[1], database_url="sqlite+aiosqlite:///unopened")
     text = json.dumps(openapi_document(settings), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     if check is None:
         sys.stdout.write(text)
@@ -214,13 +234,13 @@ def verify() -> None:
 
 
 async def _verify(settings: Settings) -> tuple[list[Finding], int, int, int]:
-    database = _database(settings)
     findings: list[Finding] = []
     learners = achievements = postings = 0
     bar = Progress(
         TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err, transient=True
     )
-    with bar:
+    async with _opened(settings) as database:
+        bar.start()
         task = bar.add_task("verifying", total=await count_learners(database))
         today = learning_day(system_clock(), settings.zone)
         async for page in verify_bank(database, Vault(*settings.secrets()), Shelf(), today):
@@ -231,7 +251,7 @@ async def _verify(settings: Settings) -> tuple[list[Finding], int, int, int]:
                 postings + page.postings,
             )
             bar.advance(task, page.learners)
-    await database.close()
+        bar.stop()
     return findings, learners, achievements, postings
 
 
@@ -251,16 +271,14 @@ def clients_create(
     settings = _settings()
 
     async def create() -> tuple[UUID, str]:
-        database = _database(settings)
         now = system_clock()
-        expires = datetime.fromtimestamp(now.timestamp() + days * 86_400, UTC) if days else None
-        async with database.write() as connection:
+        expires = now + timedelta(days=days) if days else None
+        async with _opened(settings) as database, database.write() as connection:
             if provider is not None and not await by_code(connection, [provider]):
                 _fail(f"there is no provider {provider}", 1)
             client_id, key = await create_client(
                 connection, NewClient(name, provider, scope or SCOPES, assurance, expires), now
             )
-        await database.close()
         return client_id, str(key)
 
     try:
@@ -277,10 +295,10 @@ def clients_rotate(client: Annotated[UUID, typer.Argument(help="the client's id"
     settings = _settings()
 
     async def rotate() -> str:
-        database = _database(settings)
-        async with database.write() as connection:
+        async with _opened(settings) as database, database.write() as connection:
+            if not await is_client(connection, client):
+                _fail("there is no such client", 1)
             key = await add_key(connection, client, system_clock())
-        await database.close()
         return str(key)
 
     out.print(asyncio.run(rotate()), highlight=False, soft_wrap=True)
@@ -292,14 +310,104 @@ def clients_revoke(key: Annotated[str, typer.Argument(help="the key's id: the pa
     settings = _settings()
 
     async def revoke() -> bool:
-        database = _database(settings)
-        async with database.write() as connection:
-            done = await revoke_key(connection, key, system_clock())
-        await database.close()
-        return done
+        async with _opened(settings) as database, database.write() as connection:
+            return await revoke_key(connection, key, system_clock())
 
     if not asyncio.run(revoke()):
         _fail("there is no such key, or it is revoked already", 1)
+
+
+class Shown(StrEnum):
+    """The languages in which sentences are shown."""
+
+    EN = "en"
+    ZH = "zh"
+    BOTH = "both"
+
+
+def _form(file: Path) -> Literal["yaml", "json"]:
+    return "json" if file.suffix == ".json" else "yaml"
+
+
+def _read_rules(file: Path) -> list[ParsedDocument] | DocumentRefused:
+    try:
+        return read_documents(file.read_bytes(), format=_form(file))
+    except DocumentRefused as refused:
+        return refused
+
+
+def _tell(file: Path, found: DocumentFault | Verdict, shown: Shown = Shown.EN) -> None:
+    """One line for where and what, a further one for each further language."""
+    place = f"{file}:{found.line}" if found.line else str(file)
+    wanted = ("en", "zh") if shown is Shown.BOTH else (shown.value,)
+    sentences = "\n    ".join(found.message[language] for language in wanted)
+    text = f"{place}: {found.code} {found.pointer}: {sentences}"
+    if isinstance(found, Verdict) and found.counterexample:
+        examples = yaml.safe_dump([dict(made) for made in found.counterexample], allow_unicode=True, sort_keys=False)
+        text += "\n" + indent(examples.rstrip(), "    ")
+    err.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+@rules.command("check")
+def rules_check(
+    files: Annotated[list[Path], typer.Argument(help="YAML or JSON files", exists=True, dir_okay=False)],
+    language: Annotated[Shown, typer.Option(help="the language of the sentences")] = Shown.BOTH,
+) -> None:
+    """Say what speaks against publishing, with achievements that show it. Exit 1 on errors, 0 on warnings alone."""
+    wrong = 0
+    for file in files:
+        documents = _read_rules(file)
+        if isinstance(documents, DocumentRefused):
+            for fault in documents.faults:
+                _tell(file, fault, language)
+            wrong += len(documents.faults)
+            continue
+        verdicts = examine_documents(documents, exercised=examine(documents).exercised)
+        if verdicts and file.suffix != ".json":
+            verdicts = with_places(verdicts, file.read_bytes())
+        for verdict in verdicts:
+            _tell(file, verdict, language)
+        errors = sum(verdict.severity == "error" for verdict in verdicts)
+        told = f"{file}: {errors} errors, {len(verdicts) - errors} warnings"
+        out.print(told, highlight=False, markup=False, soft_wrap=True)
+        wrong += errors
+    if wrong:
+        raise typer.Exit(1)
+
+
+@rules.command("diff")
+def rules_diff(
+    old: Annotated[Path, typer.Argument(help="the file with the former version", exists=True, dir_okay=False)],
+    new: Annotated[Path, typer.Argument(help="the file with the new version", exists=True, dir_okay=False)],
+) -> None:
+    """Say what changes from one version of a rule set to the next, and which achievements that can touch."""
+    newest: list[dict[str, ParsedDocument]] = []
+    for file in (old, new):
+        documents = _read_rules(file)
+        if isinstance(documents, DocumentRefused):
+            for fault in documents.faults:
+                _tell(file, fault)
+            raise typer.Exit(1)
+        by_version = sorted(documents, key=lambda document: document.model.ruleset.version)
+        newest.append({document.model.ruleset.id: document for document in by_version})
+    both = [id_ for id_ in newest[1] if id_ in newest[0]]
+    if not both:
+        _fail("the files have no rule set in common")
+    for id_ in both:
+        found = difference(newest[0][id_].layered, newest[1][id_].layered)
+        for change in found.changes:
+            sign = {"added": "+", "removed": "-", "changed": "~"}[change.kind]
+            told = json.dumps(change.new if change.kind == "added" else change.old, ensure_ascii=False)
+            if change.kind == "changed":
+                told += f" -> {json.dumps(change.new, ensure_ascii=False)}"
+            line = f"{sign} {change.pointer} ({change.of}): {told}"
+            out.print(line, highlight=False, markup=False, soft_wrap=True)
+        for box in found.touched:
+            wanted = {"kind": box.kinds, "provider": box.providers, "code": box.codes}
+            asked = "; ".join(f"{name} {', '.join(values)}" for name, values in wanted.items() if values is not None)
+            out.print(f"touches {asked or 'everything'}", highlight=False, markup=False, soft_wrap=True)
+        for programme in found.programmes:
+            out.print(f"touches programme {programme}", highlight=False, markup=False)
 
 
 @rules.command("test")
@@ -307,15 +415,11 @@ def rules_test(files: Annotated[list[Path], typer.Argument(help="YAML or JSON fi
     """Run the tests that rule sets carry; prints each mismatch as expected and got. Exit 1 on any."""
     wrong = 0
     for file in files:
-        try:
-            documents = read_documents(file.read_bytes(), format="json" if file.suffix == ".json" else "yaml")
-        except DocumentRefused as refused:
-            for fault in refused.faults:
-                place = f"{file}:{fault.line}" if fault.line else str(file)
-                err.print(
-                    f"{place}: {fault.code} {fault.pointer}: {fault.message['en']}", highlight=False, markup=False
-                )
-            wrong += len(refused.faults)
+        documents = _read_rules(file)
+        if isinstance(documents, DocumentRefused):
+            for fault in documents.faults:
+                _tell(file, fault)
+            wrong += len(documents.faults)
             continue
         mismatches = examine(documents).mismatches
         for m in mismatches:
@@ -325,6 +429,124 @@ def rules_test(files: Annotated[list[Path], typer.Argument(help="YAML or JSON fi
         out.print(f"{file}: {count} tests, {len(mismatches)} mismatches", highlight=False, markup=False)
     if wrong:
         raise typer.Exit(1)
+
+
+@rules.command("explain")
+def rules_explain(
+    file: Annotated[Path, typer.Argument(help="rule sets, YAML or JSON", exists=True, dir_okay=False)],
+    achievements: Annotated[Path, typer.Option(help="one learner's achievements", exists=True, dir_okay=False)],
+    language: Annotated[Literal["en", "zh"], typer.Option(help="of the sentences")] = "en",
+    as_of: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the day of the evaluation; today")
+    ] = None,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="show the canonical text, the tests and the steps too")
+    ] = False,
+) -> None:
+    """Say what rule sets make of achievements, and why. Exit 1 when either file is refused."""
+    from creditbank.rules.telling.answers import answers, read_given
+
+    day = (as_of or system_clock().astimezone()).date()
+    reading = file
+    try:
+        documents = read_documents(file.read_bytes(), format=_form(file))
+        reading = achievements
+        facts = read_given(achievements.read_bytes(), _form(achievements))
+    except DocumentRefused as refused:
+        for fault in refused.faults:
+            _tell(reading, fault, Shown(language))
+        raise typer.Exit(1) from None
+    for answer in answers(documents, facts, day, language):
+        lines = [f"{answer.key}  {answer.credits} {answer.unit}  {answer.state}", f"  {answer.sentence}"]
+        if trace:
+            lines += [f"  {answer.canonical}", *(f"    {part}" for part in answer.trace)]
+        out.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+@rules.command("import")
+def rules_import(
+    file: Annotated[Path, typer.Argument(help="an equivalency table, CSV or XLSX", exists=True, dir_okay=False)],
+    to: Annotated[Path, typer.Option(help="where the rule sets go, one file for each receiving institution")] = Path(),
+    start: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="first day, where no sheet says it")
+    ] = None,
+    unit: Annotated[str, typer.Option(help="unit of credit, where no sheet says it")] = "CR",
+) -> None:
+    """Make rule sets with tests from an equivalency table. Exit 1, and nothing written, on a cell that is wrong."""
+    from creditbank.equivalencies.commands import import_table
+    from creditbank.equivalencies.rows import Defaults
+
+    if not import_table(file, to, Defaults(start.date() if start else None, unit), out, err):
+        raise typer.Exit(1)
+
+
+@rules.command("table")
+def rules_table(
+    files: Annotated[list[Path], typer.Argument(help="rule sets, YAML or JSON", exists=True, dir_okay=False)],
+    to: Annotated[Path, typer.Option(help="the spreadsheet to write")] = Path("equivalencies.xlsx"),
+) -> None:
+    """Write rule sets into a spreadsheet that `rules import` reads. Exit 1 on anything that a table cannot say."""
+    from creditbank.equivalencies.commands import export_table
+
+    if not export_table(files, to, out, err):
+        raise typer.Exit(1)
+
+
+_OPERATOR = typer.Option(
+    "--operator", envvar="CREDITBANK_OPERATOR", help="who works here, as the audit log names it; by default the login"
+)
+_RULES_FILE = typer.Argument(help="a YAML or JSON file", exists=True, dir_okay=False)
+
+
+def _operator(name: str | None) -> str:
+    try:
+        return (name or getpass.getuser()).strip() or _fail("--operator needs a name")
+    except (KeyError, OSError):
+        _fail("nobody is logged in: name yourself with --operator")
+
+
+def _done(work: Coroutine[Any, Any, T]) -> T:
+    """What the work answers; a refusal ends the command with its sentence and every fault."""
+    try:
+        return asyncio.run(work)
+    except Refusal as refusal:
+        for fault in refusal.faults:
+            message = fault.message or sentence(fault.code, "en")
+            err.print(f"{fault.code} {fault.pointer}: {message}", highlight=False, markup=False)
+        _fail(sentence(refusal.code, "en", refusal.terms()), 1)
+
+
+@rules.command("simulate")
+def rules_simulate(
+    file: Annotated[Path, _RULES_FILE],
+    operator: Annotated[str | None, _OPERATOR] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="look at about so many learners only")] = None,
+) -> None:
+    """Store a rule set as a draft, validate it, and say what publishing it would change. Nobody is settled."""
+    from creditbank.publishing.commands import Operating, show_report
+
+    settings, name = _settings(), _operator(operator)
+    report = _done(Operating(settings, name, err).simulate(file.read_bytes(), _form(file), sample))
+    show_report(out, report)
+
+
+@rules.command("publish")
+def rules_publish(
+    file: Annotated[Path, _RULES_FILE],
+    approved_by: Annotated[str, typer.Option("--approved-by", help="who approved it: somebody who did not edit it")],
+    operator: Annotated[str | None, _OPERATOR] = None,
+) -> None:
+    """Lead a rule set all the way: draft, validated, simulated, approved by another, published.
+
+    Whoever runs this answers for the approval: both names stand in the audit log. A worker settles everybody then.
+    """
+    from creditbank.publishing.commands import Operating, show_report
+
+    settings, name = _settings(), _operator(operator)
+    approver = approved_by.strip() or _fail("--approved-by needs a name")
+    published = _done(Operating(settings, name, err).publish(file.read_bytes(), _form(file), approver))
+    show_report(out, published.report)
+    out.print(f"{published.ref} published; job {published.job} settles everybody", highlight=False)
 
 
 @config.command("check")

@@ -19,7 +19,7 @@ class Credits:
     @classmethod
     def parse(cls, text: str) -> Credits:
         """Read a decimal text such as ``"2.5"``. Raises ValueError for more than three decimals, signs, exponents."""
-        if not _TEXT.match(text):
+        if not _TEXT.fullmatch(text):
             raise ValueError(f"not an amount of credits: {text!r}")
         sign = -1 if text.startswith("-") else 1
         whole, _, part = text.lstrip("-").partition(".")

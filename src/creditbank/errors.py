@@ -26,11 +26,12 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong at one place of what was sent; ``pointer`` is a JSON Pointer into it."""
+    """One thing wrong at one place of what was sent; ``pointer`` is a JSON Pointer into it, ``row`` a line from 1."""
 
     pointer: str
     code: str
     message: str
+    row: int | None = None
 
 
 @dataclass(eq=False, kw_only=True)

@@ -38,4 +38,6 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # The access line is the envelope's: the server's own would name paths, which may identify a person.
     logging.getLogger("uvicorn.access").disabled = True
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # These would write down addresses and the values bound to statements, or simply too much.
+    for name in ("aiosqlite", "alembic", "httpcore", "httpx"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -45,7 +45,8 @@ class LearnerKey:
             raise SealBroken
         try:
             return self._cipher.decrypt(sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :], place)
-        except InvalidTag as broken:
+        except (InvalidTag, ValueError) as broken:
+            # A ValueError says that there is not even a whole nonce.
             raise SealBroken from broken
 
     def mark(self, plain: bytes) -> bytes:
@@ -74,7 +75,7 @@ class Vault:
             raise SealBroken
         try:
             key = self._wrap.decrypt(wrapped[1 : 1 + _NONCE_BYTES], wrapped[1 + _NONCE_BYTES :], learner_id.bytes)
-        except InvalidTag as broken:
+        except (InvalidTag, ValueError) as broken:
             raise SealBroken from broken
         return LearnerKey(key)
 

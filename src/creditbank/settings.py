@@ -6,7 +6,7 @@ import base64
 import binascii
 from pathlib import Path
 from typing import Literal, Self
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     transcript_cache_bytes: int = Field(
         default=32 * 1024 * 1024, ge=0, description="Memory a process gives to transcripts that it may answer again."
     )
+    evidence_folder: Path = Field(
+        default=Path("evidence"), description="Where files of evidence lie, sealed; as large as what people upload."
+    )
+    simulation_days: int = Field(
+        default=7, ge=1, description="How old the simulation may be on which a rule set is approved and published."
+    )
     idempotency_days: int = Field(default=7, ge=1, description="How long an Idempotency-Key is remembered.")
     worker: bool = Field(default=True, description="Whether `serve` also works off jobs.")
     metrics: bool = Field(default=True, description="Whether `/metrics` answers.")
@@ -78,7 +84,10 @@ class Settings(BaseSettings):
     @field_validator("time_zone")
     @classmethod
     def _is_zone(cls, name: str) -> str:
-        ZoneInfo(name)
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, OSError) as wrong:
+            raise ValueError("not the name of a time zone, such as Asia/Shanghai") from wrong
         return name
 
     @model_validator(mode="after")

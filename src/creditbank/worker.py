@@ -8,7 +8,9 @@ from creditbank.clock import Clock
 from creditbank.database.engine import Database
 from creditbank.jobs.housekeeping import HOUSEKEEPING, Housekeeping
 from creditbank.jobs.working import Handler, Worker
-from creditbank.publishing.actions import RESETTLE, Resettling
+from creditbank.publishing.actions import RESETTLE, SIMULATE, Resettling
+from creditbank.publishing.dates import DATES, Dates
+from creditbank.publishing.simulating import Simulating
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import Vault
 from creditbank.settings import Settings
@@ -21,6 +23,8 @@ def build_worker(
     """The worker with a handler for each kind of job."""
     handlers: Mapping[str, Handler] = {
         RESETTLE: Resettling(vault, shelf, clock, settings.zone),
+        DATES: Dates(vault, shelf, clock, settings.zone),
+        SIMULATE: Simulating(vault, shelf, clock),
         HOUSEKEEPING: Housekeeping(clock, settings.idempotency_days),
     }
     return Worker(database, clock, handlers, metrics)

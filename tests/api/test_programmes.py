@@ -139,7 +139,7 @@ async def test_what_a_course_is_worth_is_told_to_everybody(world: World) -> None
 
     assert answer.json()["completed"] == "2025-06-30"
     assert worth["college"]["lots"][0]["credits"] == "3"
-    assert worth["college"]["sentence"] == "own: FR1: 3 native x 1 = 3"
+    assert worth["college"]["sentence"] == "3 credits: the provider's own 3 credits, taken as stated"
     assert worth["town"]["effect"] == "grant"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from creditbank.access.domain import PrintedKey
-from tests.api.world import CLOSED, COLLEGE, RIVAL, statement
+from tests.api.world import CLOSED, COLLEGE, RIVAL, World, statement
 from tests.bank import document
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -31,7 +31,7 @@ class Row:
     body: Any = None
     status: int = 422
     code: str = "invalid_request"
-    # "pointer code" of each fault, all of them; None when the problem names no place.
+    # "pointer code" of each fault, all of them, and ":row" where the fault has a row of the text.
     at: tuple[str, ...] = ()
     by: str = "partner"
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -70,9 +70,11 @@ def town(**others: Any) -> dict[str, Any]:
     return {**document(id_="fresh"), **others}
 
 
+CSV = {"Content-Type": "text/csv"}
 YAML = {"Content-Type": "application/yaml"}
 MATCH = {"If-Match": '"1"'}
 SHORT = "lcb: rules/v1, id: fresh, version: 1, from: 2024-01-01, unit: {code: CR, step: 1}"
+WHOLE = "ruleset: {" + SHORT + "}\nrecognition: [{id: a, match: {kind: course}, grant: [{credits: {native: 1}}]}]\n"
 RULE = "{id: a, match: {kind: course}, grant: [{credits: {native: 1}}]}"
 
 BODIES = (
@@ -127,6 +129,7 @@ NUMBERS = (
             ('"03"', "not_a_number"),
             ('"3."', "not_a_number"),
             ('" 3"', "not_a_number"),
+            (r'"3\n"', "not_a_number"),
             ('"\uff13"', "not_a_number"),
             ('""', "not_a_number"),
             ('"1000.001"', "number_too_large"),
@@ -201,13 +204,11 @@ LEARNERS_NAMED = (
     refused_field("learner", {"id": "somebody"}, "/learner/id not_a_uuid"),
     refused_field("learner", {"identity": {"type": "name", "value": "x"}}, "/learner/identity/type not_one_of"),
     *(
-        posts(
-            f"nobody under {next(iter(who))}", stated(learner=who), "/learner unknown_learner", code="unknown_learner"
-        )
-        for who in (
-            {"id": "@nowhere"},
-            {"number": "CQ0000000000"},
-            {"identity": {"type": "phone", "value": "13800000000"}},
+        posts(f"nobody under {who}", stated(learner={who: value}), "/learner unknown_learner", code="unknown_learner")
+        for who, value in (
+            ("id", "@nowhere"),
+            ("number", "CQ0000000000"),
+            ("identity", {"type": "phone", "value": "13800000000"}),
         )
     ),
     posts(
@@ -218,6 +219,15 @@ LEARNERS_NAMED = (
     ),
     refused_field("open_account", {"name": "\x00"}, "/open_account/name control_character"),
     refused_field("open_account", {"name": "Li", "birth_date": "2000-13-01"}, "/open_account/birth_date not_a_date"),
+    posts(
+        "an account opened for somebody born tomorrow",
+        stated(
+            learner={"identity": {"type": "phone", "value": "1"}},
+            open_account={"name": "Li", "birth_date": "2025-03-02"},
+        ),
+        "/open_account/birth_date born_in_future",
+        code="born_in_future",
+    ),
     posts(
         "an account opened without the scope",
         stated(learner={"identity": {"type": "phone", "value": "1"}}, open_account={"name": "Li"}),
@@ -335,7 +345,7 @@ BATCHES = tuple(
         ("empty", [], 422, "invalid_request", (" too_few_items",), {}),
         ("no lines", b"\n\n", 422, "invalid_request", (" too_few_items",), {"Content-Type": "application/x-ndjson"}),
         ("too many", [{}] * 1001, 422, "batch_too_large", (), {}),
-        ("CSV", b"a,b", 415, "unsupported_media_type", (), {"Content-Type": "text/csv"}),
+        ("CSV", b"a,b", 415, "unsupported_media_type", (), CSV),
         ("10 MB", b"[" + b" " * LARGE + b"]", 413, "body_too_large", (), {}),
         (
             "a used key",
@@ -350,14 +360,11 @@ BATCHES = tuple(
 
 AMENDMENTS = (
     amends("nothing new", status=409, code="nothing_amended"),
-    amends("another external id", "/achievement/external_id achievement_identity_fixed", external_id="other")
-    if False
-    else Row(
-        "amendment: another external id",
-        "POST /v1/achievements/@achievement/amendments",
-        {"reason": "typo", "achievement": statement("other")},
+    amends(
+        "another external id",
+        "/achievement/external_id achievement_identity_fixed",
+        external_id="other",
         code="achievement_identity_fixed",
-        at=("/achievement/external_id achievement_identity_fixed",),
     ),
     amends("of a revoked one", of="revoked", status=409, code="achievement_revoked"),
     amends("of nothing", of="nowhere", status=404, code="achievement_not_found"),
@@ -472,60 +479,23 @@ ACCOUNTS = (
 )
 
 
-def enters(name: str, *at: str, status: int = 422, code: str = "invalid_request", **others: Any) -> Row:
-    """A row that enters a provider."""
+def enters(what: str, *at: str, status: int = 422, refused: str = "invalid_request", **others: Any) -> Row:
+    """A row that enters a provider; what is no field of a row is one of the provider."""
     body = {"code": "cq/yuzhong/new", "name": {"zh": "新", "en": "New"}, "provider_type": "library", **others}
-    return Row(f"provider: {name}", "POST /v1/providers", body, status, code, at)
+    return Row(f"provider: {what}", "POST /v1/providers", body, status, refused, at)
 
 
 NETWORK = (
-    Row(
-        "provider: taken",
-        "POST /v1/providers",
-        {"code": COLLEGE, "name": {"zh": "新", "en": "New"}, "provider_type": "library"},
-        409,
-        "provider_code_taken",
-        ("/code provider_code_taken",),
-    ),
-    Row(
-        "provider: without what is above it",
-        "POST /v1/providers",
-        {"code": "cq/yuzhong/a/b", "name": {"zh": "新", "en": "New"}, "provider_type": "library"},
-        422,
-        "unknown_parent",
-        ("/code unknown_parent",),
-    ),
-    Row(
-        "provider: under another",
-        "POST /v1/providers",
-        {"code": "cq/jiangbei/a", "name": {"zh": "新", "en": "New"}, "provider_type": "library"},
-        403,
-        "foreign_provider",
-        ("/code foreign_provider",),
-    ),
-    Row(
-        "provider: at the top",
-        "POST /v1/providers",
-        {"code": "sichuan", "name": {"zh": "新", "en": "New"}, "provider_type": "library"},
-        403,
-        "foreign_provider",
-        ("/code foreign_provider",),
-    ),
-    Row(
-        "provider: a code in capitals",
-        "POST /v1/providers",
-        {"code": "CQ", "name": {"zh": "新", "en": "New"}, "provider_type": "library"},
-        at=("/code wrong_form",),
-    ),
-    enters("an unknown type", "/provider_type unknown_provider_type", code="unknown_provider_type")
-    if False
-    else Row(
-        "provider: an unknown type",
-        "POST /v1/providers",
-        {"code": "cq/yuzhong/new", "name": {"zh": "新", "en": "New"}, "provider_type": "castle"},
-        422,
-        "unknown_provider_type",
-        ("/provider_type unknown_provider_type",),
+    enters("taken", "/code provider_code_taken", code=COLLEGE, status=409, refused="provider_code_taken"),
+    enters("without what is above it", "/code unknown_parent", code="cq/yuzhong/a/b", refused="unknown_parent"),
+    enters("under another", "/code foreign_provider", code="cq/jiangbei/a", status=403, refused="foreign_provider"),
+    enters("at the top", "/code foreign_provider", code="sichuan", status=403, refused="foreign_provider"),
+    enters("a code in capitals", "/code wrong_form", code="CQ"),
+    enters(
+        "an unknown type",
+        "/provider_type unknown_provider_type",
+        provider_type="castle",
+        refused="unknown_provider_type",
     ),
     enters("one name", "/name wrong_type", name="New"),
     enters("with a parent", "/parent unknown_field", parent="cq"),
@@ -687,34 +657,44 @@ READING = (
 )
 
 
-def drafts(name: str, body: Any, *at: str, code: str = "rule_document_rejected", **others: Any) -> Row:
+def drafts(name: str, body: Any, *at: str) -> Row:
     """A row that stores a rule set; a text is YAML."""
     headers = YAML if isinstance(body, str | bytes) else {}
-    return Row(f"rules: {name}", "POST /v1/rule-sets", body, code=code, at=at, headers=headers, by="bank", **others)
+    code = "rule_document_rejected"
+    return Row(f"rules: {name}", "POST /v1/rule-sets", body, code=code, at=at, headers=headers, by="bank")
 
+
+OVERLAPS = "rule_set_version_overlaps"
 
 RULES = (
-    drafts("no YAML", "ruleset: [", " E0:1"),
+    drafts("no YAML", "ruleset: [", " E0:2"),
     drafts("no UTF-8", b"\xff\xfe\x00", " E0"),
     drafts("empty", "", " E0"),
-    drafts("a key twice", "ruleset: {" + SHORT + "}\nrecognition: []\nrecognition: []\n", "/recognition E0:3"),
+    drafts("a key twice", "ruleset: {" + SHORT + "}\nrecognition: []\nrecognition: []\n", "/recognition E0:2"),
     drafts(
         "an unknown key and a float",
         "ruleset: {" + SHORT + "}\nrecognition:\n  - " + RULE.replace("native: 1", "native: 1.5") + "\ncolour: red\n",
         "/recognition/0/grant/0/credits/native E0:3",
     ),
-    drafts("an alias", "ruleset: &a {" + SHORT + "}\nrecognition: *a\n", "/ruleset E0:1")
-    if False
-    else drafts("a tag", "ruleset: !!python/object:os.system {" + SHORT + "}\n", "/ruleset E0:1"),
-    drafts("a field that is not built", {**town(), "limits": []}, "/limits E0"),
+    drafts("an alias", "ruleset: &a {" + SHORT + "}\nrecognition: *a\n", "/recognition E0:2"),
+    drafts("a tag", "ruleset: !!python/object:os.system {" + SHORT + "}\n", "/ruleset E0:1"),
+    drafts("a limit of nothing", {**town(), "limits": {"id": "few"}}, "/limits/at_most E0"),
     drafts("an unknown key", {**town(), "colour": 1}, "/colour E0"),
     drafts("a missing key", {"recognition": []}, "/ruleset E0"),
-    drafts("two documents", "\n---\n".join(["ruleset: {" + SHORT + "}\nrecognition: [" + RULE + "]"] * 2), " E7")
-    if False
-    else drafts("JSON that is none", b'{"ruleset": }', " E0:1"),
-    Row(
-        "rules: as CSV", "POST /v1/rule-sets", b"a", 415, "unsupported_media_type", headers={"Content-Type": "text/csv"}
+    drafts(
+        "a version twice",
+        "---\n".join([WHOLE] * 2),
+        "/ruleset/version E7:4",
     ),
+    Row(
+        "rules: JSON that is none",
+        "POST /v1/rule-sets",
+        b'{"ruleset": }',
+        code="rule_document_rejected",
+        at=(" E0",),
+        by="bank",
+    ),
+    Row("rules: as CSV", "POST /v1/rule-sets", b"a", 415, "unsupported_media_type", headers=CSV, by="bank"),
     Row(
         "rules: a version that is there",
         "POST /v1/rule-sets",
@@ -780,22 +760,29 @@ RULES = (
         )
     ),
     *(
-        Row(f"publication: {name}", f"POST /v1/rule-sets/@{of}/versions/1/publish", None, status, code, at, by)
-        for name, of, status, code, at, by in (
-            ("twice", "published", 409, "rule_set_version_immutable", (), "bank"),
-            ("of nothing", "nowhere", 404, "rule_set_not_found", (), "bank"),
-            ("of another's", "draft", 403, "foreign_rule_set", (), "partner"),
-            (
-                "across another",
-                "overlapping",
-                409,
-                "rule_set_version_overlaps",
-                ("/ruleset/from rule_set_version_overlaps",),
-                "bank",
-            ),
-            ("with tests that fail", "failing", 422, "rule_tests_failed", ("/tests/0 test_failed",), "bank"),
-            ("without the scope", "draft", 403, "missing_scope", (), "reader"),
+        Row(f"rules, {step}: {name}", f"POST /v1/rule-sets/@{of}/versions/1/{step}", None, status, code, at, by)
+        for step, name, of, status, code, at, by in (
+            ("validate", "untested", "draft", 422, "rule_coverage_missing", ("/recognition/0 W8",), "bank"),
+            ("validate", "across another", "overlapping", 409, OVERLAPS, (f"/ruleset/from {OVERLAPS}",), "bank"),
+            ("validate", "tests that fail", "failing", 422, "rule_tests_failed", ("/tests/0 test_failed",), "bank"),
+            ("validate", "published", "published", 409, "rule_set_version_immutable", (), "bank"),
+            ("validate", "without the scope", "draft", 403, "missing_scope", (), "reader"),
+            ("simulate", "too early", "draft", 409, "rule_set_version_wrong_state", (), "bank"),
+            ("approve", "too early", "draft", 409, "rule_set_version_wrong_state", (), "bank"),
+            ("approve", "by its editor", "simulated", 403, "approver_is_editor", (), "bank"),
+            ("publish", "too early", "draft", 409, "rule_set_version_wrong_state", (), "bank"),
+            ("publish", "twice", "published", 409, "rule_set_version_immutable", (), "bank"),
+            ("publish", "nothing", "nowhere", 404, "rule_set_not_found", (), "bank"),
+            ("publish", "another's", "draft", 403, "foreign_rule_set", (), "partner"),
+            ("publish", "without the scope", "draft", 403, "missing_scope", (), "reader"),
+            ("withdraw", "too early", "draft", 409, "rule_set_version_wrong_state", (), "bank"),
         )
+    ),
+    Row(
+        "rules: no simulation",
+        "GET /v1/rule-sets/@draft/versions/1/simulation",
+        code="simulation_not_found",
+        status=404,
     ),
 )
 
@@ -818,3 +805,37 @@ TABLE = (
     *READING,
     *RULES,
 )
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+async def test_bad_request_is_refused_and_stores_nothing(row: Row, world: World) -> None:
+    before = await world.stored()
+
+    answer = await world.send(row.by, row.request, row.body, row.headers)
+
+    assert answer.status_code == row.status, answer.text
+    problem = answer.json()
+    assert problem["code"] == row.code, problem
+    faults = [f"{e['pointer']} {e['code']}" + (f":{e['row']}" if "row" in e else "") for e in problem["errors"]]
+    assert sorted(faults) == sorted(row.at), problem
+    assert await world.stored() == before
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+async def test_problem_has_the_shape_of_rfc_9457_in_both_languages(row: Row, world: World) -> None:
+    sentences = set()
+    for language in ("en", "zh-Hans"):
+        headers = {**row.headers, "Accept-Language": language, "X-Request-ID": "asked-1"}
+        answer = await world.send(row.by, row.request, row.body, headers)
+        problem = answer.json()
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["content-language"] == language
+        assert set(problem) == {"type", "title", "status", "detail", "instance", "code", "errors"}
+        assert problem["type"] == f"urn:creditbank:problem:{row.code}"
+        assert problem["status"] == answer.status_code
+        assert problem["instance"] == "urn:request:asked-1"
+        assert all(e["message"] for e in problem["errors"])
+        assert ("retry-after" in answer.headers) == (answer.status_code in {429, 503})
+        assert ("www-authenticate" in answer.headers) == (answer.status_code == 401)
+        sentences.add(problem["detail"])
+    assert len(sentences) == 2

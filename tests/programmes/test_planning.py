@@ -15,7 +15,8 @@ from creditbank.achievements.domain import fact_key
 from creditbank.catalogue.domain import Offering
 from creditbank.enrolments.domain import latest_for
 from creditbank.programmes.domain import Audit, Place, ProgrammeRef, Stake, read_pins
-from creditbank.programmes.planning import Gap, Situation, Ways, gaps_of, planned_fact, ways_to_close, worth_of
+from creditbank.programmes.planning import Gap, Situation, Ways, gaps_of, planned_achievement, ways_to_close, worth_of
+from creditbank.recognition.domain import fact_of
 from creditbank.rules.allocate.allocation import allocate
 from creditbank.rules.compile import compile_version
 from creditbank.rules.document import read_documents
@@ -153,7 +154,7 @@ def test_a_plan_assumes_what_the_offering_says() -> None:
         assumed={"grade": {"pct": "75"}, "attendance": "90", "assurance": "signed", "tags": ["x"]},
     )  # fmt: skip
 
-    planned = planned_fact(one, book(), TODAY)
+    planned = fact_of(planned_achievement(one, TODAY), book())
 
     assert planned == Fact(
         key=planned.key, kind="course", provider="own", completed=date(2025, 9, 1), code="A", unit="A",
@@ -162,14 +163,15 @@ def test_a_plan_assumes_what_the_offering_says() -> None:
     )  # fmt: skip
     assert planned.hours is not None
     assert planned.hours * 2 == 81
-    assert planned_fact(offering("B"), book(), TODAY).assurance is Assurance.PROVIDER
+    plain = fact_of(planned_achievement(offering("B"), TODAY), book())
+    assert plain.assurance is Assurance.PROVIDER
 
 
 def test_what_an_offering_is_worth_by_itself() -> None:
     held = book(granting("exam", kind="exam"))
 
-    (taken,) = worth_of(offering("A", kind="exam"), held, TODAY)
-    (not_taken,) = worth_of(offering("A"), held, TODAY)
+    (taken,) = worth_of(planned_achievement(offering("A", kind="exam"), TODAY), held, TODAY)
+    (not_taken,) = worth_of(planned_achievement(offering("A"), TODAY), held, TODAY)
 
     assert (taken.effect, str(taken.lots[0].recognised)) == ("grant", "3")
     assert (not_taken.effect, not_taken.rule) == ("none", "exam")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,7 +54,7 @@ async def add_key(
     connection: AsyncConnection, client_id: UUID, now: datetime, expires_at: datetime | None = None
 ) -> PrintedKey:
     """Another key for a client; the others go on being good until they are revoked."""
-    key = PrintedKey.make()
+    key = PrintedKey.make(secrets.choice)
     await connection.execute(
         insert(api_keys).values(
             id=key.id,
@@ -63,6 +64,7 @@ async def add_key(
             created_at=now,
         )
     )
+    await record(connection, None, "key.create", f"key:{key.id}", {"client": str(client_id)}, now)
     return key
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -19,6 +19,8 @@ SCOPES: Final = (
     "achievements:write",
     "audit:read",
     "catalogue:write",
+    "claims:decide",
+    "claims:write",
     "ledger:read",
     "learners:read",
     "learners:resolve",
@@ -28,9 +30,12 @@ SCOPES: Final = (
     "providers:accredit",
     "providers:read",
     "providers:write",
+    "reviews:read",
     "rules:approve",
     "rules:read",
     "rules:write",
+    "rulings:approve",
+    "rulings:write",
     "transcripts:read",
 )
 
@@ -82,10 +87,6 @@ def hash_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _random(count: int) -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(count))
-
-
 def _checksum(body: str) -> str:
     value, letters = zlib.crc32(body.encode()), ""
     while len(letters) < _SUM_CHARS:
@@ -102,9 +103,10 @@ class PrintedKey:
     secret: str
 
     @classmethod
-    def make(cls) -> PrintedKey:
-        """A fresh key: shown once, never kept."""
-        return cls(_random(_ID_CHARS), _random(_SECRET_CHARS))
+    def make(cls, choose: Callable[[str], str]) -> PrintedKey:
+        """A fresh key of letters that ``choose`` draws: shown once, never kept."""
+        letters = "".join(choose(_ALPHABET) for _ in range(_ID_CHARS + _SECRET_CHARS))
+        return cls(letters[:_ID_CHARS], letters[_ID_CHARS:])
 
     @classmethod
     def parse(cls, text: str) -> PrintedKey | None:

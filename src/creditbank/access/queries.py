@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,3 +23,9 @@ async def find_key(connection: AsyncConnection, key_id: str) -> KeyRecord | None
         return None
     actor = Actor(row.client_id, row.provider, frozenset(row.scopes.split()), row.assurance)
     return KeyRecord(row.id, bytes(row.secret_sha256), row.expires_at, row.revoked_at, actor)
+
+
+async def is_client(connection: AsyncConnection, client_id: UUID) -> bool:
+    """Whether there is such a client."""
+    found = await connection.execute(select(api_clients.c.id).where(api_clients.c.id == client_id))
+    return found.one_or_none() is not None

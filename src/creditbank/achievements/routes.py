@@ -16,7 +16,7 @@ from creditbank.learners import queries as learners
 from creditbank.learners.domain import LearnerNotFound, may_see
 from creditbank.web.bodies import json_answer
 from creditbank.web.edge import EdgeDep
-from creditbank.web.paging import Cursor, Limit, converted, page_answer
+from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer
 from creditbank.web.problems import documented
 from creditbank.web.revisions import etag, is_unchanged
 
@@ -53,7 +53,7 @@ async def read_achievement(id: UUID, request: Request, edge: EdgeDep, actor: Rea
 @router.get(
     "/v1/learners/{id}/achievements",
     operation_id="list_achievements",
-    responses={200: {"description": "a page of achievements"}, **documented(404)},
+    responses={200: {"model": Page[AchievementOut], "description": "a page of achievements"}, **documented(404)},
 )
 async def list_achievements(
     id: UUID,

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from creditbank.achievements.domain import Achievement, Content, Version
-from creditbank.web.fields import Body, LocalName, Name, Number, Path, Text, Token, at_most
+from creditbank.web.fields import Body, Mark, Number, Path, Scalar, Text, Title, Token, at_most
 
 CREDITS_MAX = 1_000
 HOURS_MAX = 100_000
@@ -20,16 +20,15 @@ _FACTS_MAX = 32
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Duration = Annotated[
     str,
-    StringConstraints(pattern=r"^P(\d{1,3}Y(\d{1,4}M)?(\d{1,5}D)?|\d{1,4}M(\d{1,5}D)?|\d{1,5}D)$"),
+    StringConstraints(pattern=r"^P([0-9]{1,3}Y([0-9]{1,4}M)?([0-9]{1,5}D)?|[0-9]{1,4}M([0-9]{1,5}D)?|[0-9]{1,5}D)$"),
     Field(description="such as P5Y"),
 ]
-FactValue = Token | bool | Annotated[int, Field(ge=-(10**9), le=10**9)]
 
 
 class Evidence(Body):
     """Where a proof lies and what its bytes hash to."""
 
-    url: Annotated[str, StringConstraints(pattern=r"^https://[^\s]{1,1990}$")]
+    url: Annotated[str, StringConstraints(pattern=r"^https://[^\s\x00-\x1f\x7f-\x9f]{1,1990}$")]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -47,17 +46,14 @@ class StatementIn(Body):
     completed: date
     code: Token | None = None
     unit: Token | None = None
-    title: LocalName | Name | None = None
+    title: Title | None = None
     category: Path | None = Field(default=None, description="one of `GET /v1/categories`")
     credits: Annotated[Number, at_most(CREDITS_MAX)] | None = None
     hours: Annotated[Number, at_most(HOURS_MAX)] | None = None
     attendance: Annotated[Number, at_most(100)] | None = Field(default=None, description="percent")
-    grade: (
-        Annotated[
-            dict[Identifier, Token | Annotated[int, Field(ge=-1000, le=100_000)]], Field(min_length=1, max_length=1)
-        ]
-        | None
-    ) = Field(default=None, description='scale and value, such as {"percent": "86"}')
+    grade: Annotated[dict[Identifier, Mark], Field(min_length=1, max_length=1)] | None = Field(
+        default=None, description='scale and value, such as {"percent": "86"}'
+    )
     level: Annotated[dict[Identifier, Token], Field(min_length=1, max_length=4)] | None = Field(
         default=None, description='framework and value, such as {"cn-lof": "5"}'
     )
@@ -72,7 +68,7 @@ class StatementIn(Body):
     shelf_life: Duration | None = None
     tags: Annotated[list[Token], Field(default_factory=list, max_length=32)]
     conditions_met: Annotated[list[Identifier], Field(default_factory=list, max_length=32)]
-    facts: Annotated[dict[Identifier, FactValue], Field(default_factory=dict, max_length=_FACTS_MAX)]
+    facts: Annotated[dict[Identifier, Scalar], Field(default_factory=dict, max_length=_FACTS_MAX)]
     evidence: Annotated[list[Evidence], Field(default_factory=list, max_length=16)]
 
     @model_validator(mode="after")
@@ -85,8 +81,6 @@ class StatementIn(Body):
         """The statement as stored, but for its provider: absent and empty fields left out, so that equals are equal."""
         dumped = self.model_dump(mode="json", exclude_none=True, include=set(StatementIn.model_fields))
         kept = {name: value for name, value in dumped.items() if value not in ([], {})}
-        if "grade" in kept:
-            kept["grade"] = {scale: str(value) for scale, value in kept["grade"].items()}
         for name in ("tags", "conditions_met"):
             if name in kept:
                 kept[name] = sorted(set(kept[name]))
@@ -107,7 +101,7 @@ class RevocationIn(Body):
     effective: date | None = None
 
 
-class VersionOut(TypedDict):
+class AchievementVersionOut(TypedDict):
     """What was stated at one time."""
 
     number: int
@@ -128,10 +122,10 @@ class AchievementOut(TypedDict):
     version: int
     recorded_at: datetime
     content: Content
-    versions: NotRequired[list[VersionOut]]
+    versions: NotRequired[list[AchievementVersionOut]]
 
 
-def show_version(version: Version) -> VersionOut:
+def show_version(version: Version) -> AchievementVersionOut:
     """The shape of a version."""
     return {
         "number": version.number,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
+from typing_extensions import TypedDict
 
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
@@ -26,26 +27,44 @@ from creditbank.providers.domain import ForeignProvider
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, once
-from creditbank.web.paging import Cursor, Limit, converted, page_answer
+from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer
 from creditbank.web.problems import documented
 from creditbank.web.revisions import check_match, etag, is_unchanged
 
 router = APIRouter(tags=["catalogue"])
 
 
+class CodeOut(TypedDict):
+    """A code of a public list, with its name."""
+
+    code: str
+    name: dict[str, str]
+
+
 def _shown(name: ListName) -> Response:
-    items = [{"code": item.code, "name": {"zh": item.zh, "en": item.en}} for item in code_list(name).values()]
+    items: list[dict[str, object]] = [
+        {"code": item.code, "name": {"zh": item.zh, "en": item.en}} for item in code_list(name).values()
+    ]
+    if name == "kinds":
+        for shown, item in zip(items, code_list(name).values(), strict=True):
+            shown["facts"] = dict(item.facts)
     return json_answer({"items": items, "next": None}, headers={"Cache-Control": "public, max-age=3600"})
 
 
-@router.get("/v1/kinds", operation_id="list_kinds", responses={200: {"description": "the kinds"}, **documented()})
+@router.get(
+    "/v1/kinds",
+    operation_id="list_kinds",
+    responses={200: {"model": Page[CodeOut], "description": "the kinds"}, **documented(public=True)},
+)
 async def list_kinds() -> Response:
-    """The kinds of achievement."""
+    """The kinds of achievement, each with the facts that rules may ask of it and their types."""
     return _shown("kinds")
 
 
 @router.get(
-    "/v1/categories", operation_id="list_categories", responses={200: {"description": "the categories"}, **documented()}
+    "/v1/categories",
+    operation_id="list_categories",
+    responses={200: {"model": Page[CodeOut], "description": "the categories"}, **documented(public=True)},
 )
 async def list_categories() -> Response:
     """The bank's tree of fields of learning; a code is a path in it."""
@@ -55,7 +74,7 @@ async def list_categories() -> Response:
 @router.get(
     "/v1/provider-types",
     operation_id="list_provider_types",
-    responses={200: {"description": "the types"}, **documented()},
+    responses={200: {"model": Page[CodeOut], "description": "the types"}, **documented(public=True)},
 )
 async def list_provider_types() -> Response:
     """The types of institution."""
@@ -65,8 +84,22 @@ async def list_provider_types() -> Response:
 # No database compares a text with a zero byte in it.
 _PLAIN: Final = r"^[^\x00]*$"
 
-_new = JsonBody(OfferingIn)
-_change = JsonBody(OfferingChangeIn)
+_new = JsonBody(
+    OfferingIn,
+    {
+        "code": "FR101",
+        "kind": "course",
+        "title": {"zh": "法语入门", "en": "French for beginners"},
+        "category": "arts/languages",
+        "credits": "2.5",
+        "hours": "40",
+        "fee": "199",
+        "starts": "2026-03-01",
+        "ends": "2026-06-30",
+        "assumed": {"grade": {"percent": "75"}, "attendance": "90"},
+    },
+)
+_change = JsonBody(OfferingChangeIn, {"places": 20, "ends": "2026-07-15"})
 
 Writer = Annotated[Actor, Depends(require("catalogue:write"))]
 
@@ -86,7 +119,7 @@ def _check_category(category: str | None) -> None:
 @router.get(
     "/v1/offerings",
     operation_id="list_offerings",
-    responses={200: {"description": "a page of offerings"}, **documented()},
+    responses={200: {"model": Page[OfferingOut], "description": "a page of offerings"}, **documented(public=True)},
 )
 async def list_offerings(
     request: Request,
@@ -121,7 +154,7 @@ async def list_offerings(
     responses={201: {"model": OfferingOut, "description": "announced"}, **documented(409, 410, 415)},
 )
 async def announce_offering(
-    request: Request, edge: EdgeDep, body: Annotated[Read[OfferingIn], Depends(_new)], actor: Writer
+    request: Request, edge: EdgeDep, actor: Writer, body: Annotated[Read[OfferingIn], Depends(_new)]
 ) -> Response:
     """Announce a course, certificate or activity of the caller's provider, or of one under it."""
     new = body.value
@@ -151,7 +184,7 @@ async def announce_offering(
     responses={
         200: {"model": OfferingOut, "description": "the offering"},
         304: {"description": "unchanged"},
-        **documented(404),
+        **documented(404, public=True),
     },
 )
 async def read_offering(id: UUID, request: Request, edge: EdgeDep) -> Response:
@@ -170,7 +203,7 @@ async def read_offering(id: UUID, request: Request, edge: EdgeDep) -> Response:
     responses={200: {"model": OfferingOut, "description": "changed"}, **documented(404, 409, 410, 412, 415, 428)},
 )
 async def change_offering(
-    id: UUID, request: Request, edge: EdgeDep, body: Annotated[Read[OfferingChangeIn], Depends(_change)], actor: Writer
+    id: UUID, request: Request, edge: EdgeDep, actor: Writer, body: Annotated[Read[OfferingChangeIn], Depends(_change)]
 ) -> Response:
     """Change what is announced of an offering. Needs `If-Match`."""
     wanted = body.value.columns()

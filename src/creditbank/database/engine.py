@@ -8,10 +8,14 @@ from typing import Any, Final
 
 import orjson
 from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 # A claim on a key that another transaction holds waits this long, then the caller is told to come again.
 LOCK_WAIT_SECONDS: Final = 5
+# PostgreSQL's words for a lock not got in time, a deadlock, and a state that another transaction changed.
+_LOCKED_OUT: Final = frozenset({"55P03", "40P01", "40001"})
 
 _SQLITE_PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
@@ -74,6 +78,14 @@ class Database:
         await self._writer.dispose()
         await self._snapshots.dispose()
         await self._reader.dispose()
+
+
+def was_locked_out(error: Exception) -> bool:
+    """Whether somebody else held what was needed for too long; nothing was stored, and trying again may help."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None)
+        return state in _LOCKED_OUT or "database is locked" in str(error.orig)
+    return isinstance(error, PoolTimeout)
 
 
 def _postgresql_engine(url: str, pool_size: int, pooler: str) -> AsyncEngine:

@@ -173,8 +173,12 @@ def pairs_among(
 
 
 def for_update(connection: AsyncConnection, statement: Any, table: Table) -> Any:
-    """Lock the rows of ``table`` that a SELECT finds. SQLite's one writer holds them all already."""
-    return statement.with_for_update(of=table) if is_postgresql(connection) else statement
+    """Lock the rows of ``table`` that a SELECT finds. SQLite's one writer holds them all already.
+
+    The lock is NO KEY: no key is ever changed, and whoever only refers to such a row need not wait. A settling that
+    writes lots of a rule set would otherwise wait for the publication that waits for it.
+    """
+    return statement.with_for_update(of=table, key_share=True) if is_postgresql(connection) else statement
 
 
 def for_share(connection: AsyncConnection, statement: Any) -> Any:

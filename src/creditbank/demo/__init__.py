@@ -12,8 +12,10 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -40,6 +42,8 @@ from creditbank.demo.paper import print_transcript, save_page
 from creditbank.demo.serving import NotServing, serving, take_port
 from creditbank.settings import Settings
 
+_POLL_SECONDS: Final = 0.05
+
 _BATCH: Final = 100
 """Achievements in one request: few enough that the progress bar moves."""
 
@@ -54,6 +58,8 @@ _PARTNER_SCOPES: Final = (
 
 _CLIENTS: Final = {
     "bank": NewClient("demo bank", None, SCOPES, "verified"),
+    # Nobody approves what they wrote themselves.
+    "approver": NewClient("demo approver", None, ("rules:approve", "rules:read"), "verified"),
     "network": NewClient("demo network", city.NETWORK, _PARTNER_SCOPES, "verified"),
     "university": NewClient("demo university", city.UNIVERSITY, _PARTNER_SCOPES, "verified"),
 }
@@ -66,6 +72,11 @@ curl -s {url}/v1/achievements \\
        "credits": "3", "grade": {{"percent": "86"}}, "completed": "2026-06-20",
        "learner": {{"identity": {{"type": "student_number", "value": "20260017"}}}},
        "open_account": {{"name": "张三"}}}}'"""  # noqa: E501 (as the README has it)
+
+
+def first_request(url: str) -> str:
+    """A curl command for a partner's first achievement, with the key as ``$KEY``. The README shows the same."""
+    return _FIRST.format(url=url)
 
 
 class DemoFailed(Exception):
@@ -101,7 +112,7 @@ def _run(out: Console, folder: Path, host: str, port: int, *, once: bool) -> Non
         schema.upgrade(settings.database_url)
         at = take_port(host, port)
         taken = at.getsockname()[1]
-        thread = stack.enter_context(serving(create_app(settings), at))
+        ended = stack.enter_context(serving(create_app(settings), at))
         out.print(f"Learning Credit Bank: the city of Yunjiang, invented, in {folder}", style="bold")
         if port and taken != port:
             out.print(f"Port {port} is busy; this bank listens on {taken}.", style="yellow")
@@ -112,8 +123,7 @@ def _run(out: Console, folder: Path, host: str, port: int, *, once: bool) -> Non
         if once:
             return
         out.print("\nServing. Ctrl-C stops.", style="bold")
-        while thread.is_alive():
-            thread.join(0.2)
+        ended.wait()
 
 
 @contextmanager
@@ -162,6 +172,11 @@ def _settings(folder: Path) -> Settings:
     )
 
 
+def _command() -> str:
+    """How this program is called from any folder."""
+    return "creditbank" if shutil.which("creditbank") else str(Path(sys.argv[0]).absolute())
+
+
 def _keep(file: Path, text: str) -> None:
     """Write a file that only its owner may read."""
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as kept:
@@ -190,7 +205,8 @@ class Town:
 
     def fill(self) -> None:
         """Enter the network, publish the rules, post what everybody achieved. What is there already stays as it is."""
-        self._let_in("bank")
+        for name in ("bank", "approver"):
+            self._let_in(name)
         new_providers = self._enter_network()
         self._accredit()
         version = self._publish()
@@ -240,6 +256,7 @@ class Town:
         self._out.print("\nKeys", style="bold")
         for name, whose in (
             ("bank", "the bank's own, with every scope"),
+            ("approver", "the bank's own, to approve what the other wrote"),
             ("university", "Yunjiang University"),
             ("network", "the guidance centre, with all below it"),
         ):
@@ -247,9 +264,9 @@ class Town:
         self._out.print("\nYour first achievement, as the university", style="bold")
         # Nothing is broken into lines here: it is made to be pasted.
         self._out.print(f"KEY={self._keys['university']}", soft_wrap=True)
-        self._out.print(_FIRST.format(url=self._url), soft_wrap=True)
+        self._out.print(first_request(self._url), soft_wrap=True)
         self._out.print("\nIn the folder", style="bold")
-        self._say("creditbank.sqlite", f"the bank; `creditbank verify`, run in {self._folder}, recomputes all of it")
+        self._say("creditbank.sqlite", f"the bank; recompute all of it: (cd {self._folder} && {_command()} verify)")
         self._say("server.log", "what the server says, one JSON object a line")
         self._say(".env, keys.json", "its secrets and keys; remove the folder to begin anew")
 
@@ -292,10 +309,25 @@ class Town:
             media_type = {"Content-Type": "application/yaml"}
             versions = [self._ask("POST", "/v1/rule-sets", content=document, headers=media_type).json()]
         for version in versions:
-            if version["state"] == "draft":
-                path = f"/v1/rule-sets/{version['rule_set']}/versions/{version['version']}/publish"
-                version.update(self._ask("POST", path).json())
+            if version["state"] not in {"published", "superseded", "withdrawn"}:
+                self._lead(version)
         return versions[-1]
+
+    def _lead(self, version: dict[str, Any]) -> None:
+        """Lead a version from draft to published, which takes another client's approval, and print each step."""
+        path = f"/v1/rule-sets/{version['rule_set']}/versions/{version['version']}"
+        tests = self._ask("POST", f"{path}/validate").json()["tests"]
+        self._say("rules", f"{version['code']} {version['version']}: validated, its {tests} tests hold")
+        self._ask("POST", f"{path}/simulate")
+        while (simulation := self._ask("GET", f"{path}/simulation").json())["state"] in {"waiting", "running"}:
+            time.sleep(_POLL_SECONDS)
+        if simulation["report"] is None:
+            raise DemoFailed(f"the simulation is {simulation['state']}")
+        seen = simulation["report"]["learners"]
+        self._say("", f"simulated over {seen['seen']} learners: {seen['gaining']} gain, {seen['losing']} lose")
+        for step in ("approve", "publish"):
+            version.update(self._ask("POST", f"{path}/{step}", key="approver").json())
+        self._say("", "approved by a second client, published")
 
     def _open_accounts(self, learners: Sequence[city.Learner]) -> None:
         for learner in learners:
@@ -330,7 +362,7 @@ class Town:
     def _add_up(self) -> Counter[str]:
         """What everybody has, in thousandths of a credit, and how many achievements earned something, from transcripts.
 
-        What was answered to a post may have changed since: a better result takes an earlier one's place.
+        What was answered to a post may have changed since: a better result of a unit takes an earlier one's place.
         """
         worth: Counter[str] = Counter()
         for id_ in sorted(self._ids):

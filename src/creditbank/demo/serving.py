@@ -40,8 +40,12 @@ def take_port(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def serving(app: FastAPI, at: socket.socket) -> Iterator[threading.Thread]:
-    """The application served on the socket for the time of a ``with`` block. Raises NotServing."""
+def serving(app: FastAPI, at: socket.socket) -> Iterator[threading.Event]:
+    """The application served on the socket for the time of a ``with`` block; the event says that it ended by itself.
+
+    Raises NotServing. Whoever waits for the end waits for the event: a Ctrl-C that interrupts ``Thread.join`` makes
+    Python 3.11 take a running thread for an ended one.
+    """
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -52,16 +56,23 @@ def serving(app: FastAPI, at: socket.socket) -> Iterator[threading.Thread]:
         timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [at]}, name="server", daemon=True)
-    thread.start()
+    ended = threading.Event()
+
+    def run() -> None:
+        try:
+            server.run(sockets=[at])
+        finally:
+            ended.set()
+
+    threading.Thread(target=run, name="server", daemon=True).start()
     try:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while not server.started:
-            if not thread.is_alive() or time.monotonic() > deadline:
+            if ended.is_set() or time.monotonic() > deadline:
                 raise NotServing("The server did not start.")
             time.sleep(0.01)
-        yield thread
+        yield ended
     finally:
         server.should_exit = True
-        thread.join()
+        ended.wait()
         at.close()

@@ -12,17 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.database.statements import insert_new
 from creditbank.errors import Refusal
 from creditbank.intake.actions import Desk, Outcome, submit
 from creditbank.intake.domain import Submission
 from creditbank.web.edge import Edge
-from creditbank.web.idempotency import Answer, Attempt, recall, to_row
+from creditbank.web.idempotency import Answer, Attempt, claim, keep
 from creditbank.web.metrics import Metrics
 from creditbank.web.problems import EdgeRefusal
-from creditbank.web.tables import idempotency_records
 
 _log = structlog.get_logger()
 
@@ -36,10 +33,6 @@ class _Waiting:
     attempt: Attempt | None
     show: Show
     done: asyncio.Future[tuple[Answer | Refusal, bool]]
-
-
-class KeyRaced(Exception):
-    """Another process stored an answer under one of the keys while this transaction was at work."""
 
 
 class Gathering:
@@ -115,26 +108,12 @@ class Gathering:
     async def _transact(self, group: list[_Waiting]) -> list[tuple[Answer | Refusal, bool]]:
         edge = self._edge
         async with edge.database.write() as connection:
-            attempts = [waiting.attempt for waiting in group if waiting.attempt is not None]
-            known = await recall(connection, edge, attempts)
+            known = await claim(connection, edge, [w.attempt for w in group if w.attempt is not None])
             fresh = [w for w in group if w.attempt is None or w.attempt.key not in known]
             outcomes = await submit(connection, self._desk, [w.submission for w in fresh], edge.today())
             shown = {id(w): w.show(outcome) for w, outcome in zip(fresh, outcomes, strict=True)}
-            await self._remember(connection, fresh, shown)
+            await keep(connection, edge, [(w.attempt, shown[id(w)]) for w in fresh if w.attempt is not None])
         return [
             (shown[id(w)], False) if id(w) in shown else (known[w.attempt.key], True)  # type: ignore[union-attr]
             for w in group
         ]
-
-    async def _remember(
-        self, connection: AsyncConnection, fresh: list[_Waiting], shown: dict[int, Answer | Refusal]
-    ) -> None:
-        now = self._edge.clock()
-        rows = [
-            to_row(w.attempt, answer, now)
-            for w in fresh
-            if w.attempt is not None and isinstance(answer := shown[id(w)], Answer)
-        ]
-        rows.sort(key=lambda row: row["key"])
-        if len(await insert_new(connection, idempotency_records, rows)) != len(rows):
-            raise KeyRaced

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
 from datetime import date
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import orjson
@@ -16,16 +18,17 @@ from creditbank.access.guards import require
 from creditbank.achievements.domain import cap_assurance
 from creditbank.achievements.schemas import AmendmentIn, RevocationIn, StatementIn, show_achievement
 from creditbank.codes import code_list
-from creditbank.errors import Fault, Refusal
+from creditbank.errors import Fault, Refusal, every_refusal
 from creditbank.intake.actions import Desk, Outcome, Recorded, amend, revoke, submit
 from creditbank.intake.domain import BatchTooLarge, DateInFuture, Submission, UnknownCategory, UnknownKind
 from creditbank.intake.gathering import Gathering
 from creditbank.intake.schemas import AchievementIn, BatchOut, Counts, ItemOut, RecordedOut, show_outcome
-from creditbank.recognition.explain import reason_of
+from creditbank.learners.domain import check_born
+from creditbank.recognition.explain import names_of, reason_of
 from creditbank.web.bodies import JsonBody, Read, faults_of, is_malformed, to_json
-from creditbank.web.edge import Edge, EdgeDep
+from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, attempt_of, once
-from creditbank.web.problems import EdgeRefusal, documented, instance_of, language_of, problem_of
+from creditbank.web.problems import EdgeRefusal, documented, instance_of, language_of, problem_of, status_of
 from creditbank.web.revisions import etag
 from creditbank.web.sentences import Language
 
@@ -33,9 +36,22 @@ router = APIRouter(tags=["achievements"])
 
 NDJSON: Final = "application/x-ndjson"
 
-_one = JsonBody(AchievementIn)
-_amendment = JsonBody(AmendmentIn)
-_revocation = JsonBody(RevocationIn)
+_STATED: Final = {
+    "external_id": "2026-S1-00017",
+    "kind": "course",
+    "code": "ENG101",
+    "title": {"zh": "大学英语", "en": "College English"},
+    "credits": "3",
+    "grade": {"percent": "86"},
+    "completed": "2026-06-20",
+}
+_POSTED: Final = {**_STATED, "learner": {"number": "CQ1000000013"}}
+
+_one = JsonBody(AchievementIn, _POSTED)
+_amendment = JsonBody(
+    AmendmentIn, {"reason": "The grade was of another course.", "achievement": {**_STATED, "grade": {"percent": "68"}}}
+)
+_revocation = JsonBody(RevocationIn, {"reason": "The certificate was forged.", "effective": "2026-06-20"})
 _item: Final[TypeAdapter[AchievementIn]] = TypeAdapter(AchievementIn)
 
 Writer = Annotated[Actor, Depends(require("achievements:write"))]
@@ -53,6 +69,8 @@ DeskDep = Annotated[Desk, Depends(desk_of)]
 def _submission(achievement: AchievementIn, actor: Actor, today: date) -> Submission:
     """What is submitted, checked as far as it can be without the database. Raises refusals."""
     _check_statement(achievement, today)
+    if achievement.open_account is not None:
+        check_born(achievement.open_account.birth_date, today, "/open_account/birth_date")
     return achievement.to_domain(actor)
 
 
@@ -68,7 +86,9 @@ def _check_statement(statement: StatementIn, today: date, prefix: str = "") -> N
 
 
 def _body_of(recorded: Recorded, language: Language) -> RecordedOut:
-    reasons = [reason_of(decision, language) for decision in recorded.decisions]
+    settled = recorded.settled
+    names = names_of(settled.book, settled.achievements.values())
+    reasons = [reason_of(decision, language, names) for decision in recorded.decisions]
     return {
         "achievement": show_achievement(recorded.achievement),
         "outcome": show_outcome(recorded.state, recorded.lots, recorded.decisions, reasons),
@@ -98,7 +118,7 @@ def _answer(recorded: Recorded, language: Language, status: int) -> Answer:
     },
 )
 async def record_achievement(
-    request: Request, edge: EdgeDep, body: Annotated[Read[AchievementIn], Depends(_one)], actor: Writer
+    request: Request, edge: EdgeDep, actor: Writer, body: Annotated[Read[AchievementIn], Depends(_one)]
 ) -> Response:
     """Record one achievement. The answer says what the bank made of it, and it is durable when it arrives."""
     language = language_of(request)
@@ -124,9 +144,13 @@ async def record_achievement(
             "required": True,
             "content": {
                 "application/json": {
-                    "schema": {"type": "array", "items": {"$ref": "#/components/schemas/AchievementIn"}, "minItems": 1}
+                    "schema": {"type": "array", "items": {"$ref": "#/components/schemas/AchievementIn"}, "minItems": 1},
+                    "example": [_POSTED],
                 },
-                NDJSON: {"schema": {"type": "string", "description": "one achievement a line"}},
+                NDJSON: {
+                    "schema": {"type": "string", "description": "one achievement a line"},
+                    "example": orjson.dumps(_POSTED).decode(),
+                },
             },
         }
     },
@@ -144,28 +168,73 @@ async def record_achievements(request: Request, edge: EdgeDep, desk: DeskDep, ac
     today = edge.today()
     read = [_read_item(item, actor, today) for item in items]
 
+    async def record(connection: AsyncConnection, chosen: Sequence[_Read]) -> list[_Became]:
+        submissions = [one for one in chosen if isinstance(one, Submission)]
+        outcomes = iter(await submit(connection, desk, submissions, today) if submissions else [])
+        return [next(outcomes) if isinstance(one, Submission) else one for one in chosen]
+
     async def work(connection: AsyncConnection) -> Answer:
-        submissions = [one for one in read if isinstance(one, Submission)]
-        outcomes = iter(await _submit(connection, desk, submissions, edge))
-        results = [
-            _result(index, next(outcomes) if isinstance(one, Submission) else one, language, instance)
-            for index, one in enumerate(read)
+        became = await record(connection, read)
+        return _batch(became, [_status_of(one) for one in became], language, instance)
+
+    async def retell(connection: AsyncConnection, kept: bytes) -> Answer:
+        # What was recorded is there already, so to submit it again stores nothing; what was refused stays so.
+        earlier: list[Any] = orjson.loads(kept)
+        chosen = [
+            one if isinstance(was, int) else _refused_again(was, one) for one, was in zip(read, earlier, strict=True)
         ]
-        statuses = [result["status"] for result in results]
-        recorded, unchanged = statuses.count(201), statuses.count(200)
-        counts: Counts = {
-            "recorded": recorded,
-            "unchanged": unchanged,
-            "refused": len(statuses) - recorded - unchanged,
-        }
-        body: BatchOut = {"results": results, "counts": counts}
-        return Answer(200, to_json(body))
+        became = await record(connection, chosen)
+        statuses = [
+            was if isinstance(was, int) and isinstance(one, Recorded) else _status_of(one)
+            for one, was in zip(became, earlier, strict=True)
+        ]
+        return _batch(became, statuses, language, instance)
 
-    return await once(request, edge, actor.client_id, raw, work)
+    return await once(request, edge, actor.client_id, raw, work, retell)
 
 
-async def _submit(connection: AsyncConnection, desk: Desk, submissions: list[Submission], edge: Edge) -> list[Outcome]:
-    return await submit(connection, desk, submissions, edge.today()) if submissions else []
+_Read = Submission | Refusal | EdgeRefusal
+_Became = Recorded | Refusal | EdgeRefusal
+
+
+def _status_of(became: _Became) -> int:
+    return (201 if became.is_new else 200) if isinstance(became, Recorded) else status_of(became)
+
+
+def _batch(became: Sequence[_Became], statuses: Sequence[int], language: Language, instance: str) -> Answer:
+    results = [
+        _result(index, one, status, language, instance)
+        for index, (one, status) in enumerate(zip(became, statuses, strict=True))
+    ]
+    recorded, unchanged = statuses.count(201), statuses.count(200)
+    counts: Counts = {
+        "recorded": recorded,
+        "unchanged": unchanged,
+        "refused": len(statuses) - recorded - unchanged,
+    }
+    body: BatchOut = {"results": results, "counts": counts}
+    kept = [s if isinstance(one, Recorded) else _refusal_kept(one) for one, s in zip(became, statuses, strict=True)]
+    return Answer(200, to_json(body), kept=orjson.dumps(kept))
+
+
+def _refusal_kept(refusal: Refusal | EdgeRefusal) -> dict[str, Any]:
+    """What is kept of a refusal. External ids are left out, for they may name a person; the request has them again."""
+    faults = [[fault.pointer, fault.code] for fault in refusal.faults]
+    if isinstance(refusal, EdgeRefusal):
+        return {"status": refusal.status, "faults": faults}
+    terms = {name: term for name, term in refusal.terms().items() if name != "external_id"}
+    return {"code": refusal.code, "terms": terms, "pointer": refusal.pointer, "faults": faults}
+
+
+def _refused_again(kept: dict[str, Any], read: _Read) -> Refusal | EdgeRefusal:
+    faults = tuple(Fault(pointer, code, "") for pointer, code in kept["faults"])
+    if "status" in kept:
+        return EdgeRefusal(kept["status"], faults)
+    kind = next(kind for kind in every_refusal() if kind.code == kept["code"])
+    terms = dict(kept["terms"])
+    if "external_id" in {field.name for field in fields(kind)} and isinstance(read, Submission):
+        terms["external_id"] = read.content["external_id"]
+    return kind(**terms, pointer=kept["pointer"], faults=faults)
 
 
 def _items(request: Request, raw: bytes) -> list[bytes]:
@@ -188,7 +257,7 @@ def _items(request: Request, raw: bytes) -> list[bytes]:
     return items
 
 
-def _read_item(raw: bytes, actor: Actor, today: date) -> Submission | Refusal | EdgeRefusal:
+def _read_item(raw: bytes, actor: Actor, today: date) -> _Read:
     try:
         return _submission(_item.validate_json(raw), actor, today)
     except ValidationError as invalid:
@@ -197,14 +266,13 @@ def _read_item(raw: bytes, actor: Actor, today: date) -> Submission | Refusal | 
         return refusal
 
 
-def _result(index: int, outcome: Recorded | Refusal | EdgeRefusal, language: Language, instance: str) -> ItemOut:
-    if isinstance(outcome, Recorded):
-        status = 201 if outcome.is_new else 200
-        body = _body_of(outcome, language)
+def _result(index: int, became: _Became, status: int, language: Language, instance: str) -> ItemOut:
+    if isinstance(became, Recorded):
+        body = _body_of(became, language)
         return {"index": index, "status": status, "achievement": body["achievement"], "outcome": body["outcome"]}
-    problem = problem_of(outcome, language, instance)
+    problem = problem_of(became, language, instance)
     problem["errors"] = [{**e, "pointer": f"/{index}{e['pointer']}"} for e in problem["errors"]]
-    return {"index": index, "status": problem["status"], "problem": problem}
+    return {"index": index, "status": status, "problem": problem}
 
 
 @router.post(
@@ -219,8 +287,8 @@ async def amend_achievement(
     request: Request,
     edge: EdgeDep,
     desk: DeskDep,
-    body: Annotated[Read[AmendmentIn], Depends(_amendment)],
     actor: Writer,
+    body: Annotated[Read[AmendmentIn], Depends(_amendment)],
 ) -> Response:
     """State an achievement anew, whole. Every version stays; the credits follow the newest."""
     statement = body.value.achievement
@@ -247,8 +315,8 @@ async def revoke_achievement(
     request: Request,
     edge: EdgeDep,
     desk: DeskDep,
-    body: Annotated[Read[RevocationIn], Depends(_revocation)],
     actor: Writer,
+    body: Annotated[Read[RevocationIn], Depends(_revocation)],
 ) -> Response:
     """Say that an achievement does not hold (any more). Its credits are taken back by postings; nothing is deleted."""
     language = language_of(request)

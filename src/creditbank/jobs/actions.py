@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import insert_new, skip_locked
@@ -24,10 +24,14 @@ async def enqueue(
     *,
     dedup_key: str | None = None,
     run_at: datetime | None = None,
+    job_id: UUID | None = None,
 ) -> UUID | None:
-    """Ask for work in the transaction that needs it. None when the same work is already asked for."""
+    """Ask for work in the transaction that needs it, under an id that the caller knows already if it gives one.
+
+    None when the same work is already asked for.
+    """
     row = {
-        "id": new_id(),
+        "id": job_id or new_id(),
         "kind": kind,
         "payload": dict(payload),
         "progress": {},
@@ -55,13 +59,18 @@ async def lease(connection: AsyncConnection, now: datetime) -> Job | None:
     ).one_or_none()
     if row is None:
         return None
-    token, attempts = row.lease_token + 1, row.attempts + 1
+    token = row.lease_token + 1
     await connection.execute(
         update(jobs)
         .where(jobs.c.id == row.id)
-        .values(state="running", lease_until=now + LEASE, lease_token=token, attempts=attempts)
+        .values(state="running", lease_until=now + LEASE, lease_token=token, attempts=row.attempts + 1)
     )
-    return Job(row.id, row.kind, row.payload, row.progress, attempts, token)
+    return Job(row.id, row.kind, row.payload, row.progress, token)
+
+
+def _held(job: Job) -> ColumnElement[bool]:
+    """Whether the row is still under the job's lease."""
+    return (jobs.c.id == job.id) & (jobs.c.lease_token == job.token) & (jobs.c.state == "running")
 
 
 async def advance(connection: AsyncConnection, job: Job, step: Step, now: datetime) -> None:
@@ -69,21 +78,28 @@ async def advance(connection: AsyncConnection, job: Job, step: Step, now: dateti
     values: dict[str, Any] = {"progress": dict(step.progress), "lease_until": now + LEASE, "attempts": 0}
     if step.is_done:
         values.update(state="done", lease_until=None, dedup_key=None, ended_at=now, error=None)
-    held = (jobs.c.id == job.id) & (jobs.c.lease_token == job.token) & (jobs.c.state == "running")
-    if not (await connection.execute(update(jobs).where(held).values(**values))).rowcount:
+    if not (await connection.execute(update(jobs).where(_held(job)).values(**values))).rowcount:
         raise LeaseLost
 
 
+async def release(connection: AsyncConnection, job: Job) -> None:
+    """Give a job back as it stands, for another worker to go on with at once."""
+    await connection.execute(update(jobs).where(_held(job)).values(state="waiting", lease_until=None))
+
+
 async def fail(connection: AsyncConnection, job: Job, error: str, now: datetime) -> None:
-    """Give a job back to be tried later, or up for good when it has failed often enough."""
-    again = next_try(job.attempts, now)
+    """Give a job back to be tried later, or up for good when it has failed often enough without getting on."""
+    # As the row has it: steps that were kept since the job was leased began the count anew.
+    attempts = (await connection.execute(select(jobs.c.attempts).where(_held(job)))).scalar_one_or_none()
+    if attempts is None:
+        return
+    again = next_try(attempts, now)
     values: dict[str, Any] = {"error": error, "lease_until": None}
     if again is None:
         values.update(state="failed", ended_at=now, dedup_key=None)
     else:
         values.update(state="waiting", run_at=again)
-    held = (jobs.c.id == job.id) & (jobs.c.lease_token == job.token) & (jobs.c.state == "running")
-    await connection.execute(update(jobs).where(held).values(**values))
+    await connection.execute(update(jobs).where(_held(job)).values(**values))
 
 
 async def backlog(connection: AsyncConnection, now: datetime) -> tuple[int, float]:

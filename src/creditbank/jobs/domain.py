@@ -24,7 +24,6 @@ class Job:
     kind: str
     payload: Mapping[str, Any]
     progress: Mapping[str, Any]
-    attempts: int
     token: int
 
 
@@ -41,8 +40,11 @@ class LeaseLost(Exception):
 
 
 def next_try(attempts: int, now: datetime) -> datetime | None:
-    """When a job that failed is tried again: later each time; None when it has been tried often enough."""
+    """When a job that failed is tried again: later each time; None when it has been tried often enough.
+
+    ``attempts`` are those since a step of it was last kept.
+    """
     if attempts >= ATTEMPTS_MAX:
         return None
-    doubled: int = 2 ** (attempts - 1)
+    doubled: int = 2 ** max(attempts - 1, 0)
     return now + min(_BACKOFF * doubled, _BACKOFF_MAX)

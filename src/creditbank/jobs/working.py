@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.clock import Clock
 from creditbank.database.engine import Database
-from creditbank.jobs.actions import advance, backlog, fail, lease
+from creditbank.jobs.actions import advance, backlog, fail, lease, release
 from creditbank.jobs.domain import Job, LeaseLost, Step
 from creditbank.web.metrics import Metrics
 
@@ -33,7 +33,7 @@ class Worker:
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """End after the step under way."""
+        """End after the step under way, and give the rest of its job back."""
         self._stopping.set()
 
     async def run(self) -> None:
@@ -83,6 +83,9 @@ class Worker:
             if step.is_done:
                 _log.info("job_done", job=str(job.id), kind=job.kind, **step.progress)
                 return
-            job = Job(job.id, job.kind, job.payload, step.progress, job.attempts, job.token)
+            job = Job(job.id, job.kind, job.payload, step.progress, job.token)
             # Requests of the same process come before background work.
             await asyncio.sleep(0)
+        # Stopped before the job's end: whoever works next need not wait until the lease is over.
+        async with self._database.write() as connection:
+            await release(connection, job)

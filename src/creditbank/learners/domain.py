@@ -116,3 +116,19 @@ class IdentityTaken(Refusal):
     kind = Kind.CONFLICT
     type: str
     pointer: str = "/identities"
+
+
+@dataclass(eq=False, kw_only=True)
+class BornInFuture(Refusal):
+    """Nobody has an account before they are born."""
+
+    code = "born_in_future"
+    kind = Kind.INVALID
+    today: str
+    pointer: str = "/birth_date"
+
+
+def check_born(birth_date: date | None, today: date, pointer: str = "/birth_date") -> None:
+    """Hold a birth date to the past. Raises BornInFuture."""
+    if birth_date is not None and birth_date > today:
+        raise BornInFuture(today=today.isoformat(), pointer=pointer)

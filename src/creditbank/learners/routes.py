@@ -13,7 +13,7 @@ from creditbank.access.domain import Actor
 from creditbank.access.guards import require
 from creditbank.learners import queries
 from creditbank.learners.actions import Mending, Opened, mend, open_accounts
-from creditbank.learners.domain import Application, Learner, LearnerNotFound, NumberForm, may_see
+from creditbank.learners.domain import Application, Learner, LearnerNotFound, NumberForm, check_born, may_see
 from creditbank.learners.schemas import LearnerChange, LearnerIn, LearnerOut, ReferenceIn, ResolvedOut
 from creditbank.sealing import LearnerKey
 from creditbank.web.bodies import JsonBody, Read, json_answer
@@ -24,9 +24,17 @@ from creditbank.web.revisions import check_match, etag, is_unchanged
 
 router = APIRouter(tags=["learners"])
 
-_new = JsonBody(LearnerIn)
-_change = JsonBody(LearnerChange)
-_reference = JsonBody(ReferenceIn)
+_new = JsonBody(
+    LearnerIn,
+    {
+        "name": "张三",
+        "birth_date": "1990-01-01",
+        "region": "500103",
+        "identities": [{"type": "student_number", "value": "20260017"}],
+    },
+)
+_change = JsonBody(LearnerChange, {"region": "500105"})
+_reference = JsonBody(ReferenceIn, {"number": "CQ1000000013"})
 
 Reader = Annotated[Actor, Depends(require("learners:read"))]
 Writer = Annotated[Actor, Depends(require("learners:write"))]
@@ -53,10 +61,11 @@ def _answer(learner: Learner, key: LearnerKey, status: int) -> Answer:
     responses={201: {"model": LearnerOut, "description": "opened"}, **documented(409, 410, 415)},
 )
 async def open_account(
-    request: Request, edge: EdgeDep, body: Annotated[Read[LearnerIn], Depends(_new)], actor: Writer
+    request: Request, edge: EdgeDep, actor: Writer, body: Annotated[Read[LearnerIn], Depends(_new)]
 ) -> Response:
     """Open an account. An identity that another account has already is a conflict, never a second account."""
     new = body.value
+    check_born(new.birth_date, edge.today())
     identities = tuple(identity.to_domain(actor.provider) for identity in new.identities)
 
     async def work(connection: AsyncConnection) -> Answer:
@@ -79,8 +88,8 @@ async def open_account(
 )
 async def resolve_learner(
     edge: EdgeDep,
-    body: Annotated[Read[ReferenceIn], Depends(_reference)],
     actor: Annotated[Actor, Depends(require("learners:resolve"))],
+    body: Annotated[Read[ReferenceIn], Depends(_reference)],
 ) -> Response:
     """Find a learner by number or identity. The answer tells whether it is the right person, and no more."""
     reference = body.value.to_domain(actor.provider)
@@ -126,10 +135,12 @@ async def mend_learner(
     id: UUID,
     request: Request,
     edge: EdgeDep,
-    body: Annotated[Read[LearnerChange], Depends(_change)],
     actor: Writer,
+    body: Annotated[Read[LearnerChange], Depends(_change)],
 ) -> Response:
     """Mend an account's name, birth date or region. Needs `If-Match`."""
+    wanted = body.value
+    check_born(wanted.birth_date, edge.today())
 
     async def work(connection: AsyncConnection) -> Answer:
         await queries.lock(connection, edge.vault, [id])
@@ -137,7 +148,6 @@ async def mend_learner(
         if not may_see(actor, learner):
             raise LearnerNotFound
         check_match(request, learner.revision)
-        wanted = body.value
         mended = await mend(connection, edge.vault, id, Mending(wanted.name, wanted.birth_date, wanted.region))
         fields = sorted(wanted.model_fields_set)
         await record(connection, actor.client_id, "learner.mend", f"learner:{id}", {"fields": fields}, edge.clock())

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from creditbank.learners.domain import ISSUED_BY_PROVIDER, Identity, Learner, Reference, mask
-from creditbank.web.fields import Body, Name, Path, Region, Token
+from creditbank.web.fields import Body, Change, Name, Path, Region, Token
 
 
 class IdentityIn(Body):
@@ -60,7 +60,7 @@ class LearnerIn(AccountIn):
     identities: Annotated[list[IdentityIn], Field(default_factory=list, max_length=8)]
 
 
-class LearnerChange(Body):
+class LearnerChange(Change):
     """What may be changed of an account; a field left out stays."""
 
     name: Name | None = None

@@ -235,6 +235,25 @@ class Lot:
         return self.terms.expires is not None and self.terms.expires <= on
 
 
+_ENDING: Final = (Account.AVAILABLE, Account.PENDING, Account.EXCESS)
+
+
+def as_read(lot: Lot, on: date) -> Lot:
+    """The lot as any reader sees it on a day: past its date it counts as expired, whether or not that was posted."""
+    if not lot.is_expired(on):
+        return lot
+    return replace(lot, positions=past_date(lot.positions))
+
+
+def past_date(positions: Positions) -> dict[Account, int]:
+    """Where credits stand once their date is reached: what could still be used, or wait, has expired."""
+    after = {account: positions.get(account, 0) for account in ACCOUNTS}
+    for account in _ENDING:
+        after[Account.EXPIRED] += after[account]
+        after[account] = 0
+    return after
+
+
 # --- Holds and awards -------------------------------------------------------------------------------------------------
 
 
@@ -357,6 +376,16 @@ class HoldEnded(Refusal):
     code = "hold_ended"
     kind = Kind.CONFLICT
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a learner's lots of one unit, category and level come to."""
+
+    credit_unit: str
+    category: str | None
+    level: int | None
+    positions: Positions
 
 
 @dataclass(frozen=True, slots=True)

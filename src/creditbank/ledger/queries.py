@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Row, cast, func, select
+from sqlalchemy import BigInteger, Column, Date, Row, bindparam, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import among, pairs_among, under
@@ -17,13 +17,14 @@ from creditbank.ledger.domain import (
     Account,
     Code,
     Hold,
+    Holding,
     HoldLine,
     HoldState,
     Lot,
     LotKey,
     LotTerms,
-    Positions,
     Posting,
+    past_date,
 )
 from creditbank.ledger.tables import hold_lines, holds, ledger_transactions, lots, postings
 
@@ -109,33 +110,36 @@ async def page_of_lots(
     return [_lot_of(row) for row in await connection.execute(statement)]
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """What a learner's lots of one unit, category and level come to."""
-
-    credit_unit: str
-    category: str | None
-    level: int | None
-    positions: Positions
-
-
+_DAY = bindparam("day", type_=Date)
 _HOLDINGS = select(
+    lots.c.learner_id,
     lots.c.credit_unit,
     lots.c.category,
     lots.c.level,
-    *[cast(func.sum(lots.c[name]), BigInteger).label(name) for _, name in _POSITIONS],
-).group_by(lots.c.credit_unit, lots.c.category, lots.c.level)
+    (lots.c.expires.is_not(None) & (lots.c.expires <= _DAY)).label("is_past"),
+    *[cast(func.sum(lots.c[name]), BigInteger) for _, name in _POSITIONS],
+).group_by(lots.c.learner_id, lots.c.credit_unit, lots.c.category, lots.c.level, text("is_past"))
+
+Holder = tuple[UUID, str | None, date]
+"""A learner, the provider whose subtree gave what is asked for (None: whoever gave it), and the day of reading."""
 
 
-async def holdings_of(connection: AsyncConnection, learner_id: UUID, *, given_by: str | None) -> list[Holding]:
-    """The learner's holdings, added up by the database; only what a provider and those under it gave if said."""
-    statement = _HOLDINGS.where(lots.c.learner_id == learner_id)
-    if given_by is not None:
-        statement = statement.where(under(lots.c.provider, given_by))
-    return [
-        Holding(row.credit_unit, row.category, row.level, {a: getattr(row, name) for a, name in _POSITIONS})
-        for row in await connection.execute(statement)
-    ]
+async def holdings_of(connection: AsyncConnection, holders: Sequence[Holder]) -> dict[Holder, list[Holding]]:
+    """Each holder's holdings, added up by the database: one statement for each provider that asks.
+
+    Lots past their date count as expired, whether or not that was posted.
+    """
+    found: dict[Holder, list[Holding]] = {holder: [] for holder in holders}
+    for given_by, day in {(given_by, day) for _, given_by, day in holders}:
+        asked = [learner_id for learner_id, *rest in holders if rest == [given_by, day]]
+        statement = _HOLDINGS.where(among(connection, lots.c.learner_id, asked))
+        if given_by is not None:
+            statement = statement.where(under(lots.c.provider, given_by))
+        for learner_id, unit, category, level, is_past, *amounts in await connection.execute(statement, {"day": day}):
+            positions = dict(zip(ACCOUNTS, amounts, strict=True))
+            holding = Holding(unit, category, level, past_date(positions) if is_past else positions)
+            found[learner_id, given_by, day].append(holding)
+    return found
 
 
 async def chains_of(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Posting]]:

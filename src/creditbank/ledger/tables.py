@@ -4,9 +4,11 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ColumnElement,
     Date,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
     LargeBinary,
     SmallInteger,
@@ -14,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    or_,
     text,
 )
 
@@ -51,6 +54,15 @@ lots = Table(
     UniqueConstraint("learner_id", "rule_set_id", "binding", "unit", "number"),
     info={"dist": "learner", "learner_key": "learner_id"},
 )
+
+
+def is_unexpired() -> ColumnElement[bool]:
+    """Whether a lot has credits that its date, once reached, would expire."""
+    return or_(lots.c.available_milli > 0, lots.c.pending_milli > 0, lots.c.excess_milli > 0)
+
+
+# What the daily round asks for: few lots have a date, and fewer have reached it and are not expired.
+Index("ix_lots_to_expire", lots.c.expires, postgresql_where=is_unexpired(), sqlite_where=is_unexpired())
 
 # One row: what one act of a person or of time did to one learner's ledger. A settling is its evaluation instead.
 ledger_transactions = Table(

@@ -82,6 +82,11 @@ class Stake:
     stacked: int = 0
     planned: int = 0
 
+    @property
+    def unit(self) -> str:
+        """The unit under which the lot is stored, which names nobody."""
+        return self.lot.key.unit if self.lot is not None else self.candidate.unit
+
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
@@ -232,7 +237,9 @@ def stakes_of(
         if lot.key.rule_set_id != rule_set_id:
             continue
         bound = [achievements[id_] for id_ in lot.key.binding.split(",") if id_ in achievements]
-        name = (tuple(a.key for a in bound), lot.key.unit, lot.key.number)
+        # A lot that names no unit is stored under its achievement's id; the engine knows it by the fact's key.
+        own = achievements.get(lot.key.unit)
+        name = (tuple(a.key for a in bound), own.key if own is not None else lot.key.unit, lot.key.number)
         at = {account: lot.positions.get(account, 0) for account in Account}
         mine = [one for one in held if one.lot_id == lot.id and one.rule_set_id == rule_set_id]
         reserved = min(_reserved(mine, programme.id), at[Account.RESERVED])
@@ -258,7 +265,7 @@ def stakes_of(
             candidate = Candidate(
                 str(lot.id),
                 usable,
-                lot.key.unit,
+                name[1],
                 lot.terms.kind,
                 lot.terms.provider,
                 lot.terms.category,
@@ -359,7 +366,7 @@ def inputs_of(
 ) -> bytes:
     """A hash of all that an allocation reads. Lots are named by their ids: no text about a person is in it."""
     listed = sorted(
-        [s.candidate.id, s.candidate.milli, s.candidate.unit, s.candidate.kind, s.candidate.provider,
+        [s.candidate.id, s.candidate.milli, s.unit, s.candidate.kind, s.candidate.provider,
          s.candidate.category or "", -1 if s.candidate.level is None else s.candidate.level,
          str(s.candidate.expires), s.candidate.completed.isoformat(), s.candidate.grant]
         for s in stakes

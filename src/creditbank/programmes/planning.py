@@ -35,13 +35,14 @@ _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNKNOWN_COST: Final = 10**15
 
 
-def planned_fact(offering: Offering, book: Book, today: date, number: int = 0, known: Known = NOTHING_KNOWN) -> Fact:
-    """The fact that completing an offering would be, with what planning assumes of whoever completes it."""
+def planned_achievement(offering: Offering, today: date, number: int = 0) -> Achievement:
+    """What completing an offering would be, with what planning assumes of whoever completes it."""
     content: dict[str, Any] = {
         "external_id": f"planned:{offering.id}:{number}",
         "provider": offering.provider,
         "kind": offering.kind,
         "code": offering.code,
+        "title": {"zh": offering.title_zh, "en": offering.title_en},
         "completed": offering.completed_on(today).isoformat(),
         "assurance": "provider",
         **offering.assumed,
@@ -57,12 +58,12 @@ def planned_fact(offering: Offering, book: Book, today: date, number: int = 0, k
     if offering.hours_milli is not None:
         content["hours"] = str(Credits(offering.hours_milli))
     version = Version(_NOBODY, offering.id, 1, VALID, content, None, None, None, _NEVER)
-    return fact_of(Achievement(_NOBODY, offering.id, (version,)), book, known)
+    return Achievement(_NOBODY, offering.id, (version,))
 
 
-def worth_of(offering: Offering, book: Book, today: date, known: Known = NOTHING_KNOWN) -> Sequence[Decision]:
-    """What an offering by itself would give today, by every rule set in force."""
-    return evaluate([planned_fact(offering, book, today, 0, known)], book.versions, today).decisions
+def worth_of(planned: Achievement, book: Book, today: date, known: Known = NOTHING_KNOWN) -> Sequence[Decision]:
+    """What a planned achievement by itself would give today, by every rule set in force."""
+    return evaluate([fact_of(planned, book, known)], book.versions, today).decisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ class Situation:
 
     def lots(self, planned: Sequence[Offering] = ()) -> dict[LotName, Candidate]:
         """The available lots that the learner should have, with these offerings completed."""
-        more = [planned_fact(o, self.book, self.today, number, self.known) for number, o in enumerate(planned)]
+        made = [planned_achievement(offering, self.today, number) for number, offering in enumerate(planned)]
+        more = [fact_of(one, self.book, self.known) for one in made]
         facts = [*self.facts, *more]
         decisions = evaluate(facts, self.line, self.today, self.standing, self.rulings).decisions
         return {

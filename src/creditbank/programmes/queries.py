@@ -54,7 +54,7 @@ OFFERINGS_TRIED: Final = 500
 
 async def owner_of(connection: AsyncConnection, place: Place) -> str | None:
     """The provider whose programme it is; None: the bank."""
-    return (await find_rule_set(connection, place.rule_set_id)).provider
+    return (await find_rule_set(connection, place.rule_set_id)).owner
 
 
 async def admission_to(connection: AsyncConnection, place: Place) -> Admission:

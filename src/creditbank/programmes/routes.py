@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
@@ -32,9 +31,11 @@ from creditbank.programmes.domain import (
     every_programme,
     place_of,
 )
-from creditbank.programmes.planning import worth_of
+from creditbank.programmes.planning import planned_achievement, worth_of
 from creditbank.programmes.schemas import (
     AdmissionIn,
+    AdmissionOut,
+    AuditOut,
     ChangeIn,
     ElectionIn,
     EndingIn,
@@ -42,23 +43,26 @@ from creditbank.programmes.schemas import (
     EnrolmentOut,
     InterruptionIn,
     PinsIn,
+    ProgrammeOut,
     ResumptionIn,
+    WholeProgrammeOut,
+    WorthOut,
     sentence_of_way,
     show_audit,
     show_programme,
     show_whole_programme,
+    show_worth,
 )
 from creditbank.providers.queries import by_code
-from creditbank.recognition.domain import Known
-from creditbank.recognition.explain import WORDS
-from creditbank.rules.explain import explain_decision
-from creditbank.rules.outcome import Decision
+from creditbank.recognition.domain import Known, trace_of
+from creditbank.recognition.explain import WORDS, names_of
+from creditbank.rules.telling.decisions import tell_decision
 from creditbank.rulesets.domain import Book
 from creditbank.rulesets.shelf import Shelf
 from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
-from creditbank.web.paging import Cursor, Limit, page_answer
+from creditbank.web.paging import Cursor, Limit, Page, page_answer
 from creditbank.web.paging import place_of as place_of_cursor
 from creditbank.web.problems import documented, language_of
 from creditbank.web.revisions import check_match, etag
@@ -68,10 +72,10 @@ router = APIRouter(tags=["programmes"])
 
 _PLAN_MAX = 50
 
-_admission = JsonBody(AdmissionIn)
-_new = JsonBody(EnrolmentIn)
+_admission = JsonBody(AdmissionIn, {"credits": "40"})
+_new = JsonBody(EnrolmentIn, {"programme": "acbs-like.bachelor", "enrolled": "2026-03-01"})
 Asked = InterruptionIn | ResumptionIn | EndingIn | ElectionIn | PinsIn
-_change: JsonBody[Asked] = JsonBody(ChangeIn)  # type: ignore[arg-type]
+_change: JsonBody[Asked] = JsonBody(ChangeIn, {"kind": "interruption", "day": "2026-09-01"})  # type: ignore[arg-type]
 
 Reader = Annotated[Actor, Depends(require("programmes:read"))]
 Writer = Annotated[Actor, Depends(require("programmes:write"))]
@@ -91,7 +95,7 @@ ShelfDep = Annotated[Shelf, Depends(_shelf)]
 @router.get(
     "/v1/programmes",
     operation_id="list_programmes",
-    responses={200: {"description": "a page of programmes by name"}, **documented()},
+    responses={200: {"model": Page[ProgrammeOut], "description": "a page of programmes by name"}, **documented()},
 )
 async def list_programmes(
     request: Request, edge: EdgeDep, shelf: ShelfDep, actor: Reader, limit: Limit = 50, cursor: Cursor = None
@@ -110,7 +114,7 @@ async def list_programmes(
 @router.get(
     "/v1/programmes/{id}",
     operation_id="read_programme",
-    responses={200: {"description": "the programme"}, **documented(404)},
+    responses={200: {"model": WholeProgrammeOut, "description": "the programme"}, **documented(404)},
 )
 async def read_programme(id: str, edge: EdgeDep, shelf: ShelfDep, actor: Reader) -> Response:
     """A programme as the version in force has it: requirements, caps, what it asks of whoever enters."""
@@ -132,15 +136,18 @@ async def read_programme(id: str, edge: EdgeDep, shelf: ShelfDep, actor: Reader)
     "/v1/programmes/{id}/admission",
     operation_id="set_admission",
     openapi_extra=_admission.documents,
-    responses={200: {"description": "what is asked for from now on"}, **documented(404, 409, 410, 415)},
+    responses={
+        200: {"model": AdmissionOut, "description": "what is asked for from now on"},
+        **documented(404, 409, 410, 415),
+    },
 )
 async def set_admission(
     id: str,
     request: Request,
     edge: EdgeDep,
     shelf: ShelfDep,
-    body: Annotated[Read[AdmissionIn], Depends(_admission)],
     actor: Writer,
+    body: Annotated[Read[AdmissionIn], Depends(_admission)],
 ) -> Response:
     """Say what a programme asks for before it takes a learner: banked credits, the award of another programme."""
     ref, wanted = ProgrammeRef.parse(id), body.value
@@ -205,7 +212,7 @@ async def _visible(
 @router.get(
     "/v1/learners/{id}/enrolments",
     operation_id="list_enrolments",
-    responses={200: {"description": "a page of enrolments"}, **documented(404)},
+    responses={200: {"model": Page[EnrolmentOut], "description": "a page of enrolments"}, **documented(404)},
 )
 async def list_enrolments(
     id: UUID,
@@ -258,8 +265,8 @@ async def enrol(
     request: Request,
     edge: EdgeDep,
     shelf: ShelfDep,
-    body: Annotated[Read[EnrolmentIn], Depends(_new)],
     actor: Writer,
+    body: Annotated[Read[EnrolmentIn], Depends(_new)],
 ) -> Response:
     """Enter a learner in a programme, which is governed by the version of that day.
 
@@ -384,8 +391,8 @@ async def change_enrolment(
     request: Request,
     edge: EdgeDep,
     shelf: ShelfDep,
-    body: Annotated[Read[Asked], Depends(_change)],
     actor: Writer,
+    body: Annotated[Read[Asked], Depends(_change)],
 ) -> Response:
     """Interrupt, resume or end an enrolment, elect a later version, choose what fills what. Needs `If-Match`."""
     wanted = body.value
@@ -413,7 +420,7 @@ async def change_enrolment(
 @router.get(
     "/v1/learners/{id}/programmes/{programme_id}/audit",
     operation_id="audit_programme",
-    responses={200: {"description": "what is met and what is missing"}, **documented(404, 409)},
+    responses={200: {"model": AuditOut, "description": "what is met and what is missing"}, **documented(404, 409)},
 )
 async def audit_programme(
     id: UUID,
@@ -455,7 +462,10 @@ async def audit_programme(
 @router.get(
     "/v1/offerings/{id}/worth",
     operation_id="read_worth",
-    responses={200: {"description": "what it gives by each rule set in force"}, **documented(404)},
+    responses={
+        200: {"model": WorthOut, "description": "what it gives by each rule set"},
+        **documented(404, public=True),
+    },
 )
 async def read_worth(id: UUID, request: Request, edge: EdgeDep, shelf: ShelfDep) -> Response:
     """What completing an offering would give today, by itself, under every rule set in force, and why."""
@@ -463,42 +473,19 @@ async def read_worth(id: UUID, request: Request, edge: EdgeDep, shelf: ShelfDep)
     async with edge.database.snapshot() as connection:
         offering = await catalogue.find(connection, id)
         book = await shelf.book_seen(connection)
-        types = {code: one.provider_type for code, one in (await by_code(connection, [offering.provider])).items()}
-    decisions = worth_of(offering, book, today, Known(types))
+        providers = await by_code(connection, [offering.provider])
+    planned = planned_achievement(offering, today)
+    names, known = names_of(book, [planned], providers), {planned.key: planned}
+    types = {code: one.provider_type for code, one in providers.items()}
     return json_answer(
         {
             "offering": str(id),
             "as_of": today.isoformat(),
             "completed": offering.completed_on(today).isoformat(),
             "assumed": offering.assumed,
-            "worth": _show_worth(decisions, language),
+            "worth": [
+                show_worth(made, tell_decision(trace_of(made, [planned], known), WORDS[language], names))
+                for made in worth_of(planned, book, today, Known(types))
+            ],
         }
     )
-
-
-def _show_worth(decisions: Sequence[Decision], language: Language) -> list[dict[str, Any]]:
-    shown = []
-    for made in decisions:
-        trace = {**made.trace, "achievements": list(made.binding), "lots": [lot.trace for lot in made.lots]}
-        shown.append(
-            {
-                "rule_set": made.rule_set or None,
-                "version": made.version or None,
-                "rule": made.rule,
-                "effect": made.effect,
-                "credit_unit": made.credit_unit or None,
-                "lots": [
-                    {
-                        "unit": lot.unit,
-                        "category": lot.category,
-                        "level": lot.level,
-                        "credits": str(lot.recognised),
-                        "excess": str(lot.excess),
-                        "expires": lot.expires.isoformat() if lot.expires is not None else None,
-                    }
-                    for lot in made.lots
-                ],
-                "sentence": explain_decision(trace, WORDS[language]),
-            }
-        )
-    return shown

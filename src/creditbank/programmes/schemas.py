@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints
+from typing_extensions import TypedDict
 
 from creditbank.catalogue.domain import Offering
 from creditbank.credits import Credits
@@ -24,6 +25,7 @@ from creditbank.rules.language.programmes import (
 )
 from creditbank.rules.language.values import Titled
 from creditbank.rules.numbers import decimal_text
+from creditbank.rules.outcome import Decision
 from creditbank.web.fields import Body, Number, at_most
 from creditbank.web.sentences import Language, sentence
 
@@ -128,6 +130,40 @@ class EnrolmentOut(BaseModel):
 # --- Programmes -------------------------------------------------------------------------------------------------------
 
 
+class AdmissionOut(TypedDict):
+    """What a programme asks for before it takes a learner; null: not asked for."""
+
+    credits: str | None
+    award: str | None
+
+
+class ProgrammeOut(TypedDict):
+    """A programme as one version has it."""
+
+    id: str
+    rule_set: str
+    programme: str
+    title: dict[str, str | None] | None
+    version: int
+    starts: Annotated[str, Field(alias="from")]
+    until: str | None
+    unit: str
+    total: str
+
+
+class WholeProgrammeOut(ProgrammeOut):
+    """A programme with its requirements, caps and terms, as its document has them."""
+
+    requirements: list[dict[str, Any]]
+    caps: list[dict[str, Any]]
+    prefer: list[str]
+    whole: str
+    reuse: Any
+    catalogue_right: str | None
+    owner: str | None
+    admission: AdmissionOut
+
+
 def show_programme(ref: ProgrammeRef, version: CompiledVersion) -> dict[str, Any]:
     """The shape of a programme as one version has it."""
     programme = version.programmes[ref.programme]
@@ -172,6 +208,106 @@ def name_of(titled: Titled, id_: str, language: Language) -> str:
 
 
 # --- The audit --------------------------------------------------------------------------------------------------------
+
+
+class ShareOut(TypedDict):
+    """Credits of one lot; a planned lot has the key of what would give it."""
+
+    lot: str
+    credits: str
+
+
+class NextOut(TypedDict):
+    """An offering that may be taken next."""
+
+    offering: UUID
+    code: str
+    provider: str
+    title: dict[str, str]
+    starts: str | None
+    ends: str | None
+    hours: str | None
+    fee: str | None
+    places: int | None
+
+
+class WayOut(NextOut):
+    """An offering that brings a gap nearer to its end."""
+
+    gives: str
+    closes: bool
+    sentence: str
+
+
+class RequirementOut(TypedDict):
+    """A requirement, or a group of them (``all``, or ``n`` ``of``), with how it stands.
+
+    Where something is missing ``ways`` names several offerings, each a step by itself, and ``together`` as many as it
+    takes; ``left`` is what even these leave.
+    """
+
+    id: str
+    title: dict[str, str | None] | None
+    is_met: bool
+    need: NotRequired[dict[str, Any]]
+    exclusive: NotRequired[bool]
+    applies: NotRequired[bool]
+    lots: NotRequired[list[ShareOut]]
+    missing: NotRequired[str | int | None]
+    all: NotRequired[list[RequirementOut]]
+    n: NotRequired[int]
+    of: NotRequired[list[RequirementOut]]
+    sentence: NotRequired[str]
+    ways: NotRequired[list[WayOut]]
+    together: NotRequired[list[NextOut]]
+    left: NotRequired[str]
+
+
+class ElectivesOut(TypedDict):
+    """The free electives: what is left of the total after the requirements."""
+
+    lots: list[ShareOut]
+    missing: str
+    sentence: NotRequired[str]
+    ways: NotRequired[list[WayOut]]
+    together: NotRequired[list[NextOut]]
+    left: NotRequired[str]
+
+
+class UseOut(ShareOut):
+    """What is used of a lot; of that held for this programme already, and counted once more from a lower award."""
+
+    unit: str
+    provider: str
+    reserved: str
+    stacked: str
+    is_planned: bool
+
+
+class UnusedOut(ShareOut):
+    """What is not used of a lot, and why."""
+
+    reason: str
+    names: list[str]
+    sentence: str
+
+
+class AuditOut(TypedDict):
+    """How a learner stands in a programme. ``is_best`` is false when the solver ran out of time."""
+
+    programme: ProgrammeOut
+    enrolment: UUID | None
+    catalogue_right_lapsed: str | None
+    recognised: str
+    missing: str
+    is_complete: bool
+    is_best: bool
+    waived: list[str]
+    requirements: list[RequirementOut]
+    free_electives: ElectivesOut
+    uses: list[UseOut]
+    unused: list[UnusedOut]
+    inputs_sha256: str
 
 
 def show_audit(audit: Audit, ways: Sequence[Ways], language: Language) -> dict[str, Any]:
@@ -252,7 +388,7 @@ def _show_use(id_: str, milli: int, stake: Stake) -> dict[str, Any]:
     return {
         "lot": id_,
         "credits": str(Credits(milli)),
-        "unit": stake.candidate.unit,
+        "unit": stake.unit,
         "provider": stake.candidate.provider,
         "reserved": str(Credits(min(stake.reserved, milli))),
         "stacked": str(Credits(min(stake.stacked, milli))),
@@ -340,3 +476,62 @@ def sentence_of_way(offering: Offering, gives: str, language: Language) -> str:
     if offering.ends_on is None:
         return sentence("way_any_time", language, terms)
     return sentence("way_by", language, {**terms, "ends": offering.ends_on.isoformat()})
+
+
+# --- What an offering is worth ----------------------------------------------------------------------------------------
+
+
+class WorthLotOut(TypedDict):
+    """A lot that completing the offering would give."""
+
+    unit: str
+    category: str | None
+    level: int | None
+    credits: str
+    excess: str
+    expires: str | None
+
+
+class RuleWorthOut(TypedDict):
+    """What one rule set makes of it. The effect ``none`` names the nearest rule, which did not take it."""
+
+    rule_set: str | None
+    version: int | None
+    rule: str | None
+    effect: str
+    credit_unit: str | None
+    lots: list[WorthLotOut]
+    sentence: str
+
+
+class WorthOut(TypedDict):
+    """What completing an offering would give, by itself."""
+
+    offering: UUID
+    as_of: date
+    completed: date
+    assumed: dict[str, Any]
+    worth: list[RuleWorthOut]
+
+
+def show_worth(made: Decision, told: str) -> dict[str, Any]:
+    """The shape of what one rule set makes of an offering."""
+    return {
+        "rule_set": made.rule_set or None,
+        "version": made.version or None,
+        "rule": made.rule,
+        "effect": made.effect,
+        "credit_unit": made.credit_unit or None,
+        "lots": [
+            {
+                "unit": lot.unit,
+                "category": lot.category,
+                "level": lot.level,
+                "credits": str(lot.recognised),
+                "excess": str(lot.excess),
+                "expires": lot.expires.isoformat() if lot.expires is not None else None,
+            }
+            for lot in made.lots
+        ],
+        "sentence": told,
+    }

@@ -53,7 +53,7 @@ class Accreditation:
 
 def is_code(text: str) -> bool:
     """Whether the text can be a provider's code."""
-    return bool(_CODE.match(text))
+    return bool(_CODE.fullmatch(text))
 
 
 @dataclass(eq=False, kw_only=True)

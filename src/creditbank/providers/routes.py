@@ -14,19 +14,27 @@ from creditbank.access.guards import require
 from creditbank.codes import code_list
 from creditbank.providers import actions, queries
 from creditbank.providers.actions import NewProvider, ProviderChange
-from creditbank.providers.domain import ForeignProvider, Provider, ProviderNotFound, UnknownProviderType
+from creditbank.providers.domain import CODE_FORM, ForeignProvider, Provider, ProviderNotFound, UnknownProviderType
 from creditbank.providers.schemas import AccreditationOut, ProviderChangeIn, ProviderIn, ProviderOut
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, once
-from creditbank.web.paging import Cursor, Limit, page_answer, place_of
+from creditbank.web.paging import Cursor, Limit, Page, page_answer, place_of
 from creditbank.web.problems import documented
 from creditbank.web.revisions import check_match, etag, is_unchanged
 
 router = APIRouter(tags=["providers"])
 
-_new = JsonBody(ProviderIn)
-_change = JsonBody(ProviderChangeIn)
+_new = JsonBody(
+    ProviderIn,
+    {
+        "code": "cq/yuzhong/jiefangbei",
+        "name": {"zh": "解放碑社区学校", "en": "Jiefangbei Community School"},
+        "provider_type": "community_school",
+        "region": "500103",
+    },
+)
+_change = JsonBody(ProviderChangeIn, {"name": {"zh": "解放碑社区学院", "en": "Jiefangbei Community College"}})
 
 Reader = Annotated[Actor, Depends(require("providers:read"))]
 Writer = Annotated[Actor, Depends(require("providers:write"))]
@@ -46,7 +54,7 @@ def _answer(provider: Provider, status: int) -> Answer:
     responses={201: {"model": ProviderOut, "description": "entered"}, **documented(409, 410, 415)},
 )
 async def enter_provider(
-    request: Request, edge: EdgeDep, body: Annotated[Read[ProviderIn], Depends(_new)], actor: Writer
+    request: Request, edge: EdgeDep, actor: Writer, body: Annotated[Read[ProviderIn], Depends(_new)]
 ) -> Response:
     """Enter an institution under one that is there. A provider's own client enters those below itself."""
     new = body.value
@@ -68,14 +76,16 @@ async def enter_provider(
 @router.get(
     "/v1/providers",
     operation_id="list_providers",
-    responses={200: {"description": "a page of providers by code"}, **documented()},
+    responses={200: {"model": Page[ProviderOut], "description": "a page of providers by code"}, **documented()},
 )
 async def list_providers(
     request: Request,
     edge: EdgeDep,
     actor: Reader,
-    under: Annotated[str | None, Query(max_length=255, description="this code and all below it")] = None,
-    provider_type: Annotated[str | None, Query(max_length=64)] = None,
+    under: Annotated[
+        str | None, Query(pattern=CODE_FORM, max_length=255, description="this code and all below it")
+    ] = None,
+    provider_type: Annotated[str | None, Query(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
@@ -117,8 +127,8 @@ async def change_provider(
     id: UUID,
     request: Request,
     edge: EdgeDep,
-    body: Annotated[Read[ProviderChangeIn], Depends(_change)],
     actor: Writer,
+    body: Annotated[Read[ProviderChangeIn], Depends(_change)],
 ) -> Response:
     """Change an institution's name, region or status. Needs `If-Match`."""
     wanted = body.value
@@ -148,7 +158,10 @@ async def change_provider(
 @router.get(
     "/v1/providers/{id}/accreditations",
     operation_id="list_accreditations",
-    responses={200: {"description": "the entries that name this provider"}, **documented(404)},
+    responses={
+        200: {"model": Page[AccreditationOut], "description": "the entries that name this provider"},
+        **documented(404),
+    },
 )
 async def list_accreditations(id: UUID, edge: EdgeDep, actor: Reader) -> Response:
     """The accreditation entries that name this provider, newest first."""

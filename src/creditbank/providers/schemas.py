@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from creditbank.providers.domain import CODE_FORM, Accreditation, Provider
-from creditbank.web.fields import Body, LocalName, Region, Token
+from creditbank.web.fields import Body, Change, LocalName, Region, Token
 
 Code = Annotated[
     str,
@@ -28,7 +28,7 @@ class ProviderIn(Body):
     region: Region | None = None
 
 
-class ProviderChangeIn(Body):
+class ProviderChangeIn(Change):
     """What may be changed of an institution; a field left out stays. Its code never changes."""
 
     name: LocalName | None = None

@@ -34,6 +34,8 @@ class Settled:
     learner: LockedLearner
     achievements: Mapping[UUID, Achievement]
     difference: Difference
+    # The rules it was settled by.
+    book: Book
 
 
 async def settle(
@@ -85,7 +87,7 @@ def _settle_one(learner: LockedLearner, touched: Touched, book: Book, as_of: dat
         holds=touched.holds,
         evaluation=touched.evaluation,
     )
-    return Settled(learner, touched.achievements, difference)
+    return Settled(learner, touched.achievements, difference, book)
 
 
 REVIEW_DAYS: Final = timedelta(days=20)

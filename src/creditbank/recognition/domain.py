@@ -110,6 +110,14 @@ class Difference:
         return not (self.decisions or self.made or self.moved or self.entries)
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A day, and the instant whose knowledge of it is asked for."""
+
+    effective: date
+    known: datetime
+
+
 def _number(text: str | None) -> Fraction | None:
     if text is None:
         return None
@@ -175,19 +183,21 @@ class HeldRuling:
         if fact is None:
             return Waive(id_, self.rule_set, said["what"]) if self.kind == "waive" and named is None else None
         milli = Credits.parse(said["credits"]).milli if "credits" in said else None
+        # A unit that an achievement has only because it names none is called by the achievement's id (decision 4).
+        unit = keys.get(said["unit"], said["unit"]) if "unit" in said else None
         match self.kind:
             case "insert":
                 return Insert(
-                    id_, self.rule_set, fact, said["unit"], milli or 0, said.get("category"), said.get("level")
+                    id_, self.rule_set, fact, unit or fact, milli or 0, said.get("category"), said.get("level")
                 )
             case "force":
                 return Force(id_, self.rule_set, fact, said["rule"])
             case "waive":
                 return Waive(id_, self.rule_set, said["what"], fact)
             case "block":
-                return Block(id_, self.rule_set, fact, said.get("unit"))
+                return Block(id_, self.rule_set, fact, unit)
             case _:
-                return Value(id_, self.rule_set, fact, said["unit"], milli, said.get("grade"))
+                return Value(id_, self.rule_set, fact, unit or fact, milli, said.get("grade"))
 
 
 def fact_of(achievement: Achievement, book: Book, known: Known = NOTHING_KNOWN) -> Fact:
@@ -388,9 +398,20 @@ def settle_learner(
     )
 
 
-def trace_of(made: RuleDecision, binding: Sequence[UUID]) -> dict[str, Any]:
-    """What is stored of a decision: the engine's trace, with achievement ids in the place of the facts' keys."""
-    return {**made.trace, "achievements": [str(id_) for id_ in binding], "lots": [lot.trace for lot in made.lots]}
+def unit_of(lot: TargetLot, valid: Mapping[str, Achievement]) -> str:
+    """The unit under which a lot is stored, which is in the clear.
+
+    What names no unit is a unit of its own, to the engine under the fact's key. The key holds what its provider calls
+    it, which may be a student's number; the achievement's id says the same and names nobody (decision 4).
+    """
+    own = valid.get(lot.unit)
+    return str(own.id) if own is not None else lot.unit
+
+
+def trace_of(made: RuleDecision, bound: Sequence[Achievement], valid: Mapping[str, Achievement]) -> dict[str, Any]:
+    """What is stored of a decision: the engine's trace, with the ids and units that its lots are stored under."""
+    lots = [{**lot.trace, "unit": unit_of(lot, valid)} for lot in made.lots]
+    return {**made.trace, "achievements": [str(a.id) for a in bound], "lots": lots}
 
 
 def _broken(
@@ -405,7 +426,7 @@ def _broken(
             entry = settling.book.entries[(made.rule_set, made.version)]
             binding = ",".join(str(valid[key].id) for key in made.binding)
             for lot in made.lots:
-                targets[LotKey(entry.rule_set_id, binding, lot.unit, lot.number)] = _target(lot)
+                targets[LotKey(entry.rule_set_id, binding, unit_of(lot, valid), lot.number)] = _target(lot)
     short = {lot.id for key, lot in settling.lots.items() if is_short(lot.positions, targets.get(key, NOTHING))}
     broken = [hold for hold in holds if any(line.lot_id in short for line in hold.lines)]
     for hold in broken:
@@ -426,7 +447,7 @@ def _settle_decision(
     entry = settling.book.entries[(made.rule_set, made.version)] if taken else None
     bound = [valid[key] for key in made.binding]
     binding = ",".join(str(a.id) for a in bound)
-    trace = trace_of(made, [a.id for a in bound])
+    trace = trace_of(made, bound, valid)
     decision = settling.decide(
         Decision(
             settling.new_id(),
@@ -444,7 +465,7 @@ def _settle_decision(
         return
     lead = bound[0]
     for lot in made.lots:
-        key = LotKey(entry.rule_set_id, binding, lot.unit, lot.number)
+        key = LotKey(entry.rule_set_id, binding, unit_of(lot, valid), lot.number)
         settling.settle_lot(key, _terms(lot, decision.id, made, lead), _target(lot), learner_id)
 
 

@@ -143,11 +143,18 @@ async def decisions_of(connection: AsyncConnection, learner_id: UUID, key: Learn
     return [_decision_of(row, orjson.loads(key.open(row.trace, TRACE))) for row in await connection.execute(statement)]
 
 
-async def current_decisions(connection: AsyncConnection, learner_id: UUID, key: LearnerKey) -> list[Decision]:
-    """The latest decision for each (rule set, binding) of the learner, with its trace; only these are opened."""
+async def current_decisions(
+    connection: AsyncConnection, learner_id: UUID, key: LearnerKey, *, known: datetime | None = None
+) -> list[Decision]:
+    """The latest decision for each (rule set, binding) of the learner, with its trace; only these are opened.
+
+    With ``known`` the latest of those recorded by then.
+    """
     statement = (
         select(decisions).where(decisions.c.learner_id == learner_id).order_by(decisions.c.recorded_at, decisions.c.id)
     )
+    if known is not None:
+        statement = statement.where(decisions.c.recorded_at <= known)
     latest = {(row.rule_set_id, row.binding): row for row in await connection.execute(statement)}
     return [_decision_of(row, orjson.loads(key.open(row.trace, TRACE))) for row in latest.values()]
 

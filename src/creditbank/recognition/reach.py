@@ -22,7 +22,7 @@ from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.domain import Account, Hold, Lot
 from creditbank.ledger.queries import lots_of, lots_of_bindings, lots_of_units, open_holds
 from creditbank.providers import queries as providers
-from creditbank.recognition.domain import NOTHING_KNOWN, Decision, HeldRuling, Known, evaluate_achievements
+from creditbank.recognition.domain import NOTHING_KNOWN, Decision, HeldRuling, Known, evaluate_achievements, unit_of
 from creditbank.recognition.queries import (
     first_recognised,
     latest_decisions,
@@ -60,7 +60,8 @@ class Touched:
 
     def units(self) -> set[str]:
         """The units that lots of this learner have, should have, or had, and compete for."""
-        made = {lot.unit for d in self.evaluation.decisions for lot in d.lots} if self.evaluation else set()
+        valid = {a.key: a for a in self.achievements.values()}
+        made = {unit_of(lot, valid) for d in self.evaluation.decisions for lot in d.lots} if self.evaluation else set()
         return {unit for unit in made | {lot.key.unit for lot in self.lots.values()} if not unit.startswith(BLANKET)}
 
     def strangers(self) -> set[UUID]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.achievements.domain import Achievement
 from creditbank.achievements.queries import of_learners
 from creditbank.achievements.tables import achievement_keys, achievements
 from creditbank.database.engine import Database
@@ -87,7 +88,11 @@ async def _verify_page(
         loaded = await load(connection, vault, ids)
         facts = await of_learners(connection, {id_: learner.key for id_, learner in loaded.items()})
     except SealBroken:
-        return Page(len(ids), 0, 0, await _find_broken_seals(connection, vault, ids))
+        broken = await _find_broken_seals(connection, vault, ids)
+        # Whoever's seals hold is verified all the same: one broken learner must not hide what was done to another.
+        sound = [id_ for id_ in ids if id_ not in {finding.learner_id for finding in broken}]
+        rest = await _verify_page(connection, vault, shelf, sound, today)
+        return replace(rest, learners=len(ids), findings=[*broken, *rest.findings])
     chains = await chains_of(connection, ids)
     lots = await lots_of(connection, ids)
     latest = await latest_decisions(connection, ids)
@@ -97,6 +102,7 @@ async def _verify_page(
     holds = await open_holds(connection, ids)
     findings: list[Finding] = []
     for id_, learner in loaded.items():
+        findings += _verify_versions(id_, facts[id_])
         findings += _verify_chain(learner, chains[id_])
         findings += _verify_positions(id_, lots[id_], chains[id_])
         findings += _verify_decisions(learner, chains[id_], lots[id_], marks[id_])
@@ -127,6 +133,17 @@ async def _find_broken_seals(connection: AsyncConnection, vault: Vault, ids: Seq
         except SealBroken:
             findings.append(Finding("seal_broken", id_, "what is sealed of this learner cannot be opened"))
     return findings
+
+
+def _verify_versions(learner_id: UUID, facts: Sequence[Achievement]) -> list[Finding]:
+    """Every version stays, so an achievement's versions are counted from 1 without a gap."""
+    return [
+        Finding(
+            "version_missing", learner_id, f"achievement {fact.id} has {len(fact.versions)} versions up to {highest}"
+        )
+        for fact in facts
+        if (highest := fact.current.number) != len(fact.versions)
+    ]
 
 
 def _verify_chain(learner: LockedLearner, chain: Sequence[Posting]) -> list[Finding]:

@@ -51,7 +51,7 @@ def examine(documents: Sequence[ParsedDocument]) -> Examination:
     A test speaks of the rule set in whose document it stands. As on publication, a version without an end ends where
     its successor begins.
     """
-    versions = _in_line([compile_version(d.layered, sha256=sha256(canonical(d.model))) for d in documents])
+    versions = in_line([compile_version(d.layered, sha256=sha256(canonical(d.model))) for d in documents])
     mismatches: list[Mismatch] = []
     exercised: set[tuple[str, int, str]] = set()
     for document in documents:
@@ -157,7 +157,8 @@ def _compare_conversions(example: Example, document: ParsedDocument) -> Iterator
                 yield Mismatch(example.name, f"convert {expected.id} {name}", decimal_text(wanted), str(got))
 
 
-def _in_line(versions: Sequence[CompiledVersion]) -> list[CompiledVersion]:
+def in_line(versions: Sequence[CompiledVersion]) -> list[CompiledVersion]:
+    """The versions as publishing them would leave them: one without an end ends where its successor begins."""
     ordered = sorted(versions, key=lambda v: (v.rule_set, v.valid_from, v.version))
     line = []
     for index, version in enumerate(ordered):

@@ -1,26 +1,50 @@
-"""Rule sets as the bank keeps them: registration, versions, and which version governs which days."""
+"""Rule sets as the bank keeps them: registration, versions and their life, and which version governs which days.
+
+``draft -> validated -> simulated -> approved -> published -> superseded | withdrawn`` (rules/v1 section 13): another
+document makes a draft of anything that is not published; what is published never changes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from creditbank.errors import Kind, Refusal
 from creditbank.identifiers import lineage
 from creditbank.providers.domain import Accreditation
 from creditbank.rules.compile import CompiledVersion
+from creditbank.rules.telling.names import Wording
+
+Audience = Literal["everyone", "enrolled"]
+"""Who is settled by a rule set. ``enrolled``: learners enrolled in one of its programmes; until the bank knows
+enrolments that is nobody."""
+
+MUTABLE: Final = ("draft", "validated", "simulated", "approved")
+"""The states of a version whose document may still be replaced."""
+
+
+def client(client_id: UUID) -> str:
+    """How a client of the API is named as editor or approver."""
+    return f"client:{client_id}"
+
+
+def operator(name: str) -> str:
+    """How whoever works at the command line is named as editor or approver."""
+    return f"operator:{name}"
 
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """A registration: the document's own id and its owner; None: the bank."""
+    """A registration: the document's own id, its owner (a provider's code; None: the bank) and its audience."""
 
     id: UUID
     code: str
-    provider: str | None
+    owner: str | None
+    audience: Audience = "everyone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +83,19 @@ class StoredVersion:
     revision: int
     created_at: datetime
     publications: Sequence[Publication]
+    approved_by: str | None = None
+    approved_at: datetime | None = None
+
+    @property
+    def ref(self) -> str:
+        """How documents name it that extend it: ``id@version``."""
+        return f"{self.rule_set.code}@{self.number}"
+
+    @property
+    def tag(self) -> str:
+        """Changes with everything that is shown of it: document, state, and its publications as the bank holds them."""
+        closed = sum(publication.known_until is not None for publication in self.publications)
+        return f"{self.revision}.{len(self.publications)}.{closed}" if self.publications else str(self.revision)
 
     @property
     def is_superseded(self) -> bool:
@@ -94,6 +131,33 @@ def succeed(standing: Sequence[Publication], new: Interval) -> tuple[Succession,
     return tuple(changes)
 
 
+def governing(publications: Sequence[Publication], on: date, known: datetime) -> Publication | None:
+    """Which publication governed a day as the bank held it at an instant; None when none did (section 12)."""
+    for one in publications:
+        is_known = one.known_from <= known and (one.known_until is None or known < one.known_until)
+        if is_known and one.valid.start <= on and (one.valid.until is None or on < one.valid.until):
+            return one
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What publishing a document would change, as far as it was asked for and is known.
+
+    ``sample`` is about how many learners were looked at, None for all. ``report`` is None until it is whole.
+    """
+
+    id: UUID
+    version_id: UUID
+    sha256: str
+    sample: int | None
+    as_of: date
+    job_id: UUID | None
+    asked_at: datetime
+    report: Mapping[str, Any] | None
+    ended_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A version in the book: its compiled form and the ids under which it is stored."""
@@ -116,6 +180,9 @@ class Book:
 
     # The compiled versions, for the engine; the same as in the entries.
     versions: Sequence[CompiledVersion]
+
+    # What their documents call things, for whoever tells people of decisions; found as the entries are.
+    wordings: Mapping[tuple[str, int], Wording] = field(default_factory=dict)
 
     @cached_property
     def is_local(self) -> bool:
@@ -208,6 +275,95 @@ class NotADraft(Refusal):
     code = "rule_set_version_immutable"
     kind = Kind.CONFLICT
     state: str
+
+
+@dataclass(eq=False, kw_only=True)
+class WrongState(Refusal):
+    """The version is not as far as this step needs it to be."""
+
+    code = "rule_set_version_wrong_state"
+    kind = Kind.CONFLICT
+    state: str
+    wanted: str
+
+
+@dataclass(eq=False, kw_only=True)
+class ChecksFailed(Refusal):
+    """The static checks of the document find errors; ``faults`` says where and why."""
+
+    code = "rule_checks_failed"
+    kind = Kind.INVALID
+    count: int
+
+
+@dataclass(eq=False, kw_only=True)
+class NotCovered(Refusal):
+    """A recognition rule or a limit is exercised by no test of the document; ``faults`` names each."""
+
+    code = "rule_coverage_missing"
+    kind = Kind.INVALID
+    count: int
+
+
+@dataclass(eq=False, kw_only=True)
+class EditorApproves(Refusal):
+    """Whoever edited a version may not approve it."""
+
+    code = "approver_is_editor"
+    kind = Kind.FORBIDDEN
+
+
+@dataclass(eq=False, kw_only=True)
+class NotSimulated(Refusal):
+    """There is no simulation of this very document over all learners."""
+
+    code = "rule_simulation_missing"
+    kind = Kind.CONFLICT
+
+
+@dataclass(eq=False, kw_only=True)
+class SimulationStale(Refusal):
+    """The simulation is older than the bank lets it be."""
+
+    code = "rule_simulation_stale"
+    kind = Kind.CONFLICT
+    days: int
+
+
+@dataclass(eq=False, kw_only=True)
+class SimulationNotFound(Refusal):
+    """Nobody asked for a simulation of this version, or it is not ended."""
+
+    code = "simulation_not_found"
+    kind = Kind.NOT_FOUND
+
+
+@dataclass(eq=False, kw_only=True)
+class RetroactiveNeeded(Refusal):
+    """The version reaches back and takes from credits that stand, without saying that it is retroactive."""
+
+    code = "rule_retroactive_missing"
+    kind = Kind.INVALID
+    count: int
+    pointer: str = "/transition/retroactive"
+
+
+@dataclass(eq=False, kw_only=True)
+class VersionExtended(Refusal):
+    """A version that governs extends this one, which therefore cannot be withdrawn."""
+
+    code = "rule_set_version_extended"
+    kind = Kind.CONFLICT
+    by: str
+
+
+@dataclass(eq=False, kw_only=True)
+class RegistrationFixed(Refusal):
+    """Owner and audience of a rule set are given with its first version and stay."""
+
+    code = "rule_set_registration_fixed"
+    kind = Kind.CONFLICT
+    rule_set: str
 
 
 @dataclass(eq=False, kw_only=True)

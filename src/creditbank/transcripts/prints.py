@@ -1,14 +1,13 @@
 """Prints: transcripts as they were answered, kept in memory for as long as they are true.
 
 A person looks at a transcript several times between two changes of it. A print is answered again only when the
-database says in one row that nothing in it has changed; so it is never older than what a fresh one would say.
+database says that nothing in it has changed; so it is never older than what a fresh one would say.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -32,12 +31,12 @@ class Print:
     """The bytes of an answer, the codes of the providers named in it, and the stamp under which it is true."""
 
     body: bytes
-    providers: Sequence[str]
+    providers: tuple[str, ...]
     stamp: Stamp
     revision: str
 
 
-def make_print(body: bytes, providers: Sequence[str], stamp: Stamp) -> Print:
+def make_print(body: bytes, providers: tuple[str, ...], stamp: Stamp) -> Print:
     """A print; its revision is a hash of its bytes, so that every process gives the same transcript the same ETag."""
     return Print(body, providers, stamp, hashlib.sha256(body).hexdigest()[:32])
 

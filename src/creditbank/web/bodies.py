@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from creditbank.errors import Fault
+from creditbank.web.fields import MARKS
 from creditbank.web.problems import EdgeRefusal
 
 T = TypeVar("T")
@@ -47,7 +48,8 @@ def faults_of(invalid: ValidationError, prefix: str = "") -> list[Fault]:
     for error in invalid.errors(include_url=False, include_input=False, include_context=False)[:_FAULTS_MAX]:
         kind = error["type"]
         code = _CODES.get(kind) or ("wrong_type" if kind.endswith(("_type", "_parsing")) else kind)
-        faults.append(Fault(prefix + pointer_to(error["loc"]), code if code in KNOWN else "wrong_value", ""))
+        place = [part for part in error["loc"] if part not in MARKS]
+        faults.append(Fault(prefix + pointer_to(place), code if code in KNOWN else "wrong_value", ""))
     return faults
 
 
@@ -69,7 +71,10 @@ KNOWN: Final = frozenset(
         "not_a_number",
         "number_too_large",
         "exactly_one",
+        "given_twice",
         "completed_before_started",
+        "interval_empty",
+        "nothing_changed",
     }
 )
 
@@ -90,15 +95,15 @@ class Read(Generic[T]):
 class JsonBody(Generic[T]):
     """A dependency that reads a body as ``T``. Give ``documents`` to the route for its OpenAPI description."""
 
-    def __init__(self, type_: type[T], *, media_types: Sequence[str] = ("application/json",)) -> None:
+    def __init__(self, type_: type[T], example: Mapping[str, Any]) -> None:
         self._adapter: TypeAdapter[T] = TypeAdapter(type_)
-        self._media_types = media_types
         self.documents: dict[str, Any] = {
             "requestBody": {
                 "required": True,
                 "content": {
                     "application/json": {
-                        "schema": self._adapter.json_schema(ref_template="#/components/schemas/{model}")
+                        "schema": self._adapter.json_schema(ref_template="#/components/schemas/{model}"),
+                        "example": example,
                     }
                 },
             }
@@ -107,7 +112,7 @@ class JsonBody(Generic[T]):
     async def __call__(self, request: Request) -> Read[T]:
         """The body. Raises EdgeRefusal: 400 when it cannot be parsed, 415 for another media type, 422 when wrong."""
         media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-        if media_type not in self._media_types:
+        if media_type != "application/json":
             raise EdgeRefusal(415)
         raw = await request.body()
         return Read(raw, self.parse(raw))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -41,6 +42,7 @@ def _describe(app: FastAPI) -> dict[str, Any]:
     for path in document["paths"].values():
         for operation in path.values():
             _hoist(operation.get("requestBody", {}), schemas)
+            operation["parameters"] = [*operation.get("parameters", []), *_headers(operation.get("responses", {}))]
             # FastAPI documents its own shape of a validation error, which no route of ours answers with.
             _drop_validation(operation.get("responses", {}))
     problem = Problem.model_json_schema(ref_template=_REF)
@@ -49,6 +51,34 @@ def _describe(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     return document
+
+
+# Each header is read by the routes that document a status to which it leads.
+_HEADERS: Final[Mapping[str, dict[str, Any]]] = {
+    "304": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "the ETag that the caller has",
+        "schema": {"type": "string"},
+    },
+    "410": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "names this request, so that it is done once however often it is sent; remembered some days",
+        "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    },
+    "428": {
+        "name": "If-Match",
+        "in": "header",
+        "required": True,
+        "description": "the ETag of the revision that is changed, or `*`",
+        "schema": {"type": "string"},
+    },
+}
+
+
+def _headers(responses: dict[str, Any]) -> list[dict[str, Any]]:
+    return [header for status, header in _HEADERS.items() if status in responses]
 
 
 def _hoist(body: dict[str, Any], schemas: dict[str, Any]) -> None:

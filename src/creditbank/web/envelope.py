@@ -8,10 +8,12 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from creditbank.identifiers import new_id
 from creditbank.web.metrics import Metrics
+from creditbank.web.problems import respond_to_unexpected
 
 _GIVEN: Final = re.compile(rb"^[A-Za-z0-9._:-]{1,64}$")
 # Asked every few seconds by machines: no line in the log is worth reading.
@@ -47,12 +49,12 @@ class Envelope:
         scope["request_id"] = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
-        status = 500
+        status, started_answer = 500, False
 
         async def send_wrapped(message: Message) -> None:
-            nonlocal status
+            nonlocal status, started_answer
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, started_answer = message["status"], True
                 present = {name for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
@@ -64,6 +66,11 @@ class Envelope:
         self._metrics.active.inc()
         try:
             await self._app(scope, receive, send_wrapped)
+        except Exception as error:
+            if started_answer:
+                raise
+            # Answered here and not further out, so that this answer too has the headers and the log the request's id.
+            await respond_to_unexpected(Request(scope), error)(scope, receive, send_wrapped)
         finally:
             self._metrics.active.dec()
             seconds = time.perf_counter() - started

@@ -5,15 +5,30 @@ from __future__ import annotations
 import re
 import unicodedata
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 _NUMBER: Final = re.compile(r"^(0|[1-9]\d{0,8})(\.\d{1,3})?$", re.ASCII)
 # Unicode's categories Cc and Cs, without the line feed.
 _CONTROL: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _INTEGER_MAX: Final = 999_999_999
+_SCALAR_MAX: Final = 10**9
+_SCALAR_CHARS_MAX: Final = 200
 
 
 class Body(BaseModel):
@@ -41,7 +56,7 @@ def _number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise PydanticCustomError("not_a_number", "not a number")
     text = str(value)
-    if not _NUMBER.match(text) or (isinstance(value, int) and value > _INTEGER_MAX):
+    if not _NUMBER.fullmatch(text) or (isinstance(value, int) and value > _INTEGER_MAX):
         raise PydanticCustomError("not_a_number", "not a number")
     # One way to write each number, so that equal statements are equal bytes.
     return text.rstrip("0").rstrip(".") if "." in text else text
@@ -90,7 +105,9 @@ Path = Annotated[
     Field(description="a path in a tree, such as arts/languages"),
 ]
 Region = Annotated[
-    str, StringConstraints(pattern=r"^\d{2}(\d{2}(\d{2}(\d{3}(\d{3})?)?)?)?$"), Field(description="GB/T 2260 code")
+    str,
+    StringConstraints(pattern=r"^[0-9]{2}([0-9]{2}([0-9]{2}([0-9]{3}([0-9]{3})?)?)?)?$"),
+    Field(description="GB/T 2260 code"),
 ]
 
 
@@ -99,3 +116,81 @@ class LocalName(Body):
 
     zh: Name
     en: Name
+
+
+# Pydantic puts the alternative that it took into the place of a fault. These are no part of what was sent.
+_KEY, _NAMES, _TEXT = "[key]", "[names]", "[text]"
+MARKS: Final = frozenset({_KEY, _NAMES, _TEXT})
+
+Title = Annotated[
+    Annotated[LocalName, Tag(_NAMES)] | Annotated[Name, Tag(_TEXT)],
+    Discriminator(lambda value: _NAMES if isinstance(value, dict | LocalName) else _TEXT),
+]
+"""A name in both languages, or in one."""
+
+
+def _scalar(value: Any) -> str | int | bool:
+    if isinstance(value, float):
+        raise PydanticCustomError("float_refused", "a float is never exact")
+    if isinstance(value, str):
+        if len(value) > _SCALAR_CHARS_MAX:
+            raise PydanticCustomError("too_long", "too long")
+        return _not_blank(clean(value))
+    if not isinstance(value, int):
+        raise PydanticCustomError("wrong_type", "neither text, whole number, nor yes or no")
+    if abs(value) > _SCALAR_MAX:
+        raise PydanticCustomError("number_too_large", "too large")
+    return value
+
+
+def _no_truth(value: str | int | bool) -> str:
+    if isinstance(value, bool):
+        raise PydanticCustomError("wrong_type", "neither text nor whole number")
+    return str(value)
+
+
+_SHORT_TEXT: Final = {"type": "string", "minLength": 1, "maxLength": _SCALAR_CHARS_MAX}
+_WHOLE: Final = {"type": "integer", "minimum": -_SCALAR_MAX, "maximum": _SCALAR_MAX}
+
+# One function and no union of types: of a union every alternative would complain of one wrong value.
+Scalar = Annotated[
+    str | int | bool,
+    PlainValidator(_scalar),
+    WithJsonSchema({"anyOf": [_SHORT_TEXT, _WHOLE, {"type": "boolean"}]}),
+]
+"""A short text, a whole number, or yes or no."""
+
+Mark = Annotated[
+    str,
+    PlainValidator(lambda value: _no_truth(_scalar(value))),
+    WithJsonSchema({"anyOf": [_SHORT_TEXT, _WHOLE]}),
+]
+"""A grade's value: a short text, or a whole number, which is kept as the text of it."""
+
+
+def _without_null(schema: dict[str, Any]) -> None:
+    for name, of_field in schema["properties"].items():
+        (wanted,) = [kind for kind in of_field.pop("anyOf") if kind != {"type": "null"}]
+        del of_field["default"]
+        schema["properties"][name] = {**wanted, **of_field}
+    schema["minProperties"] = 1
+
+
+class Change(Body):
+    """What may be changed of something: a field left out stays, null is refused, and something must be given."""
+
+    model_config = ConfigDict(json_schema_extra=_without_null)
+
+    # After, not before: a validator before it would hand on a Python value, and strictness takes no text for a date.
+    @field_validator("*", mode="after")
+    @classmethod
+    def _not_null(cls, value: Any) -> Any:
+        if value is None:
+            raise PydanticCustomError("wrong_type", "null says nothing")
+        return value
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("nothing_changed", "nothing changed")
+        return self

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, Literal, NotRequired
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
+from typing_extensions import TypedDict
 
 from creditbank.database import schema
 from creditbank.web.bodies import json_answer
@@ -19,13 +20,28 @@ router = APIRouter(tags=["health"])
 _PATIENCE_SECONDS: Final = 2.0
 
 
-@router.get("/livez", operation_id="livez", responses={200: {"description": "the process lives"}})
+class StatusOut(TypedDict):
+    """That it is well, and at which migration its database is."""
+
+    status: Literal["ok"]
+    schema: NotRequired[str]
+
+
+@router.get(
+    "/livez",
+    operation_id="livez",
+    responses={200: {"model": StatusOut, "description": "the process lives"}, **documented(public=True)},
+)
 async def livez() -> Response:
     """Answers as long as the process can answer anything."""
     return json_answer({"status": "ok"})
 
 
-@router.get("/readyz", operation_id="readyz", responses={200: {"description": "it can work"}, **documented()})
+@router.get(
+    "/readyz",
+    operation_id="readyz",
+    responses={200: {"model": StatusOut, "description": "it can work"}, **documented(public=True)},
+)
 async def readyz(edge: EdgeDep) -> Response:
     """Whether the database answers and its schema is the one that this version needs."""
     try:

@@ -18,6 +18,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.database.engine import was_locked_out
 from creditbank.database.statements import among, insert_new, update_rows
 from creditbank.errors import Kind, Refusal
 from creditbank.sealing import LearnerKey
@@ -28,7 +29,6 @@ HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotent-Replayed"
 _FORM: Final = re.compile(r"^[\x21-\x7e]{1,255}$")
 _BODY: Final = b"idempotency_records.body"
-_LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -67,13 +67,18 @@ class AnswerErased(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is answered, as bytes. ``owner`` is the learner of whom it speaks: then it is kept sealed."""
+    """What is answered, as bytes. ``owner`` is the learner of whom it speaks: then it is kept sealed.
+
+    An answer that speaks of many learners has no one key to be sealed with: it gives ``kept``, which names nobody, to
+    be kept in place of its body and told again from.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = "application/json"
     owner: tuple[UUID, LearnerKey] | None = None
+    kept: bytes | None = None
 
     def response(self, *, replayed: bool = False) -> Response:
         """The answer as it goes out."""
@@ -104,7 +109,7 @@ def attempt_of(request: Request, edge: Edge, client_id: UUID, body: bytes) -> At
 
 def to_row(attempt: Attempt, answer: Answer, now: datetime) -> dict[str, Any]:
     """The record of an answer."""
-    body, learner_id = answer.body, None
+    body, learner_id = answer.body if answer.kept is None else answer.kept, None
     if answer.owner is not None:
         learner_id, key = answer.owner
         body = key.seal(body, _BODY)
@@ -145,14 +150,46 @@ async def recall(connection: AsyncConnection, edge: Edge, attempts: Sequence[Att
     return found
 
 
+async def claim(connection: AsyncConnection, edge: Edge, attempts: Sequence[Attempt]) -> dict[bytes, Answer | Refusal]:
+    """Hold the keys until the transaction ends; answers what ``recall`` does of those that came before.
+
+    Whoever has one of the keys is waited for. A transaction claims its keys in their order and before it locks anything
+    else: who waits for a key holds nothing but keys. Raises KeyInFlight.
+    """
+    now = edge.clock()
+    rows = [to_row(attempt, Answer(0, b""), now) for attempt in sorted(attempts, key=lambda attempt: attempt.key)]
+    try:
+        new = await insert_new(connection, idempotency_records, rows)
+    except DBAPIError as error:
+        if was_locked_out(error):
+            raise KeyInFlight from error
+        raise
+    return await recall(connection, edge, [attempt for attempt in attempts if attempt.key not in new])
+
+
+async def keep(connection: AsyncConnection, edge: Edge, given: Sequence[tuple[Attempt, Answer | Refusal]]) -> None:
+    """Store what was answered beside the claims; who was refused may come again under the key."""
+    now = edge.clock()
+    answered = [to_row(attempt, answer, now) for attempt, answer in given if isinstance(answer, Answer)]
+    await update_rows(connection, idempotency_records, answered, ("key",))
+    refused = [attempt.key for attempt, answer in given if isinstance(answer, Refusal)]
+    if refused:
+        await connection.execute(
+            delete(idempotency_records).where(among(connection, idempotency_records.c.key, refused))
+        )
+
+
 async def once(
     request: Request,
     edge: Edge,
     client_id: UUID,
     body: bytes,
     work: Callable[[AsyncConnection], Awaitable[Answer]],
+    retell: Callable[[AsyncConnection, bytes], Awaitable[Answer]] | None = None,
 ) -> Response:
     """Do ``work`` in one transaction and answer what it answers; under a key that came before, answer that again.
+
+    ``retell`` makes the answer anew from what was ``kept`` of it.
 
     Raises what ``work`` raises, KeyReused, KeyInFlight after some seconds of waiting, AnswerErased.
     """
@@ -161,23 +198,19 @@ async def once(
         async with edge.database.write() as connection:
             answer = await work(connection)
         return answer.response()
-    try:
-        async with edge.database.write() as connection:
-            # The claim holds everybody else with this key until the answer is stored beside it.
-            claim = to_row(attempt, Answer(0, b""), edge.clock())
-            is_first = bool(await insert_new(connection, idempotency_records, [claim]))
-            if is_first:
-                found: Answer | Refusal = (answer := await work(connection))
-                await update_rows(connection, idempotency_records, [to_row(attempt, answer, edge.clock())], ("key",))
-            else:
-                found = (await recall(connection, edge, [attempt]))[attempt.key]
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
-            raise KeyInFlight from error
-        raise
+    async with edge.database.write() as connection:
+        # The claim holds everybody else with this key until the answer is stored beside it.
+        known = await claim(connection, edge, [attempt])
+        if not known:
+            found: Answer | Refusal = await work(connection)
+            await keep(connection, edge, [(attempt, found)])
+        else:
+            found = known[attempt.key]
+            if retell is not None and isinstance(found, Answer):
+                found = await retell(connection, found.body)
     if isinstance(found, Refusal):
         raise found
-    return found.response(replayed=not is_first)
+    return found.response(replayed=bool(known))
 
 
 async def forget(connection: AsyncConnection, before: datetime) -> int:

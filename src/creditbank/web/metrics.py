@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Histogram, generate_latest
 
 _REQUEST_BUCKETS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _GROUP_BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -23,17 +23,11 @@ class Metrics:
             registry=self.registry,
         )
         self.active = Gauge("creditbank_http_requests_active", "Requests being answered.", registry=self.registry)
-        self.achievements = Counter(
-            "creditbank_achievements_total", "Achievements taken in, by outcome.", ("outcome",), registry=self.registry
-        )
         self.groups = Histogram(
             "creditbank_commit_group_size",
             "Single achievements that one commit gathered.",
             buckets=_GROUP_BUCKETS,
             registry=self.registry,
-        )
-        self.postings = Counter(
-            "creditbank_postings_total", "Ledger postings, by code.", ("code",), registry=self.registry
         )
         self.jobs_waiting = Gauge("creditbank_jobs_waiting", "Jobs due and not begun.", registry=self.registry)
         self.jobs_lag = Gauge(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query, Request, Response
+from typing_extensions import TypedDict
 
 from creditbank.errors import Fault
 from creditbank.web.bodies import json_answer
@@ -15,8 +15,25 @@ from creditbank.web.problems import EdgeRefusal
 
 T = TypeVar("T")
 
+
+class Page(TypedDict, Generic[T]):
+    """Some items of a list; ``next`` is the cursor of the following page, null on the last."""
+
+    items: list[T]
+    next: str | None
+
+
 Limit = Annotated[int, Query(ge=1, le=500, description="most items on a page")]
 Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the page before")]
+
+
+def unknown_cursor() -> EdgeRefusal:
+    """The refusal of a cursor that was not ours."""
+    return EdgeRefusal(422, [Fault("?cursor", "unknown_cursor", "")])
+
+
+def _cursor_to(place: str) -> str:
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 
 def place_of(cursor: str | None) -> str | None:
@@ -25,10 +42,11 @@ def place_of(cursor: str | None) -> str | None:
         return None
     try:
         place = base64.urlsafe_b64decode(cursor.encode("ascii") + b"==").decode()
-    except (binascii.Error, ValueError) as wrong:
-        raise EdgeRefusal(422, [Fault("?cursor", "unknown_cursor", "")]) from wrong
-    if "\0" in place:
-        raise EdgeRefusal(422, [Fault("?cursor", "unknown_cursor", "")])
+    except ValueError as wrong:
+        raise unknown_cursor() from wrong
+    # The decoder passes over what is no Base64: only what we would write is ours.
+    if "\0" in place or _cursor_to(place) != cursor:
+        raise unknown_cursor()
     return place
 
 
@@ -40,7 +58,7 @@ def converted(cursor: str | None, to: Callable[[str], T]) -> T | None:
     try:
         return to(place)
     except ValueError as wrong:
-        raise EdgeRefusal(422, [Fault("?cursor", "unknown_cursor", "")]) from wrong
+        raise unknown_cursor() from wrong
 
 
 def page_answer(
@@ -48,7 +66,7 @@ def page_answer(
 ) -> Response:
     """A page of ``items``, of which one more than ``limit`` was asked for to know whether another page follows."""
     shown, following = items[:limit], len(items) > limit
-    cursor = base64.urlsafe_b64encode(place(shown[-1]).encode()).decode().rstrip("=") if following else None
+    cursor = _cursor_to(place(shown[-1])) if following else None
     headers = {}
     if cursor is not None:
         headers["Link"] = f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from creditbank.database.engine import was_locked_out
 from creditbank.errors import Fault, Kind, Refusal
 from creditbank.web.sentences import Language, negotiate, sentence
 
@@ -42,6 +44,8 @@ _EDGE_CODES: Final[Mapping[int, str]] = {
     503: "too_busy",
 }
 
+_FRAMES_MAX: Final = 20
+
 _log = structlog.get_logger()
 
 
@@ -51,6 +55,7 @@ class FaultOut(BaseModel):
     pointer: str = Field(description="JSON Pointer (RFC 6901) into the body; `?name` for a query parameter")
     code: str
     message: str
+    row: int | None = Field(default=None, description="line of the text from 1, where it has lines")
 
 
 class Problem(BaseModel):
@@ -104,28 +109,36 @@ def language_of(request: Request) -> Language:
     return negotiate(request.headers.get("accept-language"))
 
 
+def status_of(refusal: Refusal | EdgeRefusal) -> int:
+    """The status with which a refusal is answered."""
+    return _STATUS[refusal.kind] if isinstance(refusal, Refusal) else refusal.status
+
+
 def problem_of(refusal: Refusal | EdgeRefusal, language: Language, instance: str) -> dict[str, Any]:
     """The problem as JSON: the sentence of the code, and each fault at its place."""
-    if isinstance(refusal, Refusal):
-        status, terms, pointer = _STATUS[refusal.kind], refusal.terms(), refusal.pointer
-    else:
-        status, terms, pointer = refusal.status, {}, ""
+    terms, pointer = (refusal.terms(), refusal.pointer) if isinstance(refusal, Refusal) else ({}, "")
     text = sentence(refusal.code, language, terms)
-    faults = [
-        {"pointer": f.pointer, "code": f.code, "message": f.message or sentence(f.code, language)}
-        for f in refusal.faults
-    ]
+    faults = [_shown(fault, language) for fault in refusal.faults]
     if not faults and pointer:
         faults = [{"pointer": pointer, "code": refusal.code, "message": text}]
     return {
         "type": f"urn:creditbank:problem:{refusal.code}",
         "title": text,
-        "status": status,
+        "status": status_of(refusal),
         "detail": text,
         "instance": instance,
         "code": refusal.code,
         "errors": faults,
     }
+
+
+def _shown(fault: Fault, language: Language) -> dict[str, Any]:
+    shown = {
+        "pointer": fault.pointer,
+        "code": fault.code,
+        "message": fault.message or sentence(fault.code, language),
+    }
+    return shown if fault.row is None else {**shown, "row": fault.row}
 
 
 def instance_of(request: Request) -> str:
@@ -164,10 +177,16 @@ def install(app: FastAPI) -> None:
         status = error.status_code if error.status_code in _EDGE_CODES else 500
         return respond(request, EdgeRefusal(status, headers=error.headers))
 
-    @app.exception_handler(Exception)
-    async def _unexpected(request: Request, error: Exception) -> Response:
-        _log.error("unexpected", error=type(error).__name__, exc_info=error)
-        return respond(request, EdgeRefusal(500))
+
+def respond_to_unexpected(request: Request, error: Exception) -> Response:
+    """The answer to what nobody foresaw: 503 when somebody else was in the way for too long, else 500."""
+    if was_locked_out(error):
+        return respond(request, EdgeRefusal(503, headers={"Retry-After": "1"}))
+    # Where it happened and not what it said: the words of an error may quote what is about a person.
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-_FRAMES_MAX:]]
+    _log.error("unexpected", error=type(error).__name__, where=where)
+    return respond(request, EdgeRefusal(500))
 
 
 def _fault_of_parameter(error: Mapping[str, Any]) -> Fault:
@@ -177,14 +196,18 @@ def _fault_of_parameter(error: Mapping[str, Any]) -> Fault:
     return Fault(f"{prefix}{name}", "invalid_parameter", "")
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of a route: these statuses are problems, beside those that every route can answer."""
+def documented(*statuses: int, public: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route: these statuses are problems, beside those that every route can answer.
+
+    A public route asks nobody who they are.
+    """
+    always = {400, 413, 422, 429, 500, 503} | (set() if public else {401, 403})
     return {
         status: {
             "description": sentence(_EDGE_CODES.get(status, _OTHER.get(status, "refused")), "en"),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
-        for status in sorted({400, 401, 403, 413, 422, 429, 500, 503, *statuses})
+        for status in sorted({*always, *statuses})
     }
 
 

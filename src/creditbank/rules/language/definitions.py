@@ -114,7 +114,7 @@ Distribution = Annotated[
     Field(min_length=1),
     PlainSerializer(_pairs_plain, return_type=list),
 ]
-"""Percent of passes by grade, best first. The canonical form sorts keys: there it is a list of pairs (decision 16)."""
+"""Percent of passes by grade, best first; in the canonical form, which sorts keys, a list of pairs (decision 0018)."""
 
 
 class GradeConversion(Titled):

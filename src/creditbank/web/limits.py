@@ -1,0 +1,39 @@
+"""No body larger than the bank takes: refused by its declared length, or as soon as it has come that far."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from creditbank.web.problems import EdgeRefusal, respond
+
+
+class BodyLimit:
+    """A middleware of our own, since the framework's answers in plain text and every refusal here is a problem."""
+
+    def __init__(self, app: ASGIApp, bytes_max: int) -> None:
+        self._app = app
+        self._bytes_max = bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._bytes_max:
+            await respond(Request(scope), EdgeRefusal(413))(scope, receive, send)
+            return
+        size = 0
+
+        async def receive_counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self._bytes_max:
+                # Raised where the application reads, so that its own handler answers.
+                raise EdgeRefusal(413)
+            return message
+
+        await self._app(scope, receive_counted, send)

@@ -1,0 +1,74 @@
+"""Accounts: opened, found, and shown no further than they must be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from creditbank.access.tables import audit_events
+from creditbank.identifiers import is_number
+from tests.api.world import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_account_has_a_number_and_shows_no_identity(world: World) -> None:
+    identities = [{"type": "id_card", "value": world.fresh("ID")}, {"type": "phone", "value": world.fresh("138")}]
+    body = {"name": "  张三丰 ", "birth_date": "1990-01-01", "region": "500103", "identities": identities}
+
+    answer = await world.send("partner", "POST /v1/learners", body)
+
+    assert answer.status_code == 201
+    account = answer.json()
+    assert answer.headers["location"] == f"/v1/learners/{account['id']}"
+    assert is_number(account["number"], "CQ")
+    assert {**account, "id": "", "number": ""} == {
+        "id": "",
+        "number": "",
+        "name": "张三丰",
+        "birth_date": "1990-01-01",
+        "region": "500103",
+        "identities": ["id_card", "phone"],
+    }
+    assert (await world.send("partner", f"GET /v1/learners/{account['id']}")).json() == account
+
+
+@pytest.mark.parametrize(("name", "masked"), [("张三", "张*"), ("欧阳修文", "欧***"), ("Li Wei", "L*****"), ("X", "X")])
+async def test_whoever_is_found_is_shown_by_a_masked_name(name: str, masked: str, world: World) -> None:
+    identity = {"type": "passport", "value": world.fresh("P")}
+    learner = await world.open(name, identities=[identity])
+    number = (await world.send("partner", f"GET /v1/learners/{learner}")).json()["number"]
+    reference: Any
+    for reference in ({"id": learner}, {"number": number}, {"identity": identity}):
+        found = await world.send("rival", "POST /v1/learners/resolve", reference)
+        assert found.json() == {"id": learner, "name": masked}
+
+
+async def test_student_number_is_its_school_s(world: World) -> None:
+    student = {"type": "student_number", "value": world.fresh("S")}
+    mine = await world.open("A", identities=[student])
+    theirs = await world.open("B", by="rival", identities=[student])
+    for by, learner in (("partner", mine), ("rival", theirs)):
+        found = await world.send(by, "POST /v1/learners/resolve", {"identity": student})
+        assert found.json()["id"] == learner
+    issued = {"identity": {**student, "issuer": "cq/yuzhong"}}
+    assert (await world.send("rival", "POST /v1/learners/resolve", issued)).json()["id"] == mine
+
+
+async def test_every_look_and_change_is_written_down_without_a_word_about_the_person(world: World) -> None:
+    learner = await world.open("王五六七", birth_date="1980-05-05")
+    headers = {"X-Request-ID": "looked", "If-Match": "*"}
+    await world.send("rival", "POST /v1/learners/resolve", {"id": learner}, headers)
+    await world.send("partner", f"PATCH /v1/learners/{learner}", {"name": "王六七八"}, headers)
+    async with world.database.read() as connection:
+        found = select(audit_events).where(audit_events.c.subject == f"learner:{learner}").order_by(audit_events.c.at)
+        events = (await connection.execute(found)).all()
+    assert [(e.action, e.details) for e in events] == [
+        ("learner.open", {}),
+        ("learner.resolve", {}),
+        ("learner.mend", {"fields": ["name"]}),
+    ]
+    assert [e.request_id for e in events][1:] == ["looked", "looked"]
+    assert len({e.client_id for e in events}) == 2

@@ -1,0 +1,409 @@
+"""Who may do what: one row a route, and a route without a row fails the suite."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.routing import BaseRoute, Mount, Route
+
+from creditbank.access.actions import revoke_key
+from creditbank.access.domain import SCOPES
+from tests.api.world import COLLEGE, RIVAL, World, claim, ruling, statement
+from tests.bank import document
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ANY = {"If-Match": "*"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A route, the scope it needs (none: it is public) and a request that succeeds with that scope alone."""
+
+    route: str
+    scope: str | None
+    request: str
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    # What a client of the college with every scope asks for though it is not its own: request and body, and the answer.
+    foreign: tuple[str, Any, int, str] | None = None
+
+
+def reads(route: str, scope: str | None, request: str = "", foreign: tuple[str, int, str] | None = None) -> Row:
+    """The row of a route that only reads."""
+    asked = None if foreign is None else (f"GET {foreign[0]}", None, *foreign[1:])
+    return Row(f"GET {route}", scope, f"GET {request or route}", foreign=asked)
+
+
+def institution(code: str) -> dict[str, Any]:
+    return {"code": code, "name": {"zh": "新", "en": "New"}, "provider_type": "library"}
+
+
+def stated(external_id: str, provider: str = COLLEGE) -> dict[str, Any]:
+    return {**statement(external_id), "learner": {"id": "@learner"}, "provider": provider}
+
+
+def claimed(**others: Any) -> dict[str, Any]:
+    return {**claim("@learner", "@evidence"), "provider": COLLEGE, **others}
+
+
+def ruled() -> dict[str, Any]:
+    return {**ruling("@learner"), "what": "policy"}
+
+
+L, A, P, V = "/v1/learners/{id}", "/v1/achievements/{id}", "/v1/providers/{id}", "/v1/rule-sets/{id}/versions/{number}"
+MINE, STRANGER = "/v1/learners/@learner", "/v1/learners/@stranger"
+DRAFT = "/v1/rule-sets/@draft/versions/1"
+C = "/v1/learners/{id}/recognition-claims/{claim_id}"
+CLAIM = f"{MINE}/recognition-claims/@claim"
+WHY = {"reason": "a mistake"}
+
+TABLE = (
+    Row(
+        "POST /v1/providers",
+        "providers:write",
+        "POST /v1/providers",
+        institution("cq/policy"),
+        foreign=("POST /v1/providers", institution(f"{RIVAL}/policy"), 403, "foreign_provider"),
+    ),
+    reads("/v1/providers", "providers:read"),
+    reads(P, "providers:read", "/v1/providers/@cq/jiangbei"),
+    Row(
+        f"PATCH {P}",
+        "providers:write",
+        "PATCH /v1/providers/@cq",
+        {"region": "50"},
+        ANY,
+        foreign=("PATCH /v1/providers/@cq/jiangbei", {"region": "50"}, 404, "provider_not_found"),
+    ),
+    reads(f"{P}/accreditations", "providers:read", "/v1/providers/@cq/accreditations"),
+    Row(
+        f"POST {P}/accreditations",
+        "providers:accredit",
+        "POST /v1/providers/@cq/accreditations",
+        {"register": "moe", "from": "2024-01-01"},
+        foreign=(
+            "POST /v1/providers/@cq/yuzhong/accreditations",
+            {"register": "moe", "from": "2024-01-01"},
+            403,
+            "bank_only",
+        ),
+    ),
+    Row("POST /v1/learners", "learners:write", "POST /v1/learners", {"name": "Li Wei"}),
+    # Whoever carries this scope may look for anybody: that is what it is for, and every look is written down.
+    Row("POST /v1/learners/resolve", "learners:resolve", "POST /v1/learners/resolve", {"id": "@stranger"}),
+    reads(L, "learners:read", MINE, (STRANGER, 404, "learner_not_found")),
+    Row(
+        f"PATCH {L}",
+        "learners:write",
+        f"PATCH {MINE}",
+        {"region": "50"},
+        ANY,
+        foreign=(f"PATCH {STRANGER}", {"region": "50"}, 404, "learner_not_found"),
+    ),
+    reads(
+        A,
+        "achievements:read",
+        "/v1/achievements/@achievement",
+        ("/v1/achievements/@foreign", 404, "achievement_not_found"),
+    ),
+    reads(
+        f"{L}/achievements",
+        "achievements:read",
+        f"{MINE}/achievements",
+        (f"{STRANGER}/achievements", 404, "learner_not_found"),
+    ),
+    Row(
+        "POST /v1/achievements",
+        "achievements:write",
+        "POST /v1/achievements",
+        stated("policy"),
+        foreign=("POST /v1/achievements", stated("policy", RIVAL), 403, "foreign_provider"),
+    ),
+    # What is foreign in a batch is refused item by item: tests/api/test_batches.py.
+    Row("POST /v1/achievements/batch", "achievements:write", "POST /v1/achievements/batch", [stated("policy-batch")]),
+    Row(
+        f"POST {A}/amendments",
+        "achievements:write",
+        "POST /v1/achievements/@achievement/amendments",
+        {**WHY, "achievement": statement("achievement", credits="2")},
+        foreign=(
+            "POST /v1/achievements/@foreign/amendments",
+            {**WHY, "achievement": statement("foreign", credits="2")},
+            404,
+            "achievement_not_found",
+        ),
+    ),
+    Row(
+        f"POST {A}/revocation",
+        "achievements:write",
+        "POST /v1/achievements/@achievement/revocation",
+        WHY,
+        foreign=("POST /v1/achievements/@foreign/revocation", WHY, 404, "achievement_not_found"),
+    ),
+    reads(f"{L}/balance", "ledger:read", f"{MINE}/balance", (f"{STRANGER}/balance", 404, "learner_not_found")),
+    reads(f"{L}/lots", "ledger:read", f"{MINE}/lots", (f"{STRANGER}/lots", 404, "learner_not_found")),
+    reads(f"{L}/postings", "ledger:read", f"{MINE}/postings", (f"{MINE}/postings", 403, "bank_only")),
+    reads(f"{L}/decisions", "ledger:read", f"{MINE}/decisions", (f"{MINE}/decisions", 403, "bank_only")),
+    reads(
+        f"{L}/evaluations/{{evaluation_id}}",
+        "ledger:read",
+        f"{MINE}/evaluations/@achievement_evaluation",
+        (f"{MINE}/evaluations/@achievement_evaluation", 403, "bank_only"),
+    ),
+    reads(f"{L}/transcript", "transcripts:read", f"{MINE}/transcript", (f"{MINE}/transcript", 403, "bank_only")),
+    Row(
+        "POST /v1/rule-sets",
+        "rules:write",
+        "POST /v1/rule-sets",
+        document(id_="policy"),
+        foreign=("POST /v1/rule-sets", document(version=2), 403, "foreign_rule_set"),
+    ),
+    # What gives credits is no secret: whoever may read rules reads all of them.
+    reads("/v1/rule-sets", "rules:read"),
+    reads(V, "rules:read", DRAFT),
+    Row(
+        f"PUT {V}",
+        "rules:write",
+        f"PUT {DRAFT}",
+        document(id_="draft"),
+        ANY,
+        foreign=(f"PUT {DRAFT}", document(id_="draft"), 403, "foreign_rule_set"),
+    ),
+    reads("/v1/rule-sets/{id}", "rules:read", "/v1/rule-sets/@published"),
+    reads(f"{V}/diff/{{other}}", "rules:read", f"{DRAFT}/diff/1"),
+    *(
+        Row(
+            f"POST {V}/{step}",
+            scope,
+            f"POST /v1/rule-sets/@{of}/versions/1/{step}",
+            foreign=(f"POST {DRAFT}/{step}", None, 403, "foreign_rule_set"),
+        )
+        for step, scope, of in (
+            ("validate", "rules:write", "sound"),
+            ("simulate", "rules:write", "validated"),
+            ("approve", "rules:approve", "simulated"),
+            ("publish", "rules:approve", "approved"),
+            ("withdraw", "rules:approve", "leaving"),
+        )
+    ),
+    reads(f"{V}/simulation", "rules:read", "/v1/rule-sets/@simulated/versions/1/simulation"),
+    # The largest changes are about persons.
+    reads(
+        f"{V}/simulation/cases",
+        "ledger:read",
+        "/v1/rule-sets/@simulated/versions/1/simulation/cases",
+        ("/v1/rule-sets/@simulated/versions/1/simulation/cases", 403, "bank_only"),
+    ),
+    Row(
+        "POST /v1/what-if",
+        "rules:read",
+        "POST /v1/what-if",
+        {"achievements": [{**statement("planned"), "provider": COLLEGE}]},
+    ),
+    Row(
+        f"POST {L}/evidence",
+        "claims:write",
+        f"POST {MINE}/evidence",
+        b"%PDF-1.7 other",
+        {"Content-Type": "application/pdf"},
+        foreign=(f"POST {STRANGER}/evidence", b"%PDF-1.7", 404, "learner_not_found"),
+    ),
+    reads(
+        f"{L}/evidence/{{evidence_id}}",
+        "claims:decide",
+        f"{MINE}/evidence/@evidence",
+        (f"{STRANGER}/evidence/@evidence", 404, "evidence_not_found"),
+    ),
+    Row(
+        "POST /v1/recognition-claims",
+        "claims:write",
+        "POST /v1/recognition-claims",
+        claimed(),
+        foreign=("POST /v1/recognition-claims", claimed(provider=RIVAL), 403, "foreign_provider"),
+    ),
+    reads(C.rpartition("/")[0], "claims:decide", f"{MINE}/recognition-claims"),
+    reads(C, "claims:decide", CLAIM, (f"{STRANGER}/recognition-claims/@foreign_claim", 404, "claim_not_found")),
+    Row(
+        f"POST {C}/decision",
+        "claims:decide",
+        f"POST {CLAIM}/decision",
+        {"decision": "reject", "reason": "not_covered"},
+        foreign=(
+            f"POST {STRANGER}/recognition-claims/@foreign_claim/decision",
+            {"decision": "accept"},
+            404,
+            "claim_not_found",
+        ),
+    ),
+    Row(
+        f"POST {C}/appeal",
+        "claims:write",
+        f"POST {MINE}/recognition-claims/@rejected_claim/appeal",
+        foreign=(f"POST {STRANGER}/recognition-claims/@foreign_claim/appeal", None, 404, "claim_not_found"),
+    ),
+    Row(
+        "POST /v1/rulings",
+        "rulings:write",
+        "POST /v1/rulings",
+        ruled(),
+        foreign=("POST /v1/rulings", ruled(), 403, "bank_only"),
+    ),
+    reads(f"{L}/rulings", "rulings:write", f"{MINE}/rulings", (f"{MINE}/rulings", 403, "bank_only")),
+    *(
+        Row(
+            f"POST {L}/rulings/{{ruling_id}}/{verb}",
+            "rulings:approve",
+            f"POST {MINE}/rulings/@ruling_{number}/{verb}",
+            foreign=(f"POST {MINE}/rulings/@ruling_{number}/{verb}", None, 403, "bank_only"),
+        )
+        for number, verb in enumerate(("approval", "refusal", "withdrawal"))
+    ),
+    reads("/v1/reviews", "reviews:read"),
+    reads(
+        f"{L}/reviews/{{review_id}}",
+        "reviews:read",
+        f"{MINE}/reviews/@review",
+        (f"{STRANGER}/reviews/@foreign_review", 404, "review_not_found"),
+    ),
+    Row(
+        f"POST {L}/reviews/{{review_id}}/assignment",
+        "reviews:read",
+        f"POST {MINE}/reviews/@decision_review/assignment",
+        foreign=(f"POST {STRANGER}/reviews/@foreign_review/assignment", None, 404, "review_not_found"),
+    ),
+    Row(
+        f"POST {L}/reviews/{{review_id}}/outcome",
+        "rulings:approve",
+        f"POST {MINE}/reviews/@decision_review/outcome",
+        {"outcome": "as_decided"},
+        foreign=(f"POST {MINE}/reviews/@decision_review/outcome", {"outcome": "stands"}, 403, "bank_only"),
+    ),
+    reads("/v1/kinds", None),
+    reads("/v1/categories", None),
+    reads("/v1/provider-types", None),
+    reads("/livez", None),
+    reads("/readyz", None),
+    reads("/metrics", None),
+    reads("/openapi.json", None),
+    reads("/static", None, "/static/transcript.css"),
+)
+
+GUARDED = tuple(row for row in TABLE if row.scope is not None)
+OPEN = tuple(row for row in TABLE if row.scope is None)
+FOREIGN = tuple(row for row in TABLE if row.foreign is not None)
+
+
+def _scopes(dependant: Dependant) -> Iterator[str]:
+    for inner in dependant.dependencies:
+        if (scope := getattr(inner.call, "scope", None)) is not None:
+            yield scope
+        yield from _scopes(inner)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def guarded(world: World) -> AsyncIterator[World]:
+    """The bank with clients that carry one scope only, all but one, or for a college all."""
+    for scope in SCOPES:
+        await world.let_in(f"only {scope}", None, [scope])
+        await world.let_in(f"all but {scope}", None, [other for other in SCOPES if other != scope])
+    await world.let_in("college", COLLEGE, SCOPES)
+    yield world
+
+
+def routes(app: FastAPI) -> Iterator[tuple[str, BaseRoute]]:
+    """Every method and path of the application, whatever kind of route it is."""
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if isinstance(route, Mount):
+            yield f"GET {route.path}", route
+        elif isinstance(route, Route):
+            yield from ((f"{method} {route.path}", route) for method in route.methods or () if method != "HEAD")
+        else:
+            raise AssertionError(f"a kind of route that no row can speak of: {route}")
+
+
+async def test_every_route_has_a_row_and_every_row_a_route(world: World) -> None:
+    assert sorted(name for name, _ in routes(world.app)) == sorted(row.route for row in TABLE)
+
+
+async def test_every_scope_opens_some_route(world: World) -> None:
+    # No route reads the audit log yet: its scope is there for the clients that are made before the route is.
+    assert {row.scope for row in GUARDED} == set(SCOPES) - {"audit:read"}
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.route)
+async def test_route_names_its_scope(row: Row, world: World) -> None:
+    route = dict(routes(world.app))[row.route]
+    declared = list(_scopes(route.dependant)) if isinstance(route, APIRoute) else []
+    assert declared == ([] if row.scope is None else [row.scope])
+
+
+@pytest.mark.parametrize("by", ["nobody", "expired", "revoked"])
+@pytest.mark.parametrize("row", GUARDED, ids=lambda row: row.route)
+async def test_without_a_good_credential_nobody_passes(row: Row, by: str, guarded: World) -> None:
+    before = await guarded.stored()
+    for body in (row.body, b"{"):
+        answer = await guarded.send(by, row.request, body, row.headers)
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+        assert answer.headers["www-authenticate"] == 'Bearer realm="creditbank"'
+    assert await guarded.stored() == before
+
+
+@pytest.mark.parametrize("row", GUARDED, ids=lambda row: row.route)
+async def test_every_other_scope_together_is_not_enough(row: Row, guarded: World) -> None:
+    before = await guarded.stored()
+    for body in (row.body, b"{"):
+        answer = await guarded.send(f"all but {row.scope}", row.request, body, row.headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
+        assert str(row.scope) in answer.json()["detail"]
+    assert await guarded.stored() == before
+
+
+@pytest.mark.parametrize("row", FOREIGN, ids=lambda row: row.route)
+async def test_what_is_another_provider_s_is_refused_whatever_the_scopes(row: Row, guarded: World) -> None:
+    assert row.foreign is not None
+    request, body, status, code = row.foreign
+    before = await guarded.stored()
+    answer = await guarded.send("college", request, body, row.headers)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert await guarded.stored() == before
+
+
+@pytest.mark.parametrize("row", GUARDED, ids=lambda row: row.route)
+async def test_the_scope_alone_is_enough(row: Row, guarded: World) -> None:
+    answer = await guarded.send(f"only {row.scope}", row.request, row.body, row.headers)
+    assert answer.is_success, answer.text
+
+
+@pytest.mark.parametrize("row", OPEN, ids=lambda row: row.route)
+async def test_what_is_public_is_so_for_nobody_and_for_bad_keys(row: Row, guarded: World) -> None:
+    for by in ("nobody", "revoked"):
+        assert (await guarded.send(by, row.request)).status_code == 200
+
+
+async def test_key_is_honoured_no_longer_than_the_cache_after_it_was_revoked(world: World) -> None:
+    await world.let_in("leaving", None, SCOPES)
+    assert (await world.send("leaving", "GET /v1/providers")).status_code == 200
+    async with world.database.write() as connection:
+        await revoke_key(connection, world.keys["leaving"].split("_")[2], world.clock())
+
+    world.clock.turn(seconds=29)
+    assert (await world.send("leaving", "GET /v1/providers")).status_code == 200
+    world.clock.turn(seconds=1)
+    assert (await world.send("leaving", "GET /v1/providers")).status_code == 401
+
+
+async def test_key_lets_in_until_the_instant_at_which_it_expires(world: World) -> None:
+    await world.let_in("brief", None, SCOPES, expires_at=world.clock() + timedelta(seconds=10))
+    assert (await world.send("brief", "GET /v1/providers")).status_code == 200
+    world.clock.turn(seconds=10)
+    assert (await world.send("brief", "GET /v1/providers")).status_code == 401

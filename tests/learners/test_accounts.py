@@ -1,0 +1,152 @@
+"""Opening accounts: numbers, identities under HMAC, and who has an identity first."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+import pytest
+
+from creditbank.access.domain import Actor
+from creditbank.identifiers import is_number
+from creditbank.learners import actions
+from creditbank.learners.actions import Mending, Opened, mend, open_accounts
+from creditbank.learners.domain import (
+    Application,
+    Identity,
+    IdentityTaken,
+    Learner,
+    LearnerNotFound,
+    NumberForm,
+    Profile,
+    Reference,
+    mask,
+    may_see,
+)
+from creditbank.learners.queries import find, lookup_key, resolve
+from tests.bank import Bank
+
+FORM = NumberForm("CQ", 9)
+PHONE, CARD = Identity("phone", "13800138000"), Identity("id_card", "11010519491231002X")
+
+
+def application(name: str, *identities: Identity) -> Application:
+    return Application(name, date(1990, 5, 6), "500103", identities, "cq/school")
+
+
+async def open_all(bank: Bank, *applications: Application) -> list[Opened | IdentityTaken]:
+    async with bank.database.write() as connection:
+        return await open_accounts(connection, bank.vault, FORM, applications, bank.clock())
+
+
+async def found_by(bank: Bank, reference: Reference) -> UUID | None:
+    key = lookup_key(bank.vault, reference)
+    assert key is not None
+    async with bank.database.read() as connection:
+        return (await resolve(connection, [key])).get(key)
+
+
+async def test_an_account_is_found_by_its_number_and_by_each_identity(bank: Bank) -> None:
+    (opened,) = await open_all(bank, application("Li Wei", PHONE, CARD))
+    assert isinstance(opened, Opened)
+    learner = opened.learner
+
+    assert is_number(learner.profile.number, "CQ")
+    for reference in (Reference(number=learner.profile.number), Reference(identity=PHONE), Reference(identity=CARD)):
+        assert await found_by(bank, reference) == learner.id
+    assert await found_by(bank, Reference(identity=Identity("phone", "13800138001"))) is None
+    async with bank.database.read() as connection:
+        assert (await find(connection, bank.vault, learner.id))[0] == learner
+
+
+async def test_identities_are_stored_as_keys_that_need_the_secret(bank: Bank) -> None:
+    await open_all(bank, application("Li Wei", PHONE))
+
+    rows = await bank.sql("select key, type from learner_identities order by type")
+
+    assert [row.type for row in rows] == ["number", "phone"]
+    assert bytes(rows[1].key) == bank.vault.lookup_key("phone", "", PHONE.value)
+    assert all(len(bytes(row.key)) == 32 for row in rows)
+
+
+async def test_an_identity_is_of_one_account(bank: Bank) -> None:
+    await open_all(bank, application("Li Wei", PHONE))
+
+    outcomes = await open_all(
+        bank,
+        application("An Impostor", CARD, PHONE),
+        application("Zhang San", Identity("passport", "E1")),
+        application("Her Double", Identity("passport", "E1")),
+    )
+
+    assert [type(outcome).__name__ for outcome in outcomes] == ["IdentityTaken", "Opened", "IdentityTaken"]
+    assert isinstance(outcomes[0], IdentityTaken)
+    assert (outcomes[0].type, outcomes[0].pointer) == ("phone", "/identities")
+    # What the impostor had claimed beside it is free again, and no number is left behind.
+    assert await bank.count("learners") == 2
+    assert await bank.count("learner_identities") == 4
+    assert isinstance((await open_all(bank, application("Wang Wu", CARD)))[0], Opened)
+
+
+async def test_a_student_number_is_one_at_the_institution_that_gave_it(bank: Bank) -> None:
+    mine, theirs = (Identity("student_number", "2024001", issuer) for issuer in ("cq/school", "cq/other"))
+
+    outcomes = await open_all(bank, application("Li Wei", mine), application("Zhang San", theirs))
+
+    assert all(isinstance(outcome, Opened) for outcome in outcomes)
+    assert await found_by(bank, Reference(identity=mine)) != await found_by(bank, Reference(identity=theirs))
+
+
+async def test_a_number_that_is_taken_is_made_again(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = iter(["CQ1000000013"] * 3 + ["CQ1000000021", "CQ100000003X"])
+    monkeypatch.setattr(actions, "new_number", lambda prefix, digits: next(numbers))
+
+    first = await open_all(bank, application("Li Wei"))
+    second = await open_all(bank, application("Zhang San"))
+
+    given = [opened.learner.profile.number for opened in (*first, *second) if isinstance(opened, Opened)]
+    assert given == ["CQ1000000013", "CQ1000000021"]
+
+
+async def test_mending_changes_what_is_given_and_nothing_else(bank: Bank) -> None:
+    (opened,) = await open_all(bank, application("Li Wei", PHONE))
+    assert isinstance(opened, Opened)
+    former = opened.learner
+
+    async with bank.database.write() as connection:
+        mended = await mend(connection, bank.vault, former.id, Mending(name="Li Wei 李伟"))
+    async with bank.database.read() as connection:
+        (stored, _) = await find(connection, bank.vault, former.id)
+
+    assert stored == mended
+    assert (stored.profile.name, stored.revision) == ("Li Wei 李伟", 2)
+    assert (stored.profile.birth_date, stored.profile.identities, stored.region) == (
+        former.profile.birth_date, former.profile.identities, former.region,
+    )  # fmt: skip
+
+
+async def test_without_its_key_an_account_is_not_there(bank: Bank) -> None:
+    (learner,) = await bank.open("Li Wei")
+    await bank.sql("delete from learner_keys")
+
+    async with bank.database.read() as connection:
+        with pytest.raises(LearnerNotFound):
+            await find(connection, bank.vault, learner)
+
+
+def test_an_account_is_seen_by_who_opened_it_those_above_and_the_bank() -> None:
+    learner = Learner(UUID(int=1), Profile("CQ1", "Li Wei", None, ()), None, "cq/school", 1)
+    nobodys = Learner(UUID(int=1), Profile("CQ1", "Li Wei", None, ()), None, None, 1)
+
+    def sees(provider: str | None, whom: Learner = learner) -> bool:
+        return may_see(Actor(UUID(int=2), provider, frozenset(), "provider"), whom)
+
+    assert [sees(provider) for provider in (None, "cq/school", "cq", "cq/other", "cq/school/annex")] == [
+        True, True, True, False, False,
+    ]  # fmt: skip
+    assert (sees(None, nobodys), sees("cq", nobodys)) == (True, False)
+
+
+@pytest.mark.parametrize(("name", "masked"), [("张三丰", "张**"), ("Li Wei", "L*****"), ("王", "王"), ("", "")])
+def test_a_masked_name(name: str, masked: str) -> None:
+    assert mask(name) == masked

@@ -1,0 +1,139 @@
+"""The job that settles everybody survives whatever happens to its worker, and settles nobody twice."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from creditbank.jobs.actions import advance, lease
+from creditbank.jobs.domain import LEASE, LeaseLost
+from creditbank.jobs.tables import jobs
+from creditbank.publishing import actions
+from creditbank.publishing.actions import RESETTLE, Resettling
+from creditbank.recognition.actions import settle as settle_for_good
+from creditbank.rulesets.shelf import Shelf
+from tests.bank import ZONE, Bank, document, granting, submission
+
+LEARNERS = 23
+A_STEP = 4
+
+
+@pytest.fixture
+async def settled(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
+    """Learners with one achievement each, and a correction published that nobody has worked off yet."""
+    monkeypatch.setattr(actions, "LEARNERS_A_STEP", A_STEP)
+    await bank.publish(document())
+    learners = await bank.open(*(f"Learner {n}" for n in range(LEARNERS)))
+    await bank.submit(*(submission(learner, f"E{n}") for n, learner in enumerate(learners)))
+    await bank.work()
+    await bank.publish(document(granting("more", {"fixed": 7}, kind="course"), version=2))
+    return learners
+
+
+async def check_settled_once(bank: Bank, learners: Sequence[UUID]) -> None:
+    for learner in learners:
+        assert [(p.code.value, p.amount_milli) for p in await bank.postings(learner)] == [
+            ("ACCRUE", 3000), ("ADJUST_UP", 4000),
+        ]  # fmt: skip
+    assert await bank.verify() == []
+    assert {row.state for row in await bank.sql(select(jobs.c.state))} == {"done"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_worker_killed_anywhere_is_followed_by_another(
+    bank: Bank, settled: list[UUID], monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """A kill within a step undoes the step: what is killed is never asked, so nothing of it cleans up."""
+    chance = random.Random(seed)
+
+    class Killed(BaseException):
+        """Not an exception that anybody catches, as a kill is none."""
+
+    async def settle(*arguments: Any, **how: Any) -> Any:
+        done = await settle_for_good(*arguments, **how)
+        if chance.random() < 0.4:
+            raise Killed
+        return done
+
+    monkeypatch.setattr(actions, "settle", settle)
+    kills = 0
+    while True:
+        try:
+            # A worker with a shelf of its own, as another process has.
+            bank.shelf = Shelf()
+            await bank.work()
+            break
+        except Killed:
+            kills += 1
+            assert await bank.work() == 0
+            bank.clock.turn(seconds=LEASE.total_seconds() + 1)
+
+    assert kills > 0
+    await check_settled_once(bank, settled)
+
+
+async def test_a_worker_that_was_thought_dead_settles_nobody(bank: Bank, settled: list[UUID]) -> None:
+    handler = Resettling(bank.vault, Shelf(), bank.clock, ZONE)
+    async with bank.database.write() as connection:
+        slow = await lease(connection, bank.clock())
+    assert slow is not None
+    assert slow.kind == RESETTLE
+    bank.clock.turn(seconds=LEASE.total_seconds() + 1)
+    async with bank.database.write() as connection:
+        assert await lease(connection, bank.clock()) is not None
+    before = await bank.count("postings")
+
+    async def go_on() -> None:
+        async with bank.database.write() as connection:
+            step = await handler(connection, slow)
+            assert step.progress["changed"] == A_STEP
+            await advance(connection, slow, step, bank.clock())
+
+    with pytest.raises(LeaseLost):
+        await go_on()
+
+    assert await bank.count("postings") == before == LEARNERS
+    bank.clock.turn(seconds=LEASE.total_seconds() + 1)
+    await bank.work()
+    await check_settled_once(bank, settled)
+
+
+async def test_achievements_that_come_while_the_job_is_half_way(bank: Bank, settled: list[UUID]) -> None:
+    handler = Resettling(bank.vault, bank.shelf, bank.clock, ZONE)
+    async with bank.database.write() as connection:
+        job = await lease(connection, bank.clock())
+        assert job is not None
+        await advance(connection, job, await handler(connection, job), bank.clock())
+    # The first was settled by the job, the last is settled by what comes in; a newcomer needs nothing.
+    first, last = settled[0], settled[-1]
+    await bank.submit(submission(first, "F"), submission(last, "L"))
+    (newcomer,) = await bank.open("Newcomer")
+    await bank.record(newcomer, "N")
+
+    bank.clock.turn(seconds=LEASE.total_seconds() + 1)
+    assert await bank.work() == 1
+
+    for learner in (first, last):
+        amounts = [lot.positions for lot in await bank.lots(learner)]
+        assert [positions["available"] for positions in amounts] == [7000, 7000]  # type: ignore[index]
+    (done,) = await bank.sql(select(jobs.c.progress).order_by(jobs.c.created_at.desc()).limit(1))
+    progress = done.progress
+    assert progress["learners"] == LEARNERS + 1
+    # The learner whom an achievement brought under the new rules was not changed by the job.
+    assert progress["changed"] == LEARNERS - 1
+    assert await bank.verify() == []
+
+
+async def test_two_publications_one_after_the_other(bank: Bank, settled: list[UUID]) -> None:
+    await bank.publish(document(granting("most", {"fixed": 8}, kind="course"), version=3))
+
+    assert await bank.work() == 2
+
+    for learner in settled:
+        assert [p.amount_milli for p in await bank.postings(learner)] == [3000, 5000]
+    assert await bank.verify() == []
