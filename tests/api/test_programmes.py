@@ -63,7 +63,9 @@ def by_id(found: dict[str, Any]) -> dict[str, Any]:
 
 async def test_a_programme_is_read_with_its_requirements(world: World) -> None:
     listed = (await world.bank.get("/v1/programmes")).json()["items"]
-    assert [one["id"] for one in listed] == ["college.diploma"]
+    assert [one["id"] for one in listed] == ["college.diploma", "overlapping.diploma"]
+    first = (await world.bank.get("/v1/programmes?limit=1")).links["next"]["url"]
+    assert (await world.bank.get(first)).json()["items"] == listed[1:]
     one = (await world.bank.get("/v1/programmes/college.diploma")).json()
 
     assert (one["version"], one["unit"], one["total"], one["owner"]) == (1, "CR", "12", COLLEGE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Final, Literal, NotRequired
 from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints
@@ -396,6 +396,22 @@ def _show_use(id_: str, milli: int, stake: Stake) -> dict[str, Any]:
     }
 
 
+_UNUSED: Final[Mapping[str, str]] = {
+    "cap": "unused_cap",
+    "full": "unused_full",
+    "unfit": "unused_unfit",
+    "total": "unused_total",
+    "whole": "unused_whole",
+    "already_used": "unused_already_used",
+    "pending": "unused_pending",
+    "excess": "unused_excess",
+    "expired": "unused_expired",
+    "reserved": "unused_reserved",
+    "redeemed": "unused_redeemed",
+}
+"""The sentence of each reason for which a part of a lot is not used."""
+
+
 def _show_idle(idle: Idle, audit: Audit, language: Language) -> dict[str, Any]:
     reason = "unfit" if idle.reason == "full" and not idle.names else idle.reason
     terms = {"names": _names(idle.names, audit, language), "total": str(Credits(audit.allocation.total))}
@@ -404,7 +420,7 @@ def _show_idle(idle: Idle, audit: Audit, language: Language) -> dict[str, Any]:
         "credits": str(Credits(idle.milli)),
         "reason": reason,
         "names": list(idle.names),
-        "sentence": sentence(f"unused_{reason}", language, terms),
+        "sentence": sentence(_UNUSED[reason], language, terms),
     }
 
 
@@ -414,7 +430,7 @@ def _show_aside(aside: SetAside, language: Language) -> dict[str, Any]:
         "credits": str(Credits(aside.milli)),
         "reason": aside.reason,
         "names": [],
-        "sentence": sentence(f"unused_{aside.reason}", language),
+        "sentence": sentence(_UNUSED[aside.reason], language),
     }
 
 
@@ -433,8 +449,8 @@ def _show_ways(ways: Ways, requirement: Requirement | None, audit: Audit, langua
     gap = ways.gap
     name = name_of(requirement, requirement.id, language) if requirement is not None else ""
     terms = {"name": name, "missing": amount_of(gap)}
-    which = "total" if requirement is None else ("count" if gap.count else "credits")
-    shown: dict[str, Any] = {"sentence": sentence(f"gap_{which}", language, terms), "ways": [], "together": []}
+    code = "gap_total" if requirement is None else ("gap_count" if gap.count else "gap_credits")
+    shown: dict[str, Any] = {"sentence": sentence(code, language, terms), "ways": [], "together": []}
     for way in ways.ways:
         gives = str(way.count) if gap.count else str(Credits(way.milli))
         shown["ways"].append(
