@@ -9,8 +9,11 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from creditbank.recognition.verify import verify_bank
+from creditbank.rulesets.shelf import Shelf
 from tests.api.world import COLLEGE, RIVAL, SCHOOL, World
 from tests.bank import document, granting
+from tests.covering import covered
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -260,6 +263,28 @@ async def test_who_may_not(world: World, by: str, method: str, path: str, body: 
 
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert await world.stored() == stored
+
+
+async def test_rules_for_the_enrolled_concern_whoever_enters_their_programme(world: World) -> None:
+    plain = document(granting("own", kind="project"), id_="guild", programmes=[{"id": "master", "total": 3}])
+    drafted = await world.partner.post("/v1/rule-sets?audience=enrolled", json=covered(plain))
+    assert drafted.status_code == 201, drafted.text
+    await world.lead(drafted.headers["location"], "publish", "partner")
+    await world.work()
+    learner, other = await world.open("Inside"), await world.open("Outside")
+    for one in (learner, other):
+        made = await world.record(one, kind="project", credits="3", unit="H1")
+        assert made["outcome"]["state"] == "not_recognised"
+
+    assert (await enrolled(world, learner, "guild.master")).status_code == 201
+
+    assert [lot["unit"] for lot in (await world.bank.get(f"/v1/learners/{learner}/lots")).json()["items"]] == ["H1"]
+    assert (await world.bank.get(f"/v1/learners/{other}/lots")).json()["items"] == []
+    again = await world.record(learner, kind="project", credits="2", unit="H2")
+    assert again["outcome"]["state"] == "recognised"
+    edge = world.app.state.edge
+    pages = [page async for page in verify_bank(world.database, edge.vault, Shelf(), edge.today())]
+    assert [finding for page in pages for finding in page.findings] == []
 
 
 async def test_enrolments_come_in_pages(world: World) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from uuid import UUID
 
 from sqlalchemy import select
@@ -47,7 +46,13 @@ async def find(connection: AsyncConnection, learner_id: UUID, enrolment_id: UUID
     raise EnrolmentNotFound
 
 
-async def enrolled_in(connection: AsyncConnection, learner_ids: Sequence[UUID], today: date) -> dict[UUID, set[UUID]]:
-    """The rule sets in a programme of which each learner is enrolled on a day: the audience ``enrolled``."""
-    found = await enrolments_of(connection, learner_ids)
-    return {id_: {one.rule_set_id for one in mine if one.holds_on(today)} for id_, mine in found.items()}
+async def enrolled_in(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:
+    """The rule sets in a programme of which each learner was ever enrolled: the audience ``enrolled``.
+
+    Whoever leaves keeps what was recognised.
+    """
+    found: dict[UUID, set[UUID]] = {learner_id: set() for learner_id in learner_ids}
+    statement = select(enrolments.c.learner_id, enrolments.c.rule_set_id)
+    for row in await connection.execute(statement.where(among(connection, enrolments.c.learner_id, learner_ids))):
+        found[row.learner_id].add(row.rule_set_id)
+    return found

@@ -147,7 +147,7 @@ def place_of(book: Book, ref: ProgrammeRef) -> Place:
 def every_programme(book: Book, today: date) -> list[tuple[ProgrammeRef, CompiledVersion]]:
     """Each programme with the version in force today, else the last that was, else the first that will be; by name."""
     found: dict[tuple[str, str], CompiledVersion] = {}
-    for version in sorted(book.versions, key=lambda v: v.valid_from):
+    for version in sorted(book.every_version, key=lambda v: v.valid_from):
         for id_ in version.programmes:
             if (version.rule_set, id_) not in found or version.valid_from <= today:
                 found[version.rule_set, id_] = version

@@ -63,7 +63,7 @@ def planned_achievement(offering: Offering, today: date, number: int = 0) -> Ach
 
 def worth_of(planned: Achievement, book: Book, today: date, known: Known = NOTHING_KNOWN) -> Sequence[Decision]:
     """What a planned achievement by itself would give today, by every rule set in force."""
-    return evaluate([fact_of(planned, book, known)], book.versions, today).decisions
+    return evaluate([fact_of(planned, book, known)], book.every_version, today).decisions
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,8 @@ from creditbank.programmes.schemas import (
     show_worth,
 )
 from creditbank.providers.queries import by_code
-from creditbank.recognition.domain import Known, trace_of
+from creditbank.recognition.actions import settle
+from creditbank.recognition.domain import Cause, Known, trace_of
 from creditbank.recognition.explain import WORDS, names_of
 from creditbank.rules.telling.decisions import tell_decision
 from creditbank.rulesets.domain import Book
@@ -295,6 +296,9 @@ async def enrol(
         except AdmissionAwardMissing as missing:
             missing.faults = await _award_in(connection, edge, book, learner, missing, language)
             raise
+        if place.rule_set_id in book.restricted:
+            # Only now do these rules say anything of the learner.
+            await settle(connection, shelf, {id: learner}, Cause.ENROLMENT, as_of=today, clock=edge.clock)
         about = f"learner:{id}"
         await record(connection, actor.client_id, "enrolment.add", about, {"programme": str(ref)}, now)
         return _answer(enrolment, ref.rule_set, learner, 201)
