@@ -152,6 +152,7 @@ class Server:
                 cwd=self._bank.folder,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
         while not self._is_ready():
             if self._process.poll() is not None or time.perf_counter() - self.begun > READY_SECONDS_MAX:
@@ -179,19 +180,19 @@ class Server:
     def kill(self) -> None:
         """End it as a crash would: no signal handler runs, nothing is flushed."""
         assert self._process is not None
-        for pid in reversed(_family(self._process.pid)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        # The whole group at once, for a server of several processes dies with its machine.
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def stop(self) -> None:
-        """End it as an operator would."""
+        """End it as an operator would. Raises TimeoutExpired when it does not end."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:
                 self._process.wait(30)
             except subprocess.TimeoutExpired:
                 self.kill()
+                raise
 
     def client(self) -> httpx.Client:
         """A client that may do everything."""

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner, Result
 
-from creditbank import __version__, cli
+from creditbank import __version__, cli, logs
 from creditbank.access.domain import SCOPES, PrintedKey, hash_secret
 from creditbank.jobs.working import Worker
 from tests.bank import SECRETS, document
@@ -145,6 +145,9 @@ def test_a_worker_told_to_end_ends_well(run: Run, bank: Path, monkeypatch: pytes
         await work(self)
 
     monkeypatch.setattr(Worker, "run", told)
+    # What is set for a process of its own would outlive this test in the process of all tests.
+    monkeypatch.setattr(cli, "_calm_collector", lambda: None)
+    monkeypatch.setattr(logs, "configure", lambda _: None)
     # A worker that does not listen must end the test and not the run of all tests.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

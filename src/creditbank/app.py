@@ -51,6 +51,7 @@ from creditbank.web.limits import BodyLimit
 from creditbank.web.metrics import Metrics
 from creditbank.worker import build_worker
 
+<<<<<<< HEAD
 ROUTERS = (
     providers,
     learners,
@@ -63,6 +64,21 @@ ROUTERS = (
     transcripts,
     catalogue,
     programmes,
+=======
+# What is asked for most comes first: a request is held against one route after the other.
+ROUTERS = (
+    recognition,
+    transcripts,
+    intake,
+    ledger,
+    achievements,
+    learners,
+    providers,
+    claims,
+    catalogue,
+    publishing,
+    health.router,
+>>>>>>> c1
 )
 
 
@@ -122,8 +138,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.state.prints = Prints(settings.transcript_cache_bytes)
     app.state.metrics = metrics
     for router in ROUTERS:
-        app.include_router(router)
-    app.include_router(health.router)
+        # `include_router` would match each request twice, first the router and then its routes.
+        app.router.routes.extend(router.routes)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     problems.install(app)
     app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max)

@@ -354,6 +354,7 @@ def rules_check(
     language: Annotated[Shown, typer.Option(help="the language of the sentences")] = Shown.BOTH,
 ) -> None:
     """Say what speaks against publishing, with achievements that show it. Exit 1 on errors, 0 on warnings alone."""
+    _calm_collector()
     wrong = 0
     for file in files:
         documents = _read_rules(file)

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import os
 import random
-import signal
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +14,7 @@ from typing import Any, Final
 
 import httpx
 
+from bench.bank import Bank, Server, free_port
 from tests.covering import covered
 
 _READY_SECONDS_MAX: Final = 60.0
@@ -34,77 +30,36 @@ class ServedBank:
     """``creditbank serve`` on a migrated database, with one school, one rule set, and some learners."""
 
     def __init__(self, url: str, folder: Path, processes: int = 1) -> None:
-        # Nothing of the developer's own environment or .env file is to be read.
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("CREDITBANK_")}
-        secrets = {name: base64.b64encode(os.urandom(32)).decode() for name in ("SEALING", "LOOKUP")}
-        self._environment = {
-            **kept,
-            **{f"CREDITBANK_{name}_SECRET": secret for name, secret in secrets.items()},
-            "CREDITBANK_DATABASE_URL": url,
-            "CREDITBANK_LOG_LEVEL": "warning",
-        }
-        self._folder = folder
-        self._processes = processes
-        self._process: subprocess.Popen[bytes] | None = None
+        self._bank = Bank(url, folder)
+        self._bank.key = self.run("clients", "create", "crash").stdout.split()[-1]
+        self._server = Server(self._bank, processes)
+        # Kept through every crash, for the posters go on posting to it.
+        self._port = free_port()
         self.kills = 0
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        self.key = self.run("clients", "create", "crash").stdout.split()[-1]
         self.approver_key = self.run("clients", "create", "approver", "--scope", "rules:approve").stdout.split()[-1]
 
-    def run(self, *command: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """Run a command of the bank, which must end with ``code``."""
-        done = subprocess.run(
-            [sys.executable, "-m", "creditbank", *command],
-            env=self._environment,
-            cwd=self._folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == code, (command, done.stdout, done.stderr)
-        return done
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the bank. Raises RuntimeError when it ends with anything but 0."""
+        return self._bank.run(*command)
 
     def start(self) -> None:
         """Start the server and wait until it is ready."""
-        with (self._folder / "server.log").open("ab") as log:
-            command = [sys.executable, "-m", "creditbank", "serve", "--port", str(self.port)]
-            command += ["--workers", str(self._processes)]
-            self._process = subprocess.Popen(
-                command, env=self._environment, cwd=self._folder, stdout=log, stderr=log, start_new_session=True
-            )
-        deadline = time.monotonic() + _READY_SECONDS_MAX
-        while not self._is_ready():
-            written = (self._folder / "server.log").read_text(errors="replace")[-2000:]
-            assert self._process.poll() is None and time.monotonic() < deadline, written  # noqa: PT018
-            time.sleep(0.02)
-
-    def _is_ready(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as line:
-            line.sendall(b"GET /readyz HTTP/1.1\r\nHost: bank\r\nConnection: close\r\n\r\n")
-            return line.recv(64).startswith(b"HTTP/1.1 200")
-        return False
+        self._server.start(self._port)
 
     def kill(self) -> None:
-        """End the server as a crash would: no handler of a signal runs, nothing is flushed."""
-        assert self._process is not None
-        # The whole group at once, for a server of several processes is killed with its machine.
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        """End the server as a crash would."""
+        self._server.kill()
         self.kills += 1
 
     def stop(self) -> None:
         """End the server as an operator would, if it runs."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            self._process.wait(30)
+        self._server.stop()
 
     def client(self) -> httpx.AsyncClient:
         """A client that may do everything. A proxy in the environment is for the outside."""
         return httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.port}",
-            headers={"Authorization": f"Bearer {self.key}"},
+            base_url=f"http://127.0.0.1:{self._port}",
+            headers={"Authorization": f"Bearer {self._bank.key}"},
             timeout=60,
             trust_env=False,
         )

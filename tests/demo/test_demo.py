@@ -160,6 +160,6 @@ def test_secrets_are_their_owners_alone(runs: Runs) -> None:
     for name in (".env", "keys.json"):
         assert (runs.folder / name).stat().st_mode & 0o777 == 0o600
     keys = json.loads((runs.folder / "keys.json").read_text("utf-8"))
-    assert sorted(keys) == ["bank", "network", "university"]
+    assert sorted(keys) == ["approver", "bank", "network", "university"]
     assert runs.log
     assert not [key for key in keys.values() if key in runs.log]

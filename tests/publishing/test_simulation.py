@@ -21,7 +21,7 @@ from creditbank.publishing.actions import ask_simulation, enter_accreditation, r
 from creditbank.publishing.domain import CAUSES, LARGEST, Tally, effect_of
 from creditbank.publishing.simulating import Simulating
 from creditbank.rules.outcome import Decision
-from creditbank.rulesets.actions import replace_draft
+from creditbank.rulesets.actions import end_simulation, replace_draft
 from creditbank.rulesets.domain import Simulation, StoredVersion
 from creditbank.rulesets.queries import find_simulation, simulations_of
 from tests.bank import EDITOR, Bank, document, granting
@@ -353,3 +353,17 @@ async def test_who_reaches_back_evaluates_everybody_though_the_former_did_so_too
 
     assert found.report is not None
     assert found.report["learners"]["evaluated"] == 5
+
+
+async def test_a_report_that_comes_too_late_makes_nothing_of_another_document(bank: Bank) -> None:
+    """The document is replaced after the last learner was looked at and before the report is kept."""
+    looked_at = await validated(bank, giving(3))
+    simulation = await asked(bank, looked_at)
+    better = read_draft(json.dumps(covered(giving(4))).encode(), "json", "en")
+    async with bank.database.write() as connection:
+        await replace_draft(connection, looked_at, better, EDITOR, bank.clock())
+
+    async with bank.database.write() as connection:
+        await end_simulation(connection, simulation, looked_at, Tally().report(), bank.clock())
+
+    assert (await bank.version("town", 1)).state == "draft"

@@ -8,7 +8,6 @@ from sqlalchemy import (
     Date,
     ForeignKey,
     ForeignKeyConstraint,
-    Index,
     Integer,
     LargeBinary,
     SmallInteger,
@@ -20,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-from creditbank.database.metadata import Code, Instant, metadata
+from creditbank.database.metadata import Code, Instant, index_where, metadata
 from creditbank.ledger.domain import Account
 
 _PLAIN = ("pending", "available", "reserved", "redeemed", "expired", "excess")
@@ -62,7 +61,7 @@ def is_unexpired() -> ColumnElement[bool]:
 
 
 # What the daily round asks for: few lots have a date, and fewer have reached it and are not expired.
-Index("ix_lots_to_expire", lots.c.expires, postgresql_where=is_unexpired(), sqlite_where=is_unexpired())
+index_where("ix_lots_to_expire", lots.c.expires, is_unexpired())
 
 # One row: what one act of a person or of time did to one learner's ledger. A settling is its evaluation instead.
 ledger_transactions = Table(

@@ -115,14 +115,10 @@ async def cases(
     for id_, touched in (await load_all(connection, whose, lines.book, simulation.as_of)).items():
         achievements = list(touched.achievements.values())
         standing = standing_of(achievements, touched.lots.values())
+        known, rulings = touched.known, touched.rulings
         both = [
             evaluate_achievements(
-                achievements,
-                replace(lines.book, versions=line),
-                simulation.as_of,
-                touched.known,
-                standing,
-                touched.rulings,
+                achievements, replace(lines.book, versions=line), simulation.as_of, known, standing, rulings
             ).decisions
             for line in (lines.before, lines.after)
         ]

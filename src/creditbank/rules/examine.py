@@ -91,12 +91,14 @@ def _compare_programmes(
             yield Mismatch(
                 example.name, f"{about} recognised", decimal_text(expected.recognised), _milli_text(found.recognised)
             )
-        lacking = {id_: Fraction(one.milli, 1000) + one.count for id_, one in found.missing.items()}
-        yield from _compare_amounts(example.name, f"{about} missing", expected.missing, lacking)
-        names = {candidate.id: keys[id(lot)] for candidate, lot in candidates}
-        used = {names[id_]: Fraction(milli, 1000) for id_, milli in found.uses.items()}
-        written = {_canonical_key(key, decisions, keys): amount for key, amount in expected.use.items()}
-        yield from _compare_amounts(example.name, f"{about} use", written, used)
+        if expected.missing is not None:
+            lacking = {id_: Fraction(one.milli, 1000) + one.count for id_, one in found.missing.items()}
+            yield from _compare_amounts(example.name, f"{about} missing", expected.missing, lacking)
+        if expected.use is not None:
+            names = {candidate.id: keys[id(lot)] for candidate, lot in candidates}
+            used = {names[id_]: Fraction(milli, 1000) for id_, milli in found.uses.items()}
+            written = {_canonical_key(key, decisions, keys): amount for key, amount in expected.use.items()}
+            yield from _compare_amounts(example.name, f"{about} use", written, used)
 
 
 def _canonical_key(key: str, decisions: Sequence[Decision], keys: Mapping[int, str]) -> str:
@@ -109,9 +111,9 @@ def _compare_amounts(
     test: str, about: str, expected: Mapping[str, Fraction], got: Mapping[str, Fraction]
 ) -> Iterator[Mismatch]:
     for key in sorted(expected.keys() | got.keys()):
-        if expected.get(key) != got.get(key):
-            texts = [decimal_text(one[key]) if key in one else "nothing" for one in (expected, got)]
-            yield Mismatch(test, f"{about} {key}", *texts)
+        amounts = [one.get(key, Fraction()) for one in (expected, got)]
+        if amounts[0] != amounts[1]:
+            yield Mismatch(test, f"{about} {key}", *map(decimal_text, amounts))
 
 
 def _milli_text(milli: int) -> str:

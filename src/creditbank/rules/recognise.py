@@ -143,13 +143,21 @@ def _never_less(
     replaced: set[int] = set()
     kept: list[Draft] = []
     new_by_keys = {draft.keys: draft for draft in reached}
+    touching: dict[str, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        if draft.version is version:
+            for key in draft.keys:
+                touching[key].append(draft)
     for old in former:
         new = new_by_keys.get(old.keys)
         if new is not None and {(lot.unit, lot.number) for lot in old.lots} <= {(o.unit, o.number) for o in new.lots}:
             for lot in old.lots:
                 _raise(next(o for o in new.lots if (o.unit, o.number) == (lot.unit, lot.number)), lot, version)
             continue
-        rivals = [draft for draft in reached if not set(draft.keys).isdisjoint(old.keys) and id(draft) not in replaced]
+        rivals = {id(rival): rival for key in old.keys for rival in touching[key] if id(rival) not in replaced}.values()
+        if any(rival.governing >= version.valid_from for rival in rivals):
+            # It met with what only the new version governs: that is no less, but something else.
+            continue
         if old.total > sum(draft.total for draft in rivals):
             # The new version parts or names them otherwise, and gives less: what stood goes on standing.
             replaced.update(id(draft) for draft in rivals)

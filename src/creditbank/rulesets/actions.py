@@ -191,8 +191,19 @@ async def end_simulation(
         .where(rule_set_simulations.c.id == simulation.id)
         .values(report=dict(report), ended_at=now)
     )
-    if version.state == "validated" and version.sha256 == simulation.sha256 and simulation.sample is None:
-        await _set(connection, version, state="simulated")
+    if simulation.sample is None:
+        # The rule set is not locked here: whoever replaced the document meanwhile has raised the revision.
+        held = rule_set_versions.c
+        await connection.execute(
+            update(rule_set_versions)
+            .where(
+                held.id == version.id,
+                held.sha256 == simulation.sha256,
+                held.state == "validated",
+                held.revision == version.revision,
+            )
+            .values(state="simulated", revision=version.revision + 1)
+        )
 
 
 async def publish(connection: AsyncConnection, version: StoredVersion, valid: Interval, now: datetime) -> None:

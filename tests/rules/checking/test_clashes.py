@@ -595,3 +595,8 @@ def test_what_reaches_over_many_meets_all_of_them(id_: str) -> None:
         told = [verdict for verdict in verdicts(*rules, granting(id_, "2", **wide)) if verdict.code == "E2"]
         assert {one for verdict in told for one in verdict.rules} == {id_, *(rule["id"] for rule in rules)}
         assert len(told) == 20
+
+
+def test_a_fact_of_its_own_for_every_rule_is_no_trouble() -> None:
+    rules = [granting(f"r{n}", priority=n, where={"fact": f"f{n}", "op": "==", "value": "x"}) for n in range(1050)]
+    assert verdicts(*rules) == []

@@ -221,15 +221,27 @@ class Boxes:
         self.registry = registry
         self.levels = frozenset(level for framework in layered.levels.values() for level in framework.values())
         self._made: dict[object, Wanted] = {}
+        self._of: dict[int, tuple[Matcher, tuple[Box, ...]]] = {}
 
     def of(self, matcher: Matcher, days: Mapping[str, Wanted] | None = None) -> tuple[Box, ...]:
         """The boxes of a matcher, none when no achievement can pass it; ``days`` adds when its rule is in force."""
+        if days is None:
+            # The key is the object itself, for hashing what it says is slow; it is kept, so that no other has its id.
+            made = self._of.get(id(matcher))
+            if made is None:
+                made = self._of[id(matcher)] = (matcher, self._boxes(matcher, {}))
+            return made[1]
+        return self._boxes(matcher, days)
+
+    def _boxes(self, matcher: Matcher, days: Mapping[str, Wanted]) -> tuple[Box, ...]:
         wanted = self._wanted(matcher)
-        if days:
-            wanted.update(days)
+        for name in ("level", "grade"):
+            # Ranges are never empty, but they may hold no level or grade that there is.
+            values = wanted.get(name)
+            if isinstance(values, Texts | Numbers) and values.is_empty:
+                return ()
+        wanted.update(days)
         box = Box(wanted)
-        if any(not isinstance(values, sets.Presence) and values.is_empty for values in wanted.values()):
-            return ()
         if matcher.tags is not None:
             box.tags = frozenset(matcher.tags)
         if matcher.accredited is not None:
@@ -275,6 +287,10 @@ class Boxes:
             least = Assurance[matcher.assurance.upper()]
             wanted["assurance"] = Texts(frozenset(int(level) for level in Assurance if level >= least))
         return wanted
+
+    def only(self, path: str) -> Wanted:
+        """The path itself."""
+        return self._once(("o", path), Paths.only, (path,))
 
     def _once(self, key: object, make: object, values: Iterable[str]) -> Wanted:
         made = self._made.get(key)

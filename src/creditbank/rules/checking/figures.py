@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from creditbank.rules.registry import Registry
 
 _Path = tuple[str | int, ...]
+_BESIDE_GRADES: Final = (
+    "kind", "provider", "code", "category", "level", "hours", "attendance", "accredited", "assurance", "age", "tags",
+)  # fmt: skip
+_OF_FILTERS: Final = frozenset({"kind", "category", "unit", "level"})
 _MANY: Final = 10
 """Values that a sentence names before it leaves the rest out."""
 
@@ -35,10 +39,10 @@ _MANY: Final = 10
 class Figures:
     """The numbers of one chain's own document."""
 
-    def __init__(self, layered: Layered, registry: Registry | None) -> None:
+    def __init__(self, layered: Layered, registry: Registry | None, boxes: Boxes) -> None:
         self.layered = layered
         self.registry = registry
-        self.boxes = Boxes(layered, registry)
+        self.boxes = boxes
         self.lots = [
             box
             for _, rule in layered.rules()
@@ -46,6 +50,7 @@ class Figures:
             for grant in rule.grant
             for box in self._of_lots(rule, grant)
         ]
+        self.by_unit = _by_unit(self.lots) if layered.own.programmes else {}
 
     def verdicts(self) -> Iterator[Verdict]:
         """All that is found."""
@@ -75,7 +80,7 @@ class Figures:
             for box in self.boxes.of(matcher):
                 wanted = {name: values for name, values in box.wanted.items() if name not in {"unit"}}
                 if grant.category is not None:
-                    wanted["category"] = Paths.only((grant.category,))
+                    wanted["category"] = self.boxes.only(grant.category)
                 if grant.level == "none":
                     wanted["level"] = ABSENT
                 elif grant.level != "mapped":
@@ -165,7 +170,7 @@ class Figures:
             if box is None or not isinstance(box.wanted["grade"], Numbers):
                 continue
             grade = matcher.grade
-            rest = matcher.model_copy(update={"grade": None, "title": None})
+            rest = tuple([getattr(matcher, name) for name in _BESIDE_GRADES])
             low = sets.LOWEST if grade.min is None else sets.below(grade.min)
             high = sets.HIGHEST if grade.below is None else sets.below(grade.below)
             alike[grade.scale, rest, rule.from_, rule.until].append((Numbers.between(low, high), index, rule))
@@ -326,7 +331,10 @@ class Figures:
         if self._filter(wanted) is None:
             return False
         box = self._filter(wanted.model_copy(update={"provider": None, "provider_not": None}))
-        return box is not None and any(not apart(box, lot) for lot in self.lots)
+        if box is None:
+            return False
+        units = wanted.unit if wanted.unit is not None else self.by_unit
+        return any(not apart(box, lot) for unit in {*units, None} for lot in self.by_unit.get(unit, ()))
 
     def _filter(self, wanted: LotFilter) -> Box | None:
         """A lot filter as a box, None when nothing can pass it."""
@@ -451,6 +459,20 @@ class Figures:
                 starts = len(self.layered.calendars[limit.per].starts)
                 longest = max(longest, (int(periods) - 2) // starts * 365)
         return longest
+
+
+def _by_unit(lots: Sequence[Box]) -> dict[str | None, list[Box]]:
+    """Lots as filters without a place see them, each sort once, by their unit; those of any unit under None."""
+    sorts: dict[Any, tuple[str | None, Box]] = {}
+    for lot in lots:
+        wanted = {name: values for name, values in lot.wanted.items() if name in _OF_FILTERS}
+        unit = wanted.get("unit")
+        only = str(min(unit.values, key=str)) if isinstance(unit, Texts) and len(unit.values) == 1 else None
+        sorts.setdefault(tuple(wanted.items()), (only, Box(wanted)))
+    found: dict[str | None, list[Box]] = defaultdict(list)
+    for only, box in sorts.values():
+        found[only].append(box)
+    return found
 
 
 def _levels(wanted: Range) -> Texts:

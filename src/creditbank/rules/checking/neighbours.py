@@ -30,6 +30,9 @@ class Entry(NamedTuple):
 _FEW: Final = 8
 """So few are compared as they are."""
 
+_DEEPEST: Final = 40
+"""After so many facts what is left is compared as it is."""
+
 _MANY: Final = 200
 """A box with more values of one fact than this is not parted by it."""
 
@@ -135,7 +138,9 @@ def _keys(box: Box, name: str) -> Iterable[object] | tuple[Cut, Cut] | None:
 
 
 def _telling(entries: Sequence[Entry], done: frozenset[str]) -> str | None:
-    """The fact to part by: identity first, then what most of the entries ask for."""
+    """The fact to part by: identity first, then what most of the entries ask for; None when none parts many."""
+    if len(done) >= _DEEPEST:
+        return None
     counted: Counter[str] = Counter()
     types: dict[str, set[type]] = {}
     for entry in entries:
@@ -147,7 +152,11 @@ def _telling(entries: Sequence[Entry], done: frozenset[str]) -> str | None:
         if counted[name]:
             return name
     # A fact that is a text to some and a number to others parts nothing.
-    usable = [name for name, seen in types.items() if len(seen & {Texts, Numbers, Paths}) == 1]
+    usable = [
+        name
+        for name, seen in types.items()
+        if len(seen & {Texts, Numbers, Paths}) == 1 and counted[name] * _FEW >= len(entries)
+    ]
     return max(usable, key=lambda name: (counted[name], name), default=None)
 
 

@@ -61,9 +61,9 @@ class _Taker:
 class Overlaps:
     """The rules of one chain, compared."""
 
-    def __init__(self, layered: Layered, registry: Registry | None) -> None:
+    def __init__(self, layered: Layered, registry: Registry | None, boxes: Boxes) -> None:
         self.layered = layered
-        self.boxes = Boxes(layered, registry)
+        self.boxes = boxes
         self.synthesis = Synthesis(layered, registry)
         self.places = {rule.id: index for index, rule in enumerate(layered.own.recognition)}
         self.takers = [self._taker(rank, layer, rule) for rank, (layer, rule) in enumerate(in_order(layered))]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import combinations, islice
 from typing import TYPE_CHECKING, Final
 
+from creditbank.rules.checking.boxes import Boxes
 from creditbank.rules.checking.figures import Figures, untested
 from creditbank.rules.checking.overlaps import Overlaps
 from creditbank.rules.checking.verdicts import Verdict
@@ -32,9 +33,11 @@ def examine_documents(
     """
     found: list[Verdict] = []
     for index, document in enumerate(documents):
-        mine = [*Overlaps(document.layered, registry).verdicts(), *Figures(document.layered, registry).verdicts()]
+        layered = document.layered
+        boxes = Boxes(layered, registry)
+        mine = [*Overlaps(layered, registry, boxes).verdicts(), *Figures(layered, registry, boxes).verdicts()]
         if exercised is not None:
-            mine += untested(document.layered, exercised)
+            mine += untested(layered, exercised)
         found += [replace(verdict, document=index, path=place_in(document.source, verdict.path)) for verdict in mine]
     found += _versions([document.model for document in documents])
     found.sort(key=lambda verdict: (verdict.severity != "error", verdict.document))
