@@ -51,20 +51,6 @@ from creditbank.web.limits import BodyLimit
 from creditbank.web.metrics import Metrics
 from creditbank.worker import build_worker
 
-<<<<<<< HEAD
-ROUTERS = (
-    providers,
-    learners,
-    achievements,
-    intake,
-    claims,
-    ledger,
-    recognition,
-    publishing,
-    transcripts,
-    catalogue,
-    programmes,
-=======
 # What is asked for most comes first: a request is held against one route after the other.
 ROUTERS = (
     recognition,
@@ -75,10 +61,10 @@ ROUTERS = (
     learners,
     providers,
     claims,
+    programmes,
     catalogue,
     publishing,
     health.router,
->>>>>>> c1
 )
 
 
