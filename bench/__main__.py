@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from bench.allocate import measure_allocation
 from bench.bank import work_folder
 from bench.batch import measure_batch
 from bench.engine import measure_engine
@@ -35,7 +36,10 @@ ON_STAGE: Final[Mapping[str, Callable[[Stage], None]]] = {
     "verify": measure_verify,
     "resettle": measure_resettling,
 }
-ALONE: Final[Mapping[str, Callable[[Plan, dict[str, Any]], None]]] = {"rules": measure_engine}
+ALONE: Final[Mapping[str, Callable[[Plan, dict[str, Any]], None]]] = {
+    "rules": measure_engine,
+    "allocate": measure_allocation,
+}
 
 
 def _plan() -> tuple[Plan, Path | None]:

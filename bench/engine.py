@@ -22,7 +22,7 @@ from creditbank.rules.fact import Assurance, Fact
 _HELD = 40
 
 
-def _seconds(work: Callable[[], object], times: int) -> float:
+def seconds_of(work: Callable[[], object], times: int) -> float:
     """The median of several runs, each begun with nothing to collect."""
     seen = []
     for _ in range(times):
@@ -51,11 +51,11 @@ def _fact(number: int, course: int) -> Fact:
 def measure_engine(plan: Plan, figures: dict[str, Any]) -> None:
     """Measure reading, checking, compiling, matching, and a learner of 40 achievements with the whole trace."""
     text = json.dumps(city.document(plan.rules)).encode()
-    read = _seconds(lambda: read_documents(text, format="json"), 3)
+    read = seconds_of(lambda: read_documents(text, format="json"), 3)
     documents = read_documents(text, format="json")
-    checked = _seconds(lambda: examine_documents(documents), 3)
+    checked = seconds_of(lambda: examine_documents(documents), 3)
     model = documents[0].layered
-    compiled = _seconds(lambda: compile_version(model, sha256=""), max(3, plan.rounds))
+    compiled = seconds_of(lambda: compile_version(model, sha256=""), max(3, plan.rounds))
     version = compile_version(model, sha256="")
     facts = [_fact(number, number * 401 % plan.rules) for number in range(20_000)]
 
@@ -65,11 +65,11 @@ def measure_engine(plan: Plan, figures: dict[str, Any]) -> None:
             first_match(fact)
 
     assert all(version.first_match(fact) is not None for fact in facts)
-    matched = _seconds(match, max(5, plan.rounds)) / len(facts)
+    matched = seconds_of(match, max(5, plan.rounds)) / len(facts)
     learner = facts[:_HELD]
     day = date(2026, 1, 1)
-    evaluated = _seconds(lambda: [evaluate(learner, [version], day) for _ in range(50)], max(5, plan.rounds)) / 50
-    scanned = _seconds(lambda: [version.scan(fact) for fact in facts[-20:]], 3) / 20
+    evaluated = seconds_of(lambda: [evaluate(learner, [version], day) for _ in range(50)], max(5, plan.rounds)) / 50
+    scanned = seconds_of(lambda: [version.scan(fact) for fact in facts[-20:]], 3) / 20
     figures["rules"] = {
         "read_ms": read * 1e3,
         "check_ms": checked * 1e3,

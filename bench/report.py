@@ -70,6 +70,10 @@ GOALS = (
     Goal("20,000 rules checked", "ms", (3000, 3000, 3000), _at("rules", "check_ms"), False),
     Goal("20,000 rules compiled", "ms", (200, 200, 200), _at("rules", "compile_ms"), False),
     Goal("a learner of 40 evaluated with trace", "ms", (5, 5, 5), _at("rules", "learner_ms"), False),
+    Goal("60 lots to 15 requirements, by flow", "ms", (25, 25, 25), _at("allocate", "flow_60_ms"), False),
+    Goal("the same without caps", "ms", (25, 25, 1), _at("allocate", "flow_60_uncapped_ms"), False),
+    Goal("150 lots to 25 requirements, by flow", "ms", (250, 250, 250), _at("allocate", "flow_150_ms"), False),
+    Goal("60 lots to 15 requirements, by the solver", "ms", (500, 500, 500), _at("allocate", "solver_60_ms"), False),
 )
 
 

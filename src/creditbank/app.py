@@ -36,6 +36,7 @@ from creditbank.learners.routes import number_form
 from creditbank.learners.routes import router as learners
 from creditbank.ledger.queries import holdings_of
 from creditbank.ledger.routes import router as ledger
+from creditbank.programmes.routes import router as programmes
 from creditbank.providers.routes import router as providers
 from creditbank.publishing.dates import ask_dates
 from creditbank.publishing.routes import router as publishing
@@ -63,6 +64,7 @@ ROUTERS = (
     learners,
     providers,
     claims,
+    programmes,
     catalogue,
     checkpoints,
     publishing,

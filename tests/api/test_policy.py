@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from creditbank.access.actions import revoke_key
 from creditbank.access.domain import SCOPES
-from tests.api.world import COLLEGE, RIVAL, World, claim, ruling, statement
+from tests.api.world import COLLEGE, DIPLOMA, RIVAL, World, claim, ruling, statement
 from tests.bank import document
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -59,12 +59,18 @@ def ruled() -> dict[str, Any]:
     return {**ruling("@learner"), "what": "policy"}
 
 
+def announced(**others: Any) -> dict[str, Any]:
+    title = {"zh": "法语", "en": "French"}
+    return {"provider": COLLEGE, "code": "POLICY", "kind": "course", "title": title, **others}
+
+
 L, A, P, V = "/v1/learners/{id}", "/v1/achievements/{id}", "/v1/providers/{id}", "/v1/rule-sets/{id}/versions/{number}"
 MINE, STRANGER = "/v1/learners/@learner", "/v1/learners/@stranger"
 DRAFT = "/v1/rule-sets/@draft/versions/1"
 C = "/v1/learners/{id}/recognition-claims/{claim_id}"
 CLAIM = f"{MINE}/recognition-claims/@claim"
 WHY = {"reason": "a mistake"}
+UNKNOWN = (404, "learner_not_found")
 
 TABLE = (
     Row(
@@ -286,6 +292,62 @@ TABLE = (
         f"POST {MINE}/reviews/@decision_review/outcome",
         {"outcome": "as_decided"},
         foreign=(f"POST {MINE}/reviews/@decision_review/outcome", {"outcome": "stands"}, 403, "bank_only"),
+    ),
+    reads("/v1/programmes", "programmes:read"),
+    reads("/v1/programmes/{id}", "programmes:read", f"/v1/programmes/{DIPLOMA}"),
+    Row(
+        "PUT /v1/programmes/{id}/admission",
+        "programmes:write",
+        f"PUT /v1/programmes/{DIPLOMA}/admission",
+        {},
+        foreign=(f"PUT /v1/programmes/{DIPLOMA}/admission", {"credits": 40}, 403, "foreign_programme"),
+    ),
+    reads(f"{L}/enrolments", "programmes:read", f"{MINE}/enrolments", (f"{STRANGER}/enrolments", *UNKNOWN)),
+    Row(
+        f"POST {L}/enrolments",
+        "programmes:write",
+        f"POST {STRANGER}/enrolments",
+        {"programme": DIPLOMA},
+        foreign=(f"POST {STRANGER}/enrolments", {"programme": DIPLOMA}, *UNKNOWN),
+    ),
+    reads(
+        f"{L}/enrolments/{{enrolment_id}}",
+        "programmes:read",
+        f"{MINE}/enrolments/@enrolment",
+        (f"{STRANGER}/enrolments/@enrolment", *UNKNOWN),
+    ),
+    Row(
+        f"POST {L}/enrolments/{{enrolment_id}}/changes",
+        "programmes:write",
+        f"POST {MINE}/enrolments/@enrolment/changes",
+        {"kind": "interruption"},
+        ANY,
+        foreign=(f"POST {MINE}/enrolments/@enrolment/changes", {"kind": "ending"}, 404, "enrolment_not_found"),
+    ),
+    # The programme is the bank's: it shows a college what others gave, and no college is asked for it.
+    reads(
+        f"{L}/programmes/{{programme_id}}/audit",
+        "programmes:read",
+        f"{MINE}/programmes/{DIPLOMA}/audit",
+        (f"{MINE}/programmes/{DIPLOMA}/audit", 404, "enrolment_not_found"),
+    ),
+    reads("/v1/offerings", None),
+    reads("/v1/offerings/{id}", None, "/v1/offerings/@offering"),
+    reads("/v1/offerings/{id}/worth", None, "/v1/offerings/@offering/worth"),
+    Row(
+        "POST /v1/offerings",
+        "catalogue:write",
+        "POST /v1/offerings",
+        announced(),
+        foreign=("POST /v1/offerings", announced(provider=RIVAL), 403, "foreign_provider"),
+    ),
+    Row(
+        "PATCH /v1/offerings/{id}",
+        "catalogue:write",
+        "PATCH /v1/offerings/@offering",
+        {"places": 3},
+        ANY,
+        foreign=("PATCH /v1/offerings/@foreign_offering", {"places": 3}, 403, "foreign_provider"),
     ),
     reads("/v1/kinds", None),
     reads("/v1/categories", None),

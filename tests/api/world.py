@@ -38,6 +38,7 @@ COLLEGE = "cq/yuzhong"
 SCHOOL = "cq/yuzhong/jiefangbei"
 RIVAL = "cq/jiangbei"
 CLOSED = "cq/yuzhong/closed"
+DIPLOMA = "overlapping.diploma"
 
 PARTNER_SCOPES = tuple(s for s in SCOPES if s not in {"audit:read", "providers:accredit", "transcripts:read"})
 READING_SCOPES = tuple(s for s in SCOPES if s.endswith(":read"))
@@ -314,7 +315,9 @@ async def _fill(world: World) -> None:
     ids = world.ids
     at = await world.publish(document(granting("own", kind=["course", "exam"]), until="2030-01-01"))
     ids["published"] = at.split("/")[3]
-    await world.publish(document(granting("none", kind="licence"), id_="overlapping", version=2, until="2030-01-01"))
+    licence = granting("none", kind="licence")
+    diploma = {"id": "diploma", "total": 3, "requirements": [{"id": "core", "need": {"credits": 3}}]}
+    await world.publish(document(licence, id_="overlapping", version=2, until="2030-01-01", programmes=[diploma]))
     given = {"id": "a", "kind": "course", "provider": "cq", "completed": "2024-06-10", "credits": "3"}
     unmet = {"name": "x", "as_of": "2024-06-10", "given": [given], "then": {"total": "7", "a": "3"}}
     for name, plain in (
@@ -354,6 +357,15 @@ async def _fill(world: World) -> None:
     gone = await world.partner.post(f"/v1/achievements/{ids['revoked']}/revocation", json={"reason": "a mistake"})
     assert gone.status_code == 201, gone.text
     ids["nowhere"] = str(UUID(int=7))
+    entered = await world.bank.post(f"/v1/learners/{ids['learner']}/enrolments", json={"programme": DIPLOMA})
+    assert entered.status_code == 201, entered.text
+    ids["programme"] = DIPLOMA
+    ids["enrolment"] = entered.json()["id"]
+    for name, by in (("offering", "partner"), ("foreign_offering", "rival")):
+        offering = {"code": "WORLD", "kind": "licence", "title": {"zh": "执照", "en": "Licence"}, "credits": 3}
+        announced = await world.client(by).post("/v1/offerings", json=offering)
+        assert announced.status_code == 201, announced.text
+        ids[name] = announced.json()["id"]
     await _let_people_decide(world)
     posted = await world.partner.post(
         "/v1/achievements",

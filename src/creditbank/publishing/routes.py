@@ -598,6 +598,9 @@ async def ask_what_if(
         above = await life.find_above(connection, raw) if raw is not None else {}
         if wanted.rule_set is not None:
             book = replace(book, versions=await _asked(connection, book, wanted.rule_set.code, wanted.rule_set.version))
+        else:
+            # Whom rules for the enrolled do not concern yet asks here what they would give.
+            book = replace(book, versions=book.every_version)
         types = await by_code(connection, sorted({one.provider for one in wanted.achievements}))
     supposed = [Supposed(one.external_id, one.supposed()) for one in wanted.achievements]
     as_of = wanted.as_of or edge.today()

@@ -21,7 +21,7 @@ from creditbank.ledger.actions import Chain, Change, close_holds, post
 from creditbank.ledger.domain import Code, HoldState
 from creditbank.recognition.domain import ENGINE, Cause, Difference, input_hash, settle_learner
 from creditbank.recognition.queries import TRACE, trace_bytes
-from creditbank.recognition.reach import Changed, Touched, is_current, load_all, load_touched
+from creditbank.recognition.reach import Changed, Touched, books_of, is_current, load_all, load_touched
 from creditbank.recognition.tables import decisions, evaluations, reviews
 from creditbank.rulesets.domain import Book
 from creditbank.rulesets.shelf import Shelf
@@ -51,19 +51,23 @@ async def settle(
     """Evaluate the learners, whom the caller has locked, and post what differs. The same facts again post nothing.
 
     With ``changes`` only what these touch is evaluated, save where achievements meet otherwise than through units, and
-    for a learner who stands under other rules than those in force: these are evaluated whole. Without, everybody is.
+    for a learner who stands under other rules than those in force or is settled by rules for the enrolled: these are
+    evaluated whole. Without, everybody is.
     """
     if not learners:
         return {}
     # The rules are asked for first: from here on nobody publishes until this transaction ends.
     book = await shelf.book(connection)
+    books = await books_of(connection, book, list(learners))
     whole = [
-        one for one in learners.values() if changes is None or not book.is_local or not is_current(one, book, as_of)
+        one
+        for id_, one in learners.items()
+        if changes is None or not book.is_local or books[id_] is not book or not is_current(one, book, as_of)
     ]
     touched = await load_all(connection, whole, book, as_of)
     some = [c for c in changes or () if c.achievement.learner_id not in touched]
     touched.update(await load_touched(connection, learners, some, book, as_of))
-    settled = {id_: _settle_one(learners[id_], mine, book, as_of) for id_, mine in touched.items()}
+    settled = {id_: _settle_one(learners[id_], mine, books[id_], as_of) for id_, mine in touched.items()}
     await _write(connection, book, [s for s in settled.values() if not s.difference.is_empty], cause, as_of, clock())
     for one in settled.values():
         one.learner.evaluated_as_of, one.learner.evaluated_epoch = as_of, book.epoch

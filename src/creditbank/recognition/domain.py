@@ -58,6 +58,7 @@ class Cause(StrEnum):
     RULES = "rules"
     ACCREDITATION = "accreditation"
     DATE = "date"
+    ENROLMENT = "enrolment"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.domain import Achievement
 from creditbank.achievements.queries import of_learners, of_pairs
+from creditbank.enrolments.queries import enrolled_in
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.domain import Account, Hold, Lot
 from creditbank.ledger.queries import lots_of, lots_of_bindings, lots_of_units, open_holds
@@ -75,6 +76,14 @@ def is_current(learner: LockedLearner, book: Book, as_of: date) -> bool:
         # Nothing was ever evaluated, so there is nothing that could be out of date.
         return True
     return learner.evaluated_epoch == book.epoch and book.same_rules(learner.evaluated_as_of, as_of)
+
+
+async def books_of(connection: AsyncConnection, book: Book, learner_ids: Sequence[UUID]) -> dict[UUID, Book]:
+    """The book by which each of these learners is settled: with the rule sets that concern only the enrolled."""
+    if not book.restricted or not learner_ids:
+        return dict.fromkeys(learner_ids, book)
+    enrolled = await enrolled_in(connection, learner_ids)
+    return {id_: book.for_enrolled(rule_sets) for id_, rule_sets in enrolled.items()}
 
 
 async def load_all(

@@ -24,7 +24,7 @@ from creditbank.ledger.domain import Account, Hold, Lot, Posting, PostingUnreada
 from creditbank.ledger.queries import chains_of, lots_of, open_holds
 from creditbank.recognition.domain import settle_learner
 from creditbank.recognition.queries import all_marks, latest_decisions, rulings_of, trace_bytes
-from creditbank.recognition.reach import Touched, in_force, known_of
+from creditbank.recognition.reach import Touched, books_of, in_force, known_of
 from creditbank.rulesets.domain import Book
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import SealBroken, Vault
@@ -155,6 +155,7 @@ async def _verify_page(
     latest = await latest_decisions(connection, ids)
     marks = await all_marks(connection, {id_: learner.key for id_, learner in loaded.items()})
     known = await known_of(connection, book, facts)
+    books = await books_of(connection, book, list(loaded))
     rulings = await rulings_of(connection, {id_: learner.key for id_, learner in loaded.items()})
     holds = await open_holds(connection, ids)
     findings: list[Finding] = []
@@ -173,7 +174,7 @@ async def _verify_page(
             holds[id_],
         )
         findings += _verify_holds(id_, lots[id_], holds[id_])
-        findings += _verify_settled(learner, touched, book, as_of)
+        findings += _verify_settled(learner, touched, books[id_], as_of)
     for check in depth.also:
         findings += await check(connection, loaded, chains)
     for missing in set(ids) - set(loaded):

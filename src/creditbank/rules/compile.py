@@ -15,6 +15,7 @@ from creditbank.rules.fact import Fact
 from creditbank.rules.formulas import CompiledGrant, Conversion, FormulaMaker
 from creditbank.rules.index import Entry, Index, Miss, Nearest
 from creditbank.rules.language.definitions import Unit
+from creditbank.rules.language.programmes import Programme
 from creditbank.rules.language.recognition import LIFETIME, AllOf, AnyOf, Formula, Grant, Matcher, NOf, Rule, slots_of
 from creditbank.rules.matching import Slot, SlotMaker, in_force_test, levels_by, positions_on, within
 
@@ -94,7 +95,8 @@ class CompiledVersion:
     precedence; ``together`` are those that must be tried one after another, since they take achievements together or
     compete with such. ``reads`` names the facts of the bank's own that must be looked up for it: ``provider_type`` and
     ``recognised``. ``migrations`` lead from ids of earlier versions to this one's; ``waives`` says that a debt after
-    redemption is written off at once.
+    redemption is written off at once. ``programmes`` by id, those of the chain with its own before them;
+    ``programme_clock`` says which date of a learner chooses the version for them.
     """
 
     rule_set: str
@@ -118,6 +120,8 @@ class CompiledVersion:
     reads: frozenset[str]
     migrations: Mapping[str, str]
     waives: bool
+    programmes: Mapping[str, Programme]
+    programme_clock: Literal["enrolled", "applied"]
     _nearest: list[Nearest] = field(default_factory=list, repr=False)
 
     @property
@@ -250,6 +254,8 @@ def compile_version(layered: Layered, *, sha256: str) -> CompiledVersion:
         reads=_LOOKED_UP & maker.reads(),
         migrations=header.migrations,
         waives=header.after_redemption == "write_off",
+        programmes={programme.id: programme for programme in reversed(layered.programmes())},
+        programme_clock=header.clock.programme,
     )
 
 

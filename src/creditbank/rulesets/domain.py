@@ -6,8 +6,8 @@ document makes a draft of anything that is not published; what is published neve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Final, Literal
@@ -20,8 +20,7 @@ from creditbank.rules.compile import CompiledVersion
 from creditbank.rules.telling.names import Wording
 
 Audience = Literal["everyone", "enrolled"]
-"""Who is settled by a rule set. ``enrolled``: learners enrolled in one of its programmes; until the bank knows
-enrolments that is nobody."""
+"""Who is settled by a rule set. ``enrolled``: learners who were ever enrolled in one of its programmes."""
 
 MUTABLE: Final = ("draft", "validated", "simulated", "approved")
 """The states of a version whose document may still be replaced."""
@@ -178,11 +177,27 @@ class Book:
     entries: Mapping[tuple[str, int], Entry]
     registers: Mapping[str, Mapping[str, Sequence[Accreditation]]]
 
-    # The compiled versions, for the engine; the same as in the entries.
+    # The compiled versions by which everybody is settled, for the engine; those of the entries that are not restricted.
     versions: Sequence[CompiledVersion]
 
     # What their documents call things, for whoever tells people of decisions; found as the entries are.
     wordings: Mapping[tuple[str, int], Wording] = field(default_factory=dict)
+
+    # The rule sets by which only learners enrolled in one of their programmes are settled (rules/v1 section 9).
+    restricted: frozenset[UUID] = frozenset()
+
+    @cached_property
+    def every_version(self) -> Sequence[CompiledVersion]:
+        """The compiled versions of all rule sets, whomever they concern."""
+        return [entry.compiled for entry in self.entries.values()]
+
+    def for_enrolled(self, rule_sets: Collection[UUID]) -> Book:
+        """The book by which a learner is settled who is enrolled in programmes of these rule sets; often this one."""
+        mine = self.restricted.intersection(rule_sets)
+        if not mine:
+            return self
+        more = [entry.compiled for entry in self.entries.values() if entry.rule_set_id in mine]
+        return replace(self, versions=[*self.versions, *more])
 
     @cached_property
     def is_local(self) -> bool:
@@ -199,14 +214,14 @@ class Book:
 
     def reads(self, fact: str) -> bool:
         """Whether some version reads this fact of the bank's own."""
-        return any(fact in version.reads for version in self.versions)
+        return any(fact in version.reads for version in self.every_version)
 
     def same_rules(self, one: date, other: date) -> bool:
         """Whether an evaluation as of either day reads the same rules: no version begins or ends between them."""
         first, last = min(one, other), max(one, other)
         return not any(
             first < edge <= last
-            for version in self.versions
+            for version in self.every_version
             for edge in (version.valid_from, version.valid_until)
             if edge is not None
         )

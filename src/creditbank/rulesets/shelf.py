@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -67,17 +68,18 @@ class Shelf:
     async def _make(self, connection: AsyncConnection, epoch: int) -> Book:
         entries: dict[tuple[str, int], Entry] = {}
         wordings: dict[tuple[str, int], Wording] = {}
+        restricted: set[UUID] = set()
         kept: dict[str, Wording] = {}
         for one in await in_force(connection):
             wording = self._compiled.get(one.sha256) or await compile_stored(connection, one.document, one.sha256)
             key = (one.rule_set.code, one.number)
             kept[one.sha256] = wordings[key] = wording
-            # Whom a rule set for the enrolled concerns is known only once the bank knows enrolments.
-            if one.rule_set.audience == "everyone":
-                # The days are those of the publication: a successor may have cut short what the document left open.
-                valid = one.publication.valid
-                governing = replace(wording.compiled, valid_from=valid.start, valid_until=valid.until)
-                entries[key] = Entry(one.rule_set.id, one.publication.version_id, governing)
+            # The days are those of the publication: a successor may have cut short what the document left open.
+            valid = one.publication.valid
+            governing = replace(wording.compiled, valid_from=valid.start, valid_until=valid.until)
+            entries[key] = Entry(one.rule_set.id, one.publication.version_id, governing)
+            if one.rule_set.audience != "everyone":
+                restricted.add(one.rule_set.id)
         self._compiled = kept
         registers: dict[str, dict[str, list[Accreditation]]] = defaultdict(lambda: defaultdict(list))
         for entry in await all_accreditations(connection):
@@ -86,8 +88,9 @@ class Shelf:
             epoch,
             entries,
             {name: dict(by_provider) for name, by_provider in registers.items()},
-            [entry.compiled for entry in entries.values()],
+            [entry.compiled for entry in entries.values() if entry.rule_set_id not in restricted],
             wordings,
+            frozenset(restricted),
         )
 
 
