@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from creditbank.access import tables as access
 from creditbank.achievements import tables as achievements
+from creditbank.conversions import tables as conversions
 from creditbank.database.metadata import metadata
 from creditbank.jobs import tables as jobs
 from creditbank.learners import tables as learners
@@ -19,7 +20,7 @@ from creditbank.recognition import tables as recognition
 from creditbank.rulesets import tables as rulesets
 from creditbank.web import tables as web
 
-ALL = (access, achievements, jobs, learners, ledger, providers, recognition, rulesets, web)
+ALL = (access, achievements, conversions, jobs, learners, ledger, providers, recognition, rulesets, web)
 
 # Any fixed number: processes that start together migrate one after the other.
 _LOCK = 4_021_977

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,9 @@ from creditbank.access.credentials import Credentials
 from creditbank.achievements.routes import router as achievements
 from creditbank.catalogue.routes import router as catalogue
 from creditbank.clock import Clock, system_clock
+from creditbank.conversions.actions import Counter
+from creditbank.conversions.jobs import ask_lapsing
+from creditbank.conversions.routes import router as conversions
 from creditbank.database import schema
 from creditbank.database.engine import Database
 from creditbank.intake.actions import Desk
@@ -43,7 +47,18 @@ from creditbank.web.envelope import Envelope
 from creditbank.web.metrics import Metrics
 from creditbank.worker import build_worker
 
-ROUTERS = (providers, learners, achievements, intake, ledger, recognition, publishing, transcripts, catalogue)
+ROUTERS = (
+    providers,
+    learners,
+    achievements,
+    intake,
+    ledger,
+    recognition,
+    publishing,
+    transcripts,
+    catalogue,
+    conversions,
+)
 
 
 class SchemaBehind(Exception):
@@ -73,6 +88,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         working = asyncio.create_task(worker.run()) if settings.worker else None
         async with database.write() as connection:
             await ask_housekeeping(connection, clock)
+            await ask_lapsing(connection, clock)
         yield
         await gathering.close()
         worker.stop()
@@ -92,6 +108,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.state.credentials = Credentials(database, clock, settings.credential_cache_seconds)
     app.state.shelf = shelf
     app.state.desk = desk
+    app.state.counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))
     app.state.gathering = gathering
     app.state.prints = Prints(settings.transcript_cache_bytes)
     app.state.metrics = metrics

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
         default=32 * 1024 * 1024, ge=0, description="Memory a process gives to transcripts that it may answer again."
     )
     idempotency_days: int = Field(default=7, ge=1, description="How long an Idempotency-Key is remembered.")
+    hold_days: int = Field(
+        default=60, ge=1, le=730, description="How long an application for an award holds credits before it lapses."
+    )
     worker: bool = Field(default=True, description="Whether `serve` also works off jobs.")
     metrics: bool = Field(default=True, description="Whether `/metrics` answers.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from creditbank.clock import Clock
+from creditbank.conversions.actions import Counter
+from creditbank.conversions.jobs import LAPSING, Lapsing
 from creditbank.database.engine import Database
 from creditbank.jobs.housekeeping import HOUSEKEEPING, Housekeeping
 from creditbank.jobs.working import Handler, Worker
@@ -19,8 +22,10 @@ def build_worker(
     settings: Settings, database: Database, vault: Vault, shelf: Shelf, clock: Clock, metrics: Metrics
 ) -> Worker:
     """The worker with a handler for each kind of job."""
+    counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))
     handlers: Mapping[str, Handler] = {
         RESETTLE: Resettling(vault, shelf, clock, settings.zone),
         HOUSEKEEPING: Housekeeping(clock, settings.idempotency_days),
+        LAPSING: Lapsing(counter, settings.zone),
     }
     return Worker(database, clock, handlers, metrics)
