@@ -32,9 +32,13 @@ def programme(id_: str, total: str, *requirements: Mapping[str, Any], **others: 
     return {"id": id_, "total": total, "requirements": list(requirements), **others}
 
 
-def awarding(*programmes: Mapping[str, Any], id_: str = "college", **others: Any) -> dict[str, Any]:
+def awarding(
+    *programmes: Mapping[str, Any], id_: str = "college", header: Mapping[str, Any] | None = None, **others: Any
+) -> dict[str, Any]:
     """Rules of a college: what was trained counts its own credits, and there are awards to be had."""
-    return document(granting("own", kind=["training"]), id_=id_, programmes=list(programmes), **others)
+    plain = document(granting("own", kind=["training"]), id_=id_, programmes=list(programmes), **others)
+    plain["ruleset"].update(header or {})
+    return plain
 
 
 CERTIFICATE = programme("certificate", "3")

@@ -58,11 +58,20 @@ from creditbank.learners import queries as learners
 from creditbank.learners.domain import LearnerNotFound, may_see
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.actions import Act, Step, act, end_hold, place_hold
-from creditbank.ledger.domain import HoldEnded, HoldState, Lot, TwoPeopleNeeded, annul, exchange_in, exchange_out
+from creditbank.ledger.domain import (
+    Account,
+    HoldEnded,
+    HoldState,
+    Lot,
+    TwoPeopleNeeded,
+    annul,
+    exchange_in,
+    exchange_out,
+)
 from creditbank.ledger.queries import holds_by_id, lots_of
 from creditbank.providers.domain import ProviderNotActive, UnknownProvider
 from creditbank.providers.queries import by_code
-from creditbank.recognition.actions import settle
+from creditbank.recognition.actions import Settled, close_reviews, settle
 from creditbank.recognition.domain import Cause
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import Vault
@@ -168,19 +177,20 @@ async def _locked(
     return locked[learner_id]
 
 
-async def _settle(connection: AsyncConnection, counter: Counter, learner: LockedLearner, today: date) -> None:
-    await settle(connection, counter.shelf, {learner.id: learner}, Cause.DATE, as_of=today, clock=counter.clock)
+async def _settle(connection: AsyncConnection, counter: Counter, learner: LockedLearner, today: date) -> Settled:
+    settled = await settle(
+        connection, counter.shelf, {learner.id: learner}, Cause.DATE, as_of=today, clock=counter.clock
+    )
+    return settled[learner.id]
 
 
 async def _purse(connection: AsyncConnection, counter: Counter, learner: LockedLearner, today: date) -> Purse:
     """What the learner has to apply with, once it is settled as of today."""
-    settled = await settle(
-        connection, counter.shelf, {learner.id: learner}, Cause.DATE, as_of=today, clock=counter.clock
-    )
+    settled = await _settle(connection, counter, learner, today)
     lots = (await lots_of(connection, [learner.id]))[learner.id]
     return Purse(
         {lot.id: lot for lot in lots},
-        settled[learner.id].achievements,
+        settled.achievements,
         await queries.conversions_of(connection, learner.id),
         await queries.open_debts(connection, learner.id),
     )
@@ -411,7 +421,11 @@ async def decide_annulment(
     }
     await update_rows(connection, annulments, [row], ("learner_id", "id"))
     if approves:
-        await _settle(connection, counter, learner, today)
+        settled = await _settle(connection, counter, learner, today)
+        # A debt that the annulment undid leaves nothing to be decided.
+        after = (await lots_of(connection, [learner.id]))[learner.id]
+        paid = [(learner.id, lot.id) for lot in after if lot.id in conversion.used and not lot.positions[Account.OWED]]
+        await close_reviews(connection, paid, "annulled", [settled])
     return await queries.find_conversion(connection, conversion_id)
 
 

@@ -354,10 +354,14 @@ def _why_not(plan: Plan, account: Purse, found: Allocation | None, again: Sequen
     """What keeps the award away: credits used up already, where these would have made it; else what is missing."""
     spent: dict[str, Lot] = {}
     candidates = list(again)
+    counted: dict[str, int] = defaultdict(int)
+    for one in again:
+        counted[one.id.partition("@")[0]] += one.milli
     for lot in account.lots.values():
         if _counts_for(lot, plan):
             there = sum(lot.positions[a] for a in (Account.AVAILABLE, Account.RESERVED, Account.REDEEMED))
-            if there:
+            there -= counted[str(lot.id)]
+            if there > 0:
                 candidates.append(candidate_of(lot, account.achievements, there))
                 spent[str(lot.id)] = lot
     all_in = _allocated(plan.programme, candidates, pins)
