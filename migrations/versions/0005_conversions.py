@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("shares", Json(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=True),
-        sa.Column("reasons", Json(), nullable=False),
+        sa.Column("reasons", sa.Text(), nullable=False),
         sa.Column("decided_by", sa.Uuid(), nullable=True),
         sa.Column("recorded_at", Instant(), nullable=False),
         sa.CheckConstraint("outcome in ('approved', 'rejected', 'withdrawn')", name=op.f("ck_conversions_outcome")),

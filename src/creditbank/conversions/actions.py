@@ -146,9 +146,9 @@ async def apply_for(
         "applied_by": asked.actor.client_id,
         "request": asked.request,
         "fingerprint": asked.fingerprint,
-        "shares": list(chosen.shares),
+        "shares": {"use": list(chosen.shares)},
         "outcome": None,
-        "reasons": [],
+        "reasons": "",
         "decided_by": None,
         "recorded_at": learner.recorded_at,
     }
@@ -282,7 +282,7 @@ async def _close(
         "learner_id": learner.id,
         "id": conversion.id,
         "outcome": outcome,
-        "reasons": list(reasons),
+        "reasons": " ".join(reasons),
         "decided_by": client_id,
     }
     await update_rows(connection, conversions, [row], ("learner_id", "id"))

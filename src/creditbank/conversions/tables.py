@@ -36,7 +36,7 @@ conversions = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     Column("shares", Json(), nullable=False, doc="which lot fills which requirement: ids and amounts only"),
     Column("outcome", Text, doc="how people ended it"),
-    Column("reasons", Json(), nullable=False, doc="codes"),
+    Column("reasons", Text, nullable=False, doc="codes, separated by spaces"),
     Column("decided_by", Uuid),
     Column("recorded_at", Instant, nullable=False),
     CheckConstraint("outcome in ('approved', 'rejected', 'withdrawn')", name="outcome"),
