@@ -491,6 +491,20 @@ class Books(RuleBasedStateMachine):
             self.change(basis, credits=credits_)
         self.annul(conversion)
 
+    @rule(award=st.sampled_from(AWARDS), ends=st.booleans())
+    def use_twice(self, award: str, ends: bool) -> None:
+        """The oldest learning is used for an award, and asked for under other rules, which would take it first."""
+        day = self.bank.today() - timedelta(days=725)
+        stated = submission(self.learner, self.fresh(), credits="3", unit=self.fresh(), completed=day.isoformat())
+        self.run(self.bank.submit(stated))
+        self.look()
+        made = self.apply(award)
+        if isinstance(made, Conversion) and ends:
+            self.settle_hold(made, Verdict(True, None, ()))
+        elsewhere = self.apply("certificate", "rival")
+        if isinstance(elsewhere, Conversion):
+            self.settle_hold(elsewhere, Verdict(True, None, ()))
+
     @rule(days=st.sampled_from([20, 61]))
     def hold_until_it_expires(self, days: int) -> None:
         """Held two weeks before its date, ended after it: expired, and no day longer (invariant 20)."""
@@ -634,6 +648,10 @@ class Books(RuleBasedStateMachine):
         for lot in self.seen.lots.values():
             assert lot.positions[Account.REDEEMED] == redeemed[lot.id], "23: redeemed is not what awards used"
             if lot.positions[Account.REDEEMED]:
+                for id_ in lot.key.binding.split(","):
+                    under[id_].add(lot.key.rule_set_id)
+        for lot in self.seen.lots.values():
+            if lot.positions[Account.RESERVED]:
                 for id_ in lot.key.binding.split(","):
                     under[id_].add(lot.key.rule_set_id)
         assert all(len(rule_sets) == 1 for rule_sets in under.values()), "28: used under two rule sets"
