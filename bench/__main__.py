@@ -7,9 +7,11 @@ import json
 import os
 import platform
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from bench.allocate import measure_allocation
 from bench.bank import work_folder
 from bench.batch import measure_batch
 from bench.engine import measure_engine
@@ -21,6 +23,7 @@ from bench.report import print_table
 from bench.resettle import measure_resettling
 from bench.stage import SETTINGS, Plan, Stage, set_up
 from bench.statements import LOGGING
+from bench.verify import measure_verify
 from tests.postgres import EmbeddedPostgres
 
 ON_STAGE: Final[Mapping[str, Callable[[Stage], None]]] = {
@@ -30,9 +33,13 @@ ON_STAGE: Final[Mapping[str, Callable[[Stage], None]]] = {
     "growth": measure_growth,
     "memory": measure_memory,
     "start": measure_start,
+    "verify": measure_verify,
     "resettle": measure_resettling,
 }
-ALONE: Final[Mapping[str, Callable[[Plan, dict[str, Any]], None]]] = {"rules": measure_engine}
+ALONE: Final[Mapping[str, Callable[[Plan, dict[str, Any]], None]]] = {
+    "rules": measure_engine,
+    "allocate": measure_allocation,
+}
 
 
 def _plan() -> tuple[Plan, Path | None]:
@@ -43,6 +50,7 @@ def _plan() -> tuple[Plan, Path | None]:
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured, in turn")
     parser.add_argument("--scale", type=int, default=20_000, help="achievements in the bank before it begins")
     parser.add_argument("--rules", type=int, default=20_000, help="rules published")
+    parser.add_argument("--postings", type=int, default=200_000, help="postings to verify; 1000000 takes a minute more")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="server processes")
     parser.add_argument("--grown", type=int, default=200_000, help="achievements in the bank that has grown")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
@@ -50,7 +58,8 @@ def _plan() -> tuple[Plan, Path | None]:
     only = frozenset(given.only.split(","))
     if unknown := only - set(names):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    return Plan(only, given.seconds, given.rounds, given.scale, given.rules, given.processes, given.grown), given.json
+    sizes = (given.scale, given.rules, given.postings, given.processes, given.grown)
+    return Plan(only, given.seconds, given.rounds, *sizes), given.json
 
 
 def main() -> None:
@@ -58,7 +67,7 @@ def main() -> None:
     plan, file = _plan()
     figures: dict[str, Any] = {
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[0]},
-        "plan": {name: getattr(plan, name) for name in ("seconds", "rounds", "scale", "rules", "processes", "grown")},
+        "plan": {name: value for name, value in asdict(plan).items() if name != "only"},
     }
     for name, measure in ALONE.items():
         if name in plan.only:

@@ -24,6 +24,7 @@ from bench import city
 
 READY_SECONDS_MAX: Final = 60.0
 CHUNK: Final = 1000
+_POLL_SECONDS: Final = 0.1
 
 T = TypeVar("T")
 
@@ -82,6 +83,7 @@ class Bank:
             "CREDITBANK_LOG_LEVEL": "warning",
         }
         self.key = ""
+        self.approver_key = ""
 
     def on(self, url: str) -> Bank:
         """The same bank on a copy of its database."""
@@ -108,6 +110,7 @@ class Bank:
         """Make the schema and let one client in."""
         self.run("migrate")
         self.key = self.run("clients", "create", "bench").stdout.split()[-1]
+        self.approver_key = self.run("clients", "create", "approver", "--scope", "rules:approve").stdout.split()[-1]
 
     def verify(self) -> str:
         """What ``creditbank verify`` says. Raises RuntimeError on any finding."""
@@ -215,11 +218,18 @@ def enter_network(client: httpx.Client) -> None:
         checked(client.post("/v1/providers", json=body))
 
 
-def publish(client: httpx.Client, document: dict[str, Any]) -> float:
-    """Store and publish a rule set; answers when publication was answered."""
+def publish(client: httpx.Client, approver_key: str, document: dict[str, Any]) -> float:
+    """Lead a rule set from draft to published; answers when publication was answered."""
     stored = checked(client.post("/v1/rule-sets", json=document))
     place = f"/v1/rule-sets/{stored['rule_set']}/versions/{stored['version']}"
-    checked(client.post(f"{place}/publish"))
+    for step in ("validate", "simulate"):
+        checked(client.post(f"{place}/{step}"))
+    while (simulation := checked(client.get(f"{place}/simulation")))["state"] in {"waiting", "running"}:
+        time.sleep(_POLL_SECONDS)
+    if simulation["report"] is None:
+        raise RuntimeError(f"the simulation is {simulation['state']}")
+    for step in ("approve", "publish"):
+        checked(client.post(f"{place}/{step}", headers={"Authorization": f"Bearer {approver_key}"}))
     return time.perf_counter()
 
 

@@ -30,6 +30,9 @@ _CATEGORIES: Final = (
 )
 _GRADES: Final = ("64", "71", "78", "85", "92")
 
+TESTED_TOGETHER: Final = 500
+"""So many courses share a test."""
+
 ALIKE: Final = 40
 """Courses whose numbers differ by a multiple of this are alike in all but their code."""
 
@@ -71,6 +74,32 @@ def document(courses: int, version: int = 1, *, more: int = 0) -> dict[str, Any]
         "unique": {"key": "unit", "keep": "best"},
         "recognition": rules,
     }
+
+
+def with_tests(courses: int, version: int = 1, *, more: int = 0) -> dict[str, Any]:
+    """The same with a test for every rule, without which no bank publishes it."""
+    tests = []
+    for first in range(0, courses, TESTED_TOGETHER):
+        some = range(first, min(first + TESTED_TOGETHER, courses))
+        given = [
+            {
+                "id": f"a{course}",
+                "kind": "course",
+                "provider": school(course),
+                "code": code(course),
+                "credits": 1 + course % 4,
+                "grade": {"percent": 92},
+                "completed": "2024-06-10",
+            }
+            for course in some
+        ]
+        then = {}
+        for course in some:
+            own = 1 + course % 4
+            milli = (500 + more) * own if course % 8 == 3 else own * 1000 + more
+            then[f"a{course}"] = f"{milli // 1000}.{milli % 1000:03d}"
+        tests.append({"name": f"courses from {code(first)}", "as_of": "2025-01-01", "given": given, "then": then})
+    return {**document(courses, version, more=more), "tests": tests}
 
 
 def learner(number: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from bench import city
 from bench.stage import Plan, out
+from creditbank.rules.checking.publishing import examine_documents
 from creditbank.rules.compile import compile_version
 from creditbank.rules.document import read_documents
 from creditbank.rules.evaluate import evaluate
@@ -21,7 +22,7 @@ from creditbank.rules.fact import Assurance, Fact
 _HELD = 40
 
 
-def _seconds(work: Callable[[], object], times: int) -> float:
+def seconds_of(work: Callable[[], object], times: int) -> float:
     """The median of several runs, each begun with nothing to collect."""
     seen = []
     for _ in range(times):
@@ -48,11 +49,13 @@ def _fact(number: int, course: int) -> Fact:
 
 
 def measure_engine(plan: Plan, figures: dict[str, Any]) -> None:
-    """Measure reading, compiling, matching, and a learner of 40 achievements with the whole trace."""
+    """Measure reading, checking, compiling, matching, and a learner of 40 achievements with the whole trace."""
     text = json.dumps(city.document(plan.rules)).encode()
-    read = _seconds(lambda: read_documents(text, format="json"), 3)
-    model = read_documents(text, format="json")[0].layered
-    compiled = _seconds(lambda: compile_version(model, sha256=""), max(3, plan.rounds))
+    read = seconds_of(lambda: read_documents(text, format="json"), 3)
+    documents = read_documents(text, format="json")
+    checked = seconds_of(lambda: examine_documents(documents), 3)
+    model = documents[0].layered
+    compiled = seconds_of(lambda: compile_version(model, sha256=""), max(3, plan.rounds))
     version = compile_version(model, sha256="")
     facts = [_fact(number, number * 401 % plan.rules) for number in range(20_000)]
 
@@ -62,20 +65,22 @@ def measure_engine(plan: Plan, figures: dict[str, Any]) -> None:
             first_match(fact)
 
     assert all(version.first_match(fact) is not None for fact in facts)
-    matched = _seconds(match, max(5, plan.rounds)) / len(facts)
+    matched = seconds_of(match, max(5, plan.rounds)) / len(facts)
     learner = facts[:_HELD]
     day = date(2026, 1, 1)
-    evaluated = _seconds(lambda: [evaluate(learner, [version], day) for _ in range(50)], max(5, plan.rounds)) / 50
-    scanned = _seconds(lambda: [version.scan(fact) for fact in facts[-20:]], 3) / 20
+    evaluated = seconds_of(lambda: [evaluate(learner, [version], day) for _ in range(50)], max(5, plan.rounds)) / 50
+    scanned = seconds_of(lambda: [version.scan(fact) for fact in facts[-20:]], 3) / 20
     figures["rules"] = {
         "read_ms": read * 1e3,
+        "check_ms": checked * 1e3,
         "compile_ms": compiled * 1e3,
         "match_us": matched * 1e6,
         "scan_us": scanned * 1e6,
         "learner_ms": evaluated * 1e3,
     }
     out.print(
-        f"rules  {plan.rules} read in {read * 1e3:,.0f} ms, compiled in {compiled * 1e3:,.0f} ms;"
+        f"rules  {plan.rules} read in {read * 1e3:,.0f} ms, checked in {checked * 1e3:,.0f} ms,"
+        f" compiled in {compiled * 1e3:,.0f} ms;"
         f" an achievement matched in {matched * 1e6:.1f} us (a scan: {scanned * 1e6:,.0f} us);"
         f" a learner of {_HELD} with trace in {evaluated * 1e3:.2f} ms"
     )

@@ -61,12 +61,19 @@ GOALS = (
         "transcript as the bank grows", "times slower", (1.5, 1.25, 1.1), _at("growth", "transcript", "slower"), False
     ),
     Goal("everybody settled under a new rule set", "/s", (5000, 20_000, 50_000), _at("resettle", "rate")),
+    Goal("everybody recomputed from the facts by verify", "/s", (5000, 5000, 5000), _at("verify", "achievements_rate")),
+    Goal("chains verified alone", "postings/s", (50_000, 50_000, 50_000), _at("verify", "postings_rate")),
     Goal("memory of a server process with 20,000 rules", "MiB", (250, 200, 150), _at("memory", "mib"), False),
     Goal("start to first answer", "s", (3, 2, 1), _at("start", "answer_seconds"), False),
     Goal("start to first achievement settled", "s", (3, 2, 1), _at("start", "settled_seconds"), False),
     Goal("one achievement matched, 20,000 rules", "us", (10, 10, 10), _at("rules", "match_us"), False),
+    Goal("20,000 rules checked", "ms", (3000, 3000, 3000), _at("rules", "check_ms"), False),
     Goal("20,000 rules compiled", "ms", (200, 200, 200), _at("rules", "compile_ms"), False),
     Goal("a learner of 40 evaluated with trace", "ms", (5, 5, 5), _at("rules", "learner_ms"), False),
+    Goal("60 lots to 15 requirements, by flow", "ms", (25, 25, 25), _at("allocate", "flow_60_ms"), False),
+    Goal("the same without caps", "ms", (25, 25, 1), _at("allocate", "flow_60_uncapped_ms"), False),
+    Goal("150 lots to 25 requirements, by flow", "ms", (250, 250, 250), _at("allocate", "flow_150_ms"), False),
+    Goal("60 lots to 15 requirements, by the solver", "ms", (500, 500, 500), _at("allocate", "solver_60_ms"), False),
 )
 
 

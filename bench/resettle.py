@@ -24,7 +24,7 @@ def measure_resettling(stage: Stage) -> None:
         for version, more in ((2, 1), (3, 1)):
             achievements = int(stage.postgres.sql("select count(*) from achievements", "bank"))
             postings = _postings(stage)
-            publish(client, city.document(stage.plan.rules, version, more=more))
+            publish(client, stage.bank.approver_key, city.with_tests(stage.plan.rules, version, more=more))
             seconds = _wait(stage)
             changed = _postings(stage) - postings
             found.append((achievements / seconds, changed))

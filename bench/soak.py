@@ -21,6 +21,7 @@ import httpx
 
 from bench.stage import out
 from creditbank.database.schema import upgrade
+from tests.covering import covered
 from tests.crash.served import RULES, SCHOOL, Posters, ServedBank
 from tests.postgres import EmbeddedPostgres
 
@@ -83,13 +84,36 @@ class Walkers:
         self.version += 1
         rule = {**RULES["recognition"][0], "grant": [{"credits": _GIVEN[self.version % len(_GIVEN)]}]}
         header = {**RULES["ruleset"], "version": self.version}
-        keys = [{"Idempotency-Key": f"{verb}-{self.version}"} for verb in ("draft", "publish")]
+        approver = {"Authorization": f"Bearer {self.posters.bank.approver_key}"}
         async with self.posters.bank.client() as client:
-            document = {**RULES, "ruleset": header, "recognition": [rule]}
-            draft = await self.posters.until_answered(client, "/v1/rule-sets", document, keys[0])
-            at = f"/v1/rule-sets/{draft['rule_set']}/versions/{self.version}/publish"
-            await self.posters.until_answered(client, at, None, keys[1])
+            document = covered({**RULES, "ruleset": header, "recognition": [rule]})
+            draft = await self._ask(client, "/v1/rule-sets", "draft", document)
+            at = f"/v1/rule-sets/{draft['rule_set']}/versions/{self.version}"
+            for step in ("validate", "simulate"):
+                await self._ask(client, f"{at}/{step}", step)
+            while not await self._is_simulated(client, at):  # noqa: ASYNC110 (asked over HTTP)
+                await asyncio.sleep(0.05)
+            for step in ("approve", "publish"):
+                await self._ask(client, f"{at}/{step}", step, None, approver)
         self.done["publish"] += 1
+
+    async def _ask(
+        self,
+        client: httpx.AsyncClient,
+        path: str,
+        step: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        key = {"Idempotency-Key": f"{step}-{self.version}"}
+        return await self.posters.until_answered(client, path, body, {**key, **(headers or {})})
+
+    async def _is_simulated(self, client: httpx.AsyncClient, at: str) -> bool:
+        try:
+            answer = await client.get(f"{at}/simulation")
+        except httpx.TransportError:
+            return False
+        return answer.is_success and answer.json()["report"] is not None
 
 
 async def run_round(walkers: Walkers, number: int, asked: argparse.Namespace) -> None:

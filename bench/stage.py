@@ -36,6 +36,7 @@ class Plan:
     rounds: int
     scale: int
     rules: int
+    postings: int
     processes: int
     grown: int
 
@@ -112,7 +113,7 @@ def set_up(plan: Plan, postgres: EmbeddedPostgres, folder: Path) -> Stage:
     with stage.serve() as server, server.client() as client:
         enter_network(client)
         begun = time.perf_counter()
-        publish(client, city.document(plan.rules))
+        publish(client, stage.bank.approver_key, city.with_tests(plan.rules))
         out.print(f"{plan.rules} rules stored and published in {time.perf_counter() - begun:.1f} s")
         begun = time.perf_counter()
         stage.achievements = seed(client, plan.learners, plan.courses)

@@ -10,16 +10,32 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from creditbank.access import tables as access
 from creditbank.achievements import tables as achievements
+from creditbank.catalogue import tables as catalogue
 from creditbank.database.metadata import metadata
+from creditbank.enrolments import tables as enrolments
 from creditbank.jobs import tables as jobs
 from creditbank.learners import tables as learners
 from creditbank.ledger import tables as ledger
+from creditbank.programmes import tables as programmes
 from creditbank.providers import tables as providers
 from creditbank.recognition import tables as recognition
 from creditbank.rulesets import tables as rulesets
 from creditbank.web import tables as web
 
-ALL = (access, achievements, jobs, learners, ledger, providers, recognition, rulesets, web)
+ALL = (
+    access,
+    achievements,
+    catalogue,
+    enrolments,
+    jobs,
+    learners,
+    ledger,
+    programmes,
+    providers,
+    recognition,
+    rulesets,
+    web,
+)
 
 # Any fixed number: processes that start together migrate one after the other.
 _LOCK = 4_021_977

@@ -42,6 +42,7 @@ _FIRST_MONTH: Final = {"B": 2, "J": 10}
 """A presentation is named by its year and month: B begins in February, J in October."""
 
 _PATIENCE_SECONDS: Final = 60
+_POLL_SECONDS: Final = 0.05
 
 # A file or a pipe has no width of its own; the reasons should not be broken for one that nobody sees.
 out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
@@ -168,8 +169,11 @@ async def _ask(client: httpx.AsyncClient, method: str, path: str, **options: Any
     return answer.json()
 
 
-async def prepare(client: httpx.AsyncClient) -> None:
-    """Enter the university and publish the rules, unless they are there. Raises Unusable."""
+async def prepare(client: httpx.AsyncClient, approver_key: str) -> None:
+    """Enter the university and publish the rules, unless they are there; another client's key approves them.
+
+    Raises Unusable.
+    """
     university = {
         "code": PROVIDER,
         "name": {"zh": "英国开放大学", "en": "The Open University"},
@@ -183,9 +187,25 @@ async def prepare(client: httpx.AsyncClient) -> None:
     if not versions:
         media_type = {"Content-Type": "application/yaml"}
         versions = [await _ask(client, "POST", "/v1/rule-sets", content=RULES.read_bytes(), headers=media_type)]
-    for draft in versions:
-        if draft["state"] == "draft":
-            await _ask(client, "POST", f"/v1/rule-sets/{draft['rule_set']}/versions/{draft['version']}/publish")
+    for version in versions:
+        if version["state"] not in {"published", "superseded", "withdrawn"}:
+            await _lead(client, f"/v1/rule-sets/{version['rule_set']}/versions/{version['version']}", approver_key)
+
+
+async def _lead(client: httpx.AsyncClient, version: str, approver_key: str) -> None:
+    """Lead a version from draft to published: nobody approves what they wrote themselves. Raises Unusable."""
+    await _ask(client, "POST", f"{version}/validate")
+    await _ask(client, "POST", f"{version}/simulate")
+    simulation = await _ask(client, "GET", f"{version}/simulation")
+    for _ in range(int(_PATIENCE_SECONDS / _POLL_SECONDS)):
+        if simulation["state"] not in {"waiting", "running"}:
+            break
+        await asyncio.sleep(_POLL_SECONDS)
+        simulation = await _ask(client, "GET", f"{version}/simulation")
+    if simulation["report"] is None:
+        raise Unusable(f"the simulation is {simulation['state']}")
+    for step in ("approve", "publish"):
+        await _ask(client, "POST", f"{version}/{step}", headers={"Authorization": f"Bearer {approver_key}"})
 
 
 @dataclass
@@ -339,8 +359,8 @@ def _run(command: str, folder: Path, environment: dict[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def own_bank(folder: Path, database: str | None) -> Iterator[tuple[str, str]]:
-    """A bank that serves for the time of a ``with`` block: its address and a key of the bank itself.
+def own_bank(folder: Path, database: str | None) -> Iterator[tuple[str, str, str]]:
+    """A bank that serves for the time of a ``with`` block: its address, a key of the bank itself, and an approver's.
 
     The folder keeps its secrets and, unless another database is named, the database; so a second run finds what the
     first one left.
@@ -356,6 +376,8 @@ def own_bank(folder: Path, database: str | None) -> Iterator[tuple[str, str]]:
         secrets.write_text(fresh, "utf-8")
     _run("migrate", folder, environment)
     key = _run("clients create open-university-loader --days 1", folder, environment).split()[-1]
+    wanted = "clients create open-university-approver --days 1 --scope rules:approve"
+    approver_key = _run(wanted, folder, environment).split()[-1]
     port = _free_port()
     log = folder / "server.log"
     with log.open("ab") as lines:
@@ -373,7 +395,7 @@ def own_bank(folder: Path, database: str | None) -> Iterator[tuple[str, str]]:
             if server.poll() is not None or time.monotonic() > deadline:
                 raise Unusable(f"the bank does not start; its words are in {log}")
             time.sleep(0.05)
-        yield url, key
+        yield url, key, approver_key
     finally:
         server.terminate()
         server.wait()
@@ -389,11 +411,11 @@ def _is_ready(url: str) -> bool:
 # --- The command ------------------------------------------------------------------------------------------------------
 
 
-async def load(url: str, key: str, results: Sequence[Result], size: int) -> None:
+async def load(url: str, key: str, approver_key: str, results: Sequence[Result], size: int) -> None:
     """Load the results into the bank at ``url`` and print what came of it. Raises Unusable."""
     headers = {"Authorization": f"Bearer {key}", "Accept-Language": "en"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=120) as client:
-        await prepare(client)
+        await prepare(client, approver_key)
         bar = Progress(TextColumn("posting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err)
         with bar:
             task = bar.add_task("posting", total=len(results))
@@ -414,6 +436,10 @@ def main(
     key: Annotated[
         str | None, typer.Option(envvar="OPEN_UNIVERSITY_KEY", help="a key of that bank's own, with every scope")
     ] = None,
+    approver_key: Annotated[
+        str | None,
+        typer.Option(envvar="OPEN_UNIVERSITY_APPROVER_KEY", help="a key of another client, which approves the rules"),
+    ] = None,
     folder: Annotated[Path, typer.Option(help="where the started bank keeps its secrets and database")] = Path(
         "open-university-bank"
     ),
@@ -429,13 +455,13 @@ def main(
         if shuffle is not None:
             random.Random(shuffle).shuffle(results)  # noqa: S311 (an order, not a secret)
         if url is not None:
-            if key is None:
-                raise Unusable("--url needs --key: `creditbank clients create NAME` prints one")
-            asyncio.run(load(url, key, results, batch))
+            if key is None or approver_key is None:
+                raise Unusable("--url needs --key and --approver-key: `creditbank clients create NAME` prints one")
+            asyncio.run(load(url, key, approver_key, results, batch))
             return
-        with own_bank(folder, database) as (own_url, own_key):
+        with own_bank(folder, database) as (own_url, own_key, own_approver_key):
             out.print(f"A bank at {own_url} on {'the given database' if database else folder / 'creditbank.sqlite'}")
-            asyncio.run(load(own_url, own_key, results, batch))
+            asyncio.run(load(own_url, own_key, own_approver_key, results, batch))
     except (Unusable, httpx.HTTPError) as wrong:
         err.print(str(wrong) or type(wrong).__name__, style="red")
         raise typer.Exit(1) from wrong

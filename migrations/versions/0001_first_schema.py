@@ -153,9 +153,11 @@ def upgrade() -> None:
         "rule_sets",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("provider", Code(), nullable=True),
+        sa.Column("owner", Code(), nullable=True),
+        sa.Column("audience", sa.Text(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
-        sa.ForeignKeyConstraint(["provider"], ["providers.code"], name=op.f("fk_rule_sets_provider")),
+        sa.CheckConstraint("audience in ('everyone', 'enrolled')", name=op.f("ck_rule_sets_audience")),
+        sa.ForeignKeyConstraint(["owner"], ["providers.code"], name=op.f("fk_rule_sets_owner")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rule_sets")),
         sa.UniqueConstraint("code", name=op.f("uq_rule_sets_code")),
     )
@@ -209,13 +211,51 @@ def upgrade() -> None:
         sa.Column("document", sa.Text(), nullable=False),
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
-        sa.Column("created_by", sa.Uuid(), nullable=True),
+        sa.Column("approved_by", sa.Text(), nullable=True),
+        sa.Column("approved_at", Instant(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
-        sa.CheckConstraint("state in ('draft', 'published', 'withdrawn')", name=op.f("ck_rule_set_versions_state")),
+        sa.CheckConstraint(
+            "state in ('draft', 'validated', 'simulated', 'approved', 'published', 'withdrawn')",
+            name=op.f("ck_rule_set_versions_state"),
+        ),
+        sa.CheckConstraint("(approved_by is null) = (approved_at is null)", name=op.f("ck_rule_set_versions_approval")),
+        sa.CheckConstraint(
+            "state not in ('approved', 'published', 'withdrawn') or approved_by is not null",
+            name=op.f("ck_rule_set_versions_approved"),
+        ),
         sa.ForeignKeyConstraint(["rule_set_id"], ["rule_sets.id"], name=op.f("fk_rule_set_versions_rule_set_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rule_set_versions")),
         sa.UniqueConstraint("rule_set_id", "number", name=op.f("uq_rule_set_versions_rule_set_id_number")),
     )
+    op.create_table(
+        "rule_set_edits",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("editor", sa.Text(), nullable=False),
+        sa.Column("edited_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["version_id"], ["rule_set_versions.id"], name=op.f("fk_rule_set_edits_version_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rule_set_edits")),
+    )
+    op.create_index(op.f("ix_rule_set_edits_version_id"), "rule_set_edits", ["version_id"], unique=False)
+    op.create_table(
+        "rule_set_simulations",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("sample", sa.Integer(), nullable=True),
+        sa.Column("as_of", sa.Date(), nullable=False),
+        sa.Column("job_id", sa.Uuid(), nullable=True),
+        sa.Column("asked_at", Instant(), nullable=False),
+        sa.Column("report", Json(), nullable=True),
+        sa.Column("ended_at", Instant(), nullable=True),
+        sa.CheckConstraint("(report is null) = (ended_at is null)", name=op.f("ck_rule_set_simulations_ended")),
+        sa.ForeignKeyConstraint(
+            ["version_id"], ["rule_set_versions.id"], name=op.f("fk_rule_set_simulations_version_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rule_set_simulations")),
+    )
+    op.create_index(op.f("ix_rule_set_simulations_version_id"), "rule_set_simulations", ["version_id"], unique=False)
     op.create_table(
         "achievement_versions",
         sa.Column("learner_id", sa.Uuid(), nullable=False),
@@ -420,9 +460,34 @@ def _guard_postgresql() -> None:
         )
     op.execute(
         """
-        create trigger rule_set_versions_immutable before update or delete on rule_set_versions
-        for each row when (old.state <> 'draft') execute function creditbank_refuse_change()
+        create function creditbank_guard_rule_set_version() returns trigger language plpgsql as $$
+        begin
+            if old.state = 'published' and tg_op = 'UPDATE' then
+                if new.state = 'withdrawn' and (
+                    new.id, new.rule_set_id, new.number, new.document, new.sha256, new.approved_by, new.approved_at,
+                    new.created_at
+                ) = (
+                    old.id, old.rule_set_id, old.number, old.document, old.sha256, old.approved_by, old.approved_at,
+                    old.created_at
+                ) then
+                    return new;
+                end if;
+            elsif old.state not in ('published', 'withdrawn') then
+                if tg_op = 'DELETE' then
+                    return old;
+                elsif new.state <> 'withdrawn' and (new.state <> 'published' or old.state = 'approved')
+                      and (new.sha256 = old.sha256 and new.document = old.document or new.state = 'draft') then
+                    return new;
+                end if;
+            end if;
+            raise exception 'rule_set_versions is append-only: % of a % version refused', tg_op, old.state
+                using errcode = 'restrict_violation';
+        end $$
         """
+    )
+    op.execute(
+        "create trigger rule_set_versions_guarded before update or delete on rule_set_versions "
+        "for each row execute function creditbank_guard_rule_set_version()"
     )
     op.execute(
         """
@@ -464,12 +529,28 @@ def _guard_sqlite() -> None:
                 f"create trigger {table}_no_{verb} before {verb} on {table} "
                 f"begin select raise(abort, '{table} is append-only: {verb} refused'); end"
             )
-    for verb in ("update", "delete"):
-        op.execute(
-            f"create trigger rule_set_versions_no_{verb} before {verb} on rule_set_versions "
-            f"when old.state <> 'draft' "
-            f"begin select raise(abort, 'rule_set_versions is append-only: {verb} refused'); end"
-        )
+    op.execute(
+        "create trigger rule_set_versions_no_delete before delete on rule_set_versions "
+        "when old.state in ('published', 'withdrawn') "
+        "begin select raise(abort, 'rule_set_versions is append-only: delete of a published version refused'); end"
+    )
+    op.execute(
+        """
+        create trigger rule_set_versions_guarded before update on rule_set_versions
+        when case
+            when old.state = 'withdrawn' then true
+            when old.state = 'published' then not (
+                new.state = 'withdrawn' and new.id = old.id and new.rule_set_id = old.rule_set_id
+                and new.number = old.number and new.document = old.document and new.sha256 = old.sha256
+                and new.approved_by = old.approved_by and new.approved_at = old.approved_at
+                and new.created_at = old.created_at
+            )
+            else new.state = 'withdrawn' or (new.state = 'published' and old.state <> 'approved')
+                or (new.state <> 'draft' and (new.sha256 <> old.sha256 or new.document <> old.document))
+        end
+        begin select raise(abort, 'rule_set_versions is append-only: this update refused'); end
+        """
+    )
     op.execute(
         """
         create trigger rule_set_publications_close_only before update on rule_set_publications

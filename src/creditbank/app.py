@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,12 @@ from creditbank import __version__
 from creditbank.access.credentials import Credentials
 from creditbank.achievements.routes import router as achievements
 from creditbank.catalogue.routes import router as catalogue
-from creditbank.clock import Clock, system_clock
+from creditbank.checkpoints.jobs import ask_checkpoint
+from creditbank.checkpoints.notes import keys_of
+from creditbank.checkpoints.routes import router as checkpoints
+from creditbank.claims.files import EvidenceFolder
+from creditbank.claims.routes import router as claims
+from creditbank.clock import Clock, learning_day, system_clock
 from creditbank.database import schema
 from creditbank.database.engine import Database
 from creditbank.database.gathered import GatheredRead
@@ -30,7 +36,9 @@ from creditbank.learners.routes import number_form
 from creditbank.learners.routes import router as learners
 from creditbank.ledger.queries import holdings_of
 from creditbank.ledger.routes import router as ledger
+from creditbank.programmes.routes import router as programmes
 from creditbank.providers.routes import router as providers
+from creditbank.publishing.dates import ask_dates
 from creditbank.publishing.routes import router as publishing
 from creditbank.recognition.routes import router as recognition
 from creditbank.rulesets.shelf import Shelf
@@ -46,7 +54,22 @@ from creditbank.web.limits import BodyLimit
 from creditbank.web.metrics import Metrics
 from creditbank.worker import build_worker
 
-ROUTERS = (providers, learners, achievements, intake, ledger, recognition, publishing, transcripts, catalogue)
+# What is asked for most comes first: a request is held against one route after the other.
+ROUTERS = (
+    recognition,
+    transcripts,
+    intake,
+    ledger,
+    achievements,
+    learners,
+    providers,
+    claims,
+    programmes,
+    catalogue,
+    checkpoints,
+    publishing,
+    health.router,
+)
 
 
 class SchemaBehind(Exception):
@@ -54,7 +77,9 @@ class SchemaBehind(Exception):
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
-    """The server as an application. Raises ValueError when a secret is not set."""
+    """The server as an application. Raises ValueError when a secret is missing or a former key is none."""
+    # A former key that cannot be read must stop the start, not the first request for it.
+    keys_of(settings)
     vault = Vault(*settings.secrets())
     database = Database(settings.database_url, pool_size=settings.database_pool_size, pooler=settings.database_pooler)
 
@@ -76,6 +101,10 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         working = asyncio.create_task(worker.run()) if settings.worker else None
         async with database.write() as connection:
             await ask_housekeeping(connection, clock)
+            today = learning_day(clock(), settings.zone)
+            await ask_dates(connection, clock, today - timedelta(days=1), today, settings.zone)
+            if settings.checkpoint_seed is not None:
+                await ask_checkpoint(connection, clock, timedelta(minutes=settings.checkpoint_minutes))
         yield
         await gathering.close()
         worker.stop()
@@ -97,13 +126,14 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.state.shelf = shelf
     app.state.desk = desk
     app.state.gathering = gathering
+    app.state.evidence = EvidenceFolder(settings.evidence_folder)
     app.state.holdings = GatheredRead(database, holdings_of)
     app.state.stamps = GatheredRead(database, stamps_of)
     app.state.prints = Prints(settings.transcript_cache_bytes)
     app.state.metrics = metrics
     for router in ROUTERS:
-        app.include_router(router)
-    app.include_router(health.router)
+        # `include_router` would match each request twice, first the router and then its routes.
+        app.router.routes.extend(router.routes)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     problems.install(app)
     app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Clock = Callable[[], datetime]
 
@@ -21,7 +24,7 @@ def rising(now: datetime, last: datetime | None) -> datetime:
 
 def microseconds(instant: datetime) -> int:
     """The instant as whole microseconds since 1970, exactly: the form in which instants enter a hash."""
-    gap = instant - datetime(1970, 1, 1, tzinfo=UTC)
+    gap = instant - _EPOCH
     return (gap.days * 86_400 + gap.seconds) * 1_000_000 + gap.microseconds
 
 

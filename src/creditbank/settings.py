@@ -35,6 +35,20 @@ class Settings(BaseSettings):
     lookup_secret: SecretStr = Field(
         default=SecretStr(""), description="Base64 of 32 or more random bytes; makes look-up keys of identities."
     )
+    checkpoint_key: SecretStr = Field(
+        default=SecretStr(""), description="Base64 of 32 random bytes: signs checkpoints. Without it none are made."
+    )
+    checkpoint_origin: str = Field(
+        default="creditbank.local",
+        pattern=r"^[A-Za-z0-9./:_-]{1,100}$",
+        description="The name under which checkpoints are signed; one for each bank, such as `bank.example/log`.",
+    )
+    checkpoint_former_keys: str = Field(
+        default="", description="Public keys under which checkpoints were signed before, separated by spaces."
+    )
+    checkpoint_minutes: int = Field(
+        default=60, ge=1, le=10_080, description="How often a worker makes a checkpoint, when there is a key."
+    )
     time_zone: str = Field(default="Asia/Shanghai", description="The zone in which days of learning are counted.")
     account_prefix: str = Field(default="CQ", pattern="^[A-Z]{1,4}$", description="First letters of account numbers.")
     account_digits: int = Field(
@@ -56,6 +70,12 @@ class Settings(BaseSettings):
     transcript_cache_bytes: int = Field(
         default=32 * 1024 * 1024, ge=0, description="Memory a process gives to transcripts that it may answer again."
     )
+    evidence_folder: Path = Field(
+        default=Path("evidence"), description="Where files of evidence lie, sealed; as large as what people upload."
+    )
+    simulation_days: int = Field(
+        default=7, ge=1, description="How old the simulation may be on which a rule set is approved and published."
+    )
     idempotency_days: int = Field(default=7, ge=1, description="How long an Idempotency-Key is remembered.")
     worker: bool = Field(default=True, description="Whether `serve` also works off jobs.")
     metrics: bool = Field(default=True, description="Whether `/metrics` answers.")
@@ -73,6 +93,18 @@ class Settings(BaseSettings):
             raise ValueError("not base64") from wrong
         if value and size < _SECRET_BYTES_MIN:
             raise ValueError(f"shorter than {_SECRET_BYTES_MIN} bytes")
+        return secret
+
+    @field_validator("checkpoint_key")
+    @classmethod
+    def _is_seed(cls, secret: SecretStr) -> SecretStr:
+        value = secret.get_secret_value()
+        try:
+            size = len(base64.b64decode(value, validate=True))
+        except binascii.Error as wrong:
+            raise ValueError("not base64") from wrong
+        if value and size != _SECRET_BYTES_MIN:
+            raise ValueError(f"not {_SECRET_BYTES_MIN} bytes")
         return secret
 
     @field_validator("time_zone")
@@ -100,6 +132,11 @@ class Settings(BaseSettings):
     def is_sqlite(self) -> bool:
         """Whether the embedded database is used: one server process, one writer."""
         return self.database_url.startswith("sqlite")
+
+    @property
+    def checkpoint_seed(self) -> bytes | None:
+        """The seed of the private key that signs checkpoints; None when there is none."""
+        return base64.b64decode(self.checkpoint_key.get_secret_value()) or None
 
     def secrets(self) -> tuple[bytes, bytes]:
         """The sealing and the look-up secret. Raises ValueError when one is not set: there is no default."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
+from creditbank.checkpoints.jobs import CHECKPOINT, Checkpointing
+from creditbank.checkpoints.notes import signer_of
 from creditbank.clock import Clock
 from creditbank.database.engine import Database
 from creditbank.jobs.housekeeping import HOUSEKEEPING, Housekeeping
 from creditbank.jobs.working import Handler, Worker
-from creditbank.publishing.actions import RESETTLE, Resettling
+from creditbank.publishing.actions import RESETTLE, SIMULATE, Resettling
+from creditbank.publishing.dates import DATES, Dates
+from creditbank.publishing.simulating import Simulating
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import Vault
 from creditbank.settings import Settings
@@ -21,6 +26,9 @@ def build_worker(
     """The worker with a handler for each kind of job."""
     handlers: Mapping[str, Handler] = {
         RESETTLE: Resettling(vault, shelf, clock, settings.zone),
+        DATES: Dates(vault, shelf, clock, settings.zone),
+        SIMULATE: Simulating(vault, shelf, clock),
         HOUSEKEEPING: Housekeeping(clock, settings.idempotency_days),
+        CHECKPOINT: Checkpointing(vault, signer_of(settings), clock, timedelta(minutes=settings.checkpoint_minutes)),
     }
     return Worker(database, clock, handlers, metrics)

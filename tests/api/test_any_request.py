@@ -37,7 +37,14 @@ OPERATIONS: list[APIOperation[Any, Any, Any, Any]] = [
     result.ok() for result in schemathesis.openapi.from_dict(document()).get_all_operations() if isinstance(result, Ok)
 ]
 assert len(OPERATIONS) == sum(len(operations) for operations in document()["paths"].values())
-KINDS = {"achievements": "achievement", "learners": "learner", "providers": "cq/yuzhong", "rule-sets": "draft"}
+KINDS = {
+    "achievements": "achievement",
+    "learners": "learner",
+    "offerings": "offering",
+    "programmes": "programme",
+    "providers": "cq/yuzhong",
+    "rule-sets": "draft",
+}
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,10 @@ WRITERS = (
     Row("POST /v1/providers/@cq/accreditations", {"register": "moe", "from": "2024-01-01"}),
     Row("POST /v1/rule-sets", document(id_="keyed")),
     Row("PUT /v1/rule-sets/@draft/versions/1", document(id_="draft", until="2031-01-01"), ANY),
-    Row("POST /v1/rule-sets/@draft/versions/1/publish"),
+    Row("POST /v1/rule-sets/@sound/versions/1/validate"),
+    Row("POST /v1/rule-sets/@validated/versions/1/simulate"),
+    Row("POST /v1/rule-sets/@approved/versions/1/publish"),
+    Row("POST /v1/rule-sets/@leaving/versions/1/withdraw"),
 )
 
 

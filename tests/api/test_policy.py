@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from creditbank.access.actions import revoke_key
 from creditbank.access.domain import SCOPES
-from tests.api.world import COLLEGE, RIVAL, World, statement
+from tests.api.world import COLLEGE, DIPLOMA, RIVAL, World, claim, ruling, statement
 from tests.bank import document
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -51,10 +51,26 @@ def stated(external_id: str, provider: str = COLLEGE) -> dict[str, Any]:
     return {**statement(external_id), "learner": {"id": "@learner"}, "provider": provider}
 
 
+def claimed(**others: Any) -> dict[str, Any]:
+    return {**claim("@learner", "@evidence"), "provider": COLLEGE, **others}
+
+
+def ruled() -> dict[str, Any]:
+    return {**ruling("@learner"), "what": "policy"}
+
+
+def announced(**others: Any) -> dict[str, Any]:
+    title = {"zh": "法语", "en": "French"}
+    return {"provider": COLLEGE, "code": "POLICY", "kind": "course", "title": title, **others}
+
+
 L, A, P, V = "/v1/learners/{id}", "/v1/achievements/{id}", "/v1/providers/{id}", "/v1/rule-sets/{id}/versions/{number}"
 MINE, STRANGER = "/v1/learners/@learner", "/v1/learners/@stranger"
 DRAFT = "/v1/rule-sets/@draft/versions/1"
+C = "/v1/learners/{id}/recognition-claims/{claim_id}"
+CLAIM = f"{MINE}/recognition-claims/@claim"
 WHY = {"reason": "a mistake"}
+UNKNOWN = (404, "learner_not_found")
 
 TABLE = (
     Row(
@@ -168,11 +184,170 @@ TABLE = (
         ANY,
         foreign=(f"PUT {DRAFT}", document(id_="draft"), 403, "foreign_rule_set"),
     ),
+    reads("/v1/rule-sets/{id}", "rules:read", "/v1/rule-sets/@published"),
+    reads(f"{V}/diff/{{other}}", "rules:read", f"{DRAFT}/diff/1"),
+    *(
+        Row(
+            f"POST {V}/{step}",
+            scope,
+            f"POST /v1/rule-sets/@{of}/versions/1/{step}",
+            foreign=(f"POST {DRAFT}/{step}", None, 403, "foreign_rule_set"),
+        )
+        for step, scope, of in (
+            ("validate", "rules:write", "sound"),
+            ("simulate", "rules:write", "validated"),
+            ("approve", "rules:approve", "simulated"),
+            ("publish", "rules:approve", "approved"),
+            ("withdraw", "rules:approve", "leaving"),
+        )
+    ),
+    reads(f"{V}/simulation", "rules:read", "/v1/rule-sets/@simulated/versions/1/simulation"),
+    # The largest changes are about persons.
+    reads(
+        f"{V}/simulation/cases",
+        "ledger:read",
+        "/v1/rule-sets/@simulated/versions/1/simulation/cases",
+        ("/v1/rule-sets/@simulated/versions/1/simulation/cases", 403, "bank_only"),
+    ),
     Row(
-        f"POST {V}/publish",
-        "rules:approve",
-        f"POST {DRAFT}/publish",
-        foreign=("POST /v1/rule-sets/@overlapping/versions/1/publish", None, 403, "foreign_rule_set"),
+        "POST /v1/what-if",
+        "rules:read",
+        "POST /v1/what-if",
+        {"achievements": [{**statement("planned"), "provider": COLLEGE}]},
+    ),
+    Row(
+        f"POST {L}/evidence",
+        "claims:write",
+        f"POST {MINE}/evidence",
+        b"%PDF-1.7 other",
+        {"Content-Type": "application/pdf"},
+        foreign=(f"POST {STRANGER}/evidence", b"%PDF-1.7", 404, "learner_not_found"),
+    ),
+    reads(
+        f"{L}/evidence/{{evidence_id}}",
+        "claims:decide",
+        f"{MINE}/evidence/@evidence",
+        (f"{STRANGER}/evidence/@evidence", 404, "evidence_not_found"),
+    ),
+    Row(
+        "POST /v1/recognition-claims",
+        "claims:write",
+        "POST /v1/recognition-claims",
+        claimed(),
+        foreign=("POST /v1/recognition-claims", claimed(provider=RIVAL), 403, "foreign_provider"),
+    ),
+    reads(C.rpartition("/")[0], "claims:decide", f"{MINE}/recognition-claims"),
+    reads(C, "claims:decide", CLAIM, (f"{STRANGER}/recognition-claims/@foreign_claim", 404, "claim_not_found")),
+    Row(
+        f"POST {C}/decision",
+        "claims:decide",
+        f"POST {CLAIM}/decision",
+        {"decision": "reject", "reason": "not_covered"},
+        foreign=(
+            f"POST {STRANGER}/recognition-claims/@foreign_claim/decision",
+            {"decision": "accept"},
+            404,
+            "claim_not_found",
+        ),
+    ),
+    Row(
+        f"POST {C}/appeal",
+        "claims:write",
+        f"POST {MINE}/recognition-claims/@rejected_claim/appeal",
+        foreign=(f"POST {STRANGER}/recognition-claims/@foreign_claim/appeal", None, 404, "claim_not_found"),
+    ),
+    Row(
+        "POST /v1/rulings",
+        "rulings:write",
+        "POST /v1/rulings",
+        ruled(),
+        foreign=("POST /v1/rulings", ruled(), 403, "bank_only"),
+    ),
+    reads(f"{L}/rulings", "rulings:write", f"{MINE}/rulings", (f"{MINE}/rulings", 403, "bank_only")),
+    *(
+        Row(
+            f"POST {L}/rulings/{{ruling_id}}/{verb}",
+            "rulings:approve",
+            f"POST {MINE}/rulings/@ruling_{number}/{verb}",
+            foreign=(f"POST {MINE}/rulings/@ruling_{number}/{verb}", None, 403, "bank_only"),
+        )
+        for number, verb in enumerate(("approval", "refusal", "withdrawal"))
+    ),
+    reads("/v1/reviews", "reviews:read"),
+    reads(
+        f"{L}/reviews/{{review_id}}",
+        "reviews:read",
+        f"{MINE}/reviews/@review",
+        (f"{STRANGER}/reviews/@foreign_review", 404, "review_not_found"),
+    ),
+    Row(
+        f"POST {L}/reviews/{{review_id}}/assignment",
+        "reviews:read",
+        f"POST {MINE}/reviews/@decision_review/assignment",
+        foreign=(f"POST {STRANGER}/reviews/@foreign_review/assignment", None, 404, "review_not_found"),
+    ),
+    Row(
+        f"POST {L}/reviews/{{review_id}}/outcome",
+        "rulings:approve",
+        f"POST {MINE}/reviews/@decision_review/outcome",
+        {"outcome": "as_decided"},
+        foreign=(f"POST {MINE}/reviews/@decision_review/outcome", {"outcome": "stands"}, 403, "bank_only"),
+    ),
+    reads("/v1/programmes", "programmes:read"),
+    reads("/v1/programmes/{id}", "programmes:read", f"/v1/programmes/{DIPLOMA}"),
+    Row(
+        "PUT /v1/programmes/{id}/admission",
+        "programmes:write",
+        f"PUT /v1/programmes/{DIPLOMA}/admission",
+        {},
+        foreign=(f"PUT /v1/programmes/{DIPLOMA}/admission", {"credits": 40}, 403, "foreign_programme"),
+    ),
+    reads(f"{L}/enrolments", "programmes:read", f"{MINE}/enrolments", (f"{STRANGER}/enrolments", *UNKNOWN)),
+    Row(
+        f"POST {L}/enrolments",
+        "programmes:write",
+        f"POST {STRANGER}/enrolments",
+        {"programme": DIPLOMA},
+        foreign=(f"POST {STRANGER}/enrolments", {"programme": DIPLOMA}, *UNKNOWN),
+    ),
+    reads(
+        f"{L}/enrolments/{{enrolment_id}}",
+        "programmes:read",
+        f"{MINE}/enrolments/@enrolment",
+        (f"{STRANGER}/enrolments/@enrolment", *UNKNOWN),
+    ),
+    Row(
+        f"POST {L}/enrolments/{{enrolment_id}}/changes",
+        "programmes:write",
+        f"POST {MINE}/enrolments/@enrolment/changes",
+        {"kind": "interruption"},
+        ANY,
+        foreign=(f"POST {MINE}/enrolments/@enrolment/changes", {"kind": "ending"}, 404, "enrolment_not_found"),
+    ),
+    # The programme is the bank's: it shows a college what others gave, and no college is asked for it.
+    reads(
+        f"{L}/programmes/{{programme_id}}/audit",
+        "programmes:read",
+        f"{MINE}/programmes/{DIPLOMA}/audit",
+        (f"{MINE}/programmes/{DIPLOMA}/audit", 404, "enrolment_not_found"),
+    ),
+    reads("/v1/offerings", None),
+    reads("/v1/offerings/{id}", None, "/v1/offerings/@offering"),
+    reads("/v1/offerings/{id}/worth", None, "/v1/offerings/@offering/worth"),
+    Row(
+        "POST /v1/offerings",
+        "catalogue:write",
+        "POST /v1/offerings",
+        announced(),
+        foreign=("POST /v1/offerings", announced(provider=RIVAL), 403, "foreign_provider"),
+    ),
+    Row(
+        "PATCH /v1/offerings/{id}",
+        "catalogue:write",
+        "PATCH /v1/offerings/@offering",
+        {"places": 3},
+        ANY,
+        foreign=("PATCH /v1/offerings/@foreign_offering", {"places": 3}, 403, "foreign_provider"),
     ),
     reads("/v1/kinds", None),
     reads("/v1/categories", None),

@@ -760,22 +760,29 @@ RULES = (
         )
     ),
     *(
-        Row(f"publication: {name}", f"POST /v1/rule-sets/@{of}/versions/1/publish", None, status, code, at, by)
-        for name, of, status, code, at, by in (
-            ("twice", "published", 409, "rule_set_version_immutable", (), "bank"),
-            ("of nothing", "nowhere", 404, "rule_set_not_found", (), "bank"),
-            ("of another's", "draft", 403, "foreign_rule_set", (), "partner"),
-            (
-                "across another",
-                "overlapping",
-                409,
-                OVERLAPS,
-                (f"/ruleset/from {OVERLAPS}",),
-                "bank",
-            ),
-            ("with tests that fail", "failing", 422, "rule_tests_failed", ("/tests/0 test_failed",), "bank"),
-            ("without the scope", "draft", 403, "missing_scope", (), "reader"),
+        Row(f"rules, {step}: {name}", f"POST /v1/rule-sets/@{of}/versions/1/{step}", None, status, code, at, by)
+        for step, name, of, status, code, at, by in (
+            ("validate", "untested", "draft", 422, "rule_coverage_missing", ("/recognition/0 W8",), "bank"),
+            ("validate", "across another", "overlapping", 409, OVERLAPS, (f"/ruleset/from {OVERLAPS}",), "bank"),
+            ("validate", "tests that fail", "failing", 422, "rule_tests_failed", ("/tests/0 test_failed",), "bank"),
+            ("validate", "published", "published", 409, "rule_set_version_immutable", (), "bank"),
+            ("validate", "without the scope", "draft", 403, "missing_scope", (), "reader"),
+            ("simulate", "too early", "draft", 409, "rule_set_version_wrong_state", (), "bank"),
+            ("approve", "too early", "draft", 409, "rule_set_version_wrong_state", (), "bank"),
+            ("approve", "by its editor", "simulated", 403, "approver_is_editor", (), "bank"),
+            ("publish", "too early", "draft", 409, "rule_set_version_wrong_state", (), "bank"),
+            ("publish", "twice", "published", 409, "rule_set_version_immutable", (), "bank"),
+            ("publish", "nothing", "nowhere", 404, "rule_set_not_found", (), "bank"),
+            ("publish", "another's", "draft", 403, "foreign_rule_set", (), "partner"),
+            ("publish", "without the scope", "draft", 403, "missing_scope", (), "reader"),
+            ("withdraw", "too early", "draft", 409, "rule_set_version_wrong_state", (), "bank"),
         )
+    ),
+    Row(
+        "rules: no simulation",
+        "GET /v1/rule-sets/@draft/versions/1/simulation",
+        code="simulation_not_found",
+        status=404,
     ),
 )
 

@@ -10,6 +10,7 @@ import yaml
 
 from tests.api.world import COLLEGE, World
 from tests.bank import document, granting
+from tests.covering import covered
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -38,11 +39,11 @@ async def test_document_is_one_whatever_its_form(media_type: str, world: World) 
 
 async def test_draft_gives_nothing_until_it_is_published(world: World) -> None:
     learner = await world.open()
-    at = (await world.send("bank", "POST /v1/rule-sets", badges("slow", 2))).headers["location"]
+    at = (await world.send("bank", "POST /v1/rule-sets", covered(badges("slow", 2)))).headers["location"]
     before = await world.record(learner, kind="certificate", credits="1")
     assert (before["outcome"]["state"], before["outcome"]["lots"]) == ("not_recognised", [])
 
-    published = await world.send("bank", f"POST {at}/publish")
+    published = await world.lead(at, "publish")
 
     assert published.status_code == 200
     assert published.json()["state"] == "published"
@@ -82,7 +83,7 @@ async def test_provider_keeps_its_own_rule_sets(world: World) -> None:
         answer = await world.send(by, f"PUT {at}", badges("college", 2), {"If-Match": "*"})
         assert answer.status_code == status, by
     listed = (await world.send("rival", "GET /v1/rule-sets?limit=500")).json()["items"]
-    assert [r["provider"] for r in listed if r["code"] == "college"] == [COLLEGE]
+    assert [r["owner"] for r in listed if r["code"] == "college"] == [COLLEGE]
 
 
 async def test_published_version_never_changes(world: World) -> None:

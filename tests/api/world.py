@@ -25,17 +25,20 @@ from creditbank.access.domain import SCOPES
 from creditbank.app import create_app
 from creditbank.database.engine import Database
 from creditbank.database.metadata import metadata
+from creditbank.jobs.working import Worker
 from creditbank.providers.actions import NewProvider, ProviderChange, change, enter
 from creditbank.web.metrics import Metrics
 from creditbank.worker import build_worker
 from tests.api import contract
 from tests.bank import HandClock, document, granting, settings_for
+from tests.covering import covered
 
 ORIGIN = "http://bank.test"
 COLLEGE = "cq/yuzhong"
 SCHOOL = "cq/yuzhong/jiefangbei"
 RIVAL = "cq/jiangbei"
 CLOSED = "cq/yuzhong/closed"
+DIPLOMA = "overlapping.diploma"
 
 PARTNER_SCOPES = tuple(s for s in SCOPES if s not in {"audit:read", "providers:accredit", "transcripts:read"})
 READING_SCOPES = tuple(s for s in SCOPES if s.endswith(":read"))
@@ -141,20 +144,48 @@ class World:
         return found
 
     async def publish(self, plain: Json, by: str = "bank") -> str:
-        """Draft a rule set and publish it; answers its address."""
-        answer = await self.client(by).post("/v1/rule-sets", json=plain)
+        """Draft a rule set and lead it all the way to publication, approved by another; answers its address.
+
+        Rules and limits that it does not test are given tests.
+        """
+        answer = await self.client(by).post("/v1/rule-sets", json=covered(plain))
         assert answer.status_code == 201, answer.text
-        at = answer.headers["location"]
-        published = await self.client(by).post(f"{at}/publish")
-        assert published.status_code == 200, published.text
-        return str(at)
+        at = str(answer.headers["location"])
+        await self.lead(at, "publish", by)
+        return at
+
+    async def lead(self, at: str, to: str, by: str = "bank") -> httpx.Response:
+        """Lead a draft through its steps, up to this one, whose answer is answered."""
+        answer: httpx.Response | None = None
+        for step, who in (("validate", by), ("simulate", by), ("approve", "approver"), ("publish", "approver")):
+            answer = await self.client(who).post(f"{at}/{step}")
+            assert answer.status_code in {200, 202}, f"{step}: {answer.text}"
+            if step == "simulate":
+                await self.simulated(at)
+            if step == to:
+                break
+        assert answer is not None
+        return answer
+
+    async def simulated(self, at: str) -> dict[str, Any]:
+        """Work until the simulation that was asked for has ended; answers it."""
+        worker = self.worker()
+        while True:
+            shown: dict[str, Any] = (await self.bank.get(f"{at}/simulation")).json()
+            if shown["state"] not in {"waiting", "running"}:
+                return shown
+            assert await worker.run_once(), "nobody simulates"
 
     async def work(self) -> None:
         """Work off every job that is due."""
-        edge = self.app.state.edge
-        worker = build_worker(edge.settings, self.database, edge.vault, self.app.state.shelf, self.clock, Metrics())
+        worker = self.worker()
         while await worker.run_once():
             pass
+
+    def worker(self) -> Worker:
+        """A worker of this bank."""
+        edge = self.app.state.edge
+        return build_worker(edge.settings, self.database, edge.vault, self.app.state.shelf, self.clock, Metrics())
 
     async def stored(self) -> dict[str, int]:
         """How many rows each table has, and how often each of what can be changed was changed."""
@@ -170,6 +201,57 @@ async def _tally(database: Database, tables: MetaData) -> dict[str, int]:
     async with database.read() as connection:
         row = (await connection.execute(select(*[count.label(name) for name, count in counts.items()]))).one()
     return {name: int(value) for name, value in zip(counts, row, strict=True)}
+
+
+async def _let_people_decide(world: World) -> None:
+    """Evidence, claims in several states, rulings that wait, and the work that comes of it."""
+    ids = world.ids
+    for name, learner, by in (("evidence", "learner", "partner"), ("foreign_evidence", "stranger", "rival")):
+        at = f"/v1/learners/{ids[learner]}/evidence"
+        kept = await world.client(by).post(at, content=b"%PDF-1.7 " + name.encode(), headers=PDF)
+        assert kept.status_code == 201, kept.text
+        ids[name] = kept.json()["id"]
+    for name, learner, by, evidence in (
+        ("claim", "learner", "partner", "evidence"),
+        ("rejected_claim", "learner", "partner", "evidence"),
+        ("foreign_claim", "stranger", "rival", "foreign_evidence"),
+    ):
+        lodged = await world.client(by).post("/v1/recognition-claims", json=claim(ids[learner], ids[evidence]))
+        assert lodged.status_code == 201, lodged.text
+        ids[name] = lodged.json()["id"]
+    rejected = {"decision": "reject", "reason": "not_covered"}
+    at = f"/v1/learners/{ids['learner']}/recognition-claims/{ids['rejected_claim']}/decision"
+    assert (await world.bank.post(at, json=rejected)).status_code == 200
+    for number in range(3):
+        ruled = await world.bank.post("/v1/rulings", json=ruling(ids["learner"]))
+        assert ruled.status_code == 201, ruled.text
+        ids[f"ruling_{number}"] = ruled.json()["id"]
+    # A course without credits of its own asks for a person.
+    await world.record(ids["learner"], external_id="worthless", credits=None)
+    waiting = (await world.bank.get("/v1/reviews")).json()["items"]
+    for name, kind, learner in (
+        ("review", "claim", "learner"),
+        ("foreign_review", "claim", "stranger"),
+        ("decision_review", "decision", "learner"),
+    ):
+        ids[name] = next(r["id"] for r in waiting if (r["kind"], r["learner_id"]) == (kind, ids[learner]))
+
+
+PDF = {"Content-Type": "application/pdf"}
+
+
+def claim(learner: str, *evidence: str, **others: Any) -> dict[str, Any]:
+    """A claim of prior learning as it is lodged."""
+    title = {"zh": "护理工作", "en": "Care work"}
+    whole = {"kind": "work", "title": title, "completed": "2024-12-31", "hours": "3600"}
+    return {"learner": learner, **whole, "evidence": list(evidence), **others}
+
+
+def ruling(learner: str, **others: Any) -> dict[str, Any]:
+    """A ruling as it is proposed: by default a limit is waived."""
+    return {
+        "learner": learner, "kind": "waive", "rule_set": "town", "what": "year", "reason": "Illness.", **others
+    }  # fmt: skip
 
 
 def statement(external_id: str, **others: Any) -> dict[str, Any]:
@@ -215,6 +297,7 @@ async def _enter_providers(world: World) -> None:
 async def _let_in(world: World) -> None:
     for name, provider, scopes in (
         ("bank", None, SCOPES),
+        ("approver", None, SCOPES),
         ("reader", None, READING_SCOPES),
         ("scopeless", None, ()),
         ("partner", COLLEGE, PARTNER_SCOPES),
@@ -232,17 +315,33 @@ async def _fill(world: World) -> None:
     ids = world.ids
     at = await world.publish(document(granting("own", kind=["course", "exam"]), until="2030-01-01"))
     ids["published"] = at.split("/")[3]
-    await world.publish(document(granting("none", kind="licence"), id_="overlapping", version=2, until="2030-01-01"))
+    licence = granting("none", kind="licence")
+    diploma = {"id": "diploma", "total": 3, "requirements": [{"id": "core", "need": {"credits": 3}}]}
+    await world.publish(document(licence, id_="overlapping", version=2, until="2030-01-01", programmes=[diploma]))
     given = {"id": "a", "kind": "course", "provider": "cq", "completed": "2024-06-10", "credits": "3"}
     unmet = {"name": "x", "as_of": "2024-06-10", "given": [given], "then": {"total": "7", "a": "3"}}
     for name, plain in (
         ("draft", document(id_="draft")),
-        ("overlapping", document(id_="overlapping", start="2025-01-01")),
+        ("overlapping", covered(document(id_="overlapping", start="2025-01-01"))),
         ("failing", document(id_="failing", tests=[unmet])),
     ):
         draft = await world.bank.post("/v1/rule-sets", json=plain)
         assert draft.status_code == 201, draft.text
         ids[name] = draft.headers["location"].split("/")[3]
+    # One for each step of a version's life, as far as the one before it leads.
+    for name, reached in (
+        ("sound", None),
+        ("validated", "validate"),
+        ("simulated", "simulate"),
+        ("approved", "approve"),
+        ("leaving", "publish"),
+    ):
+        plain = covered(document(granting("none", kind="heritage"), id_=name))
+        draft = await world.bank.post("/v1/rule-sets", json=plain)
+        assert draft.status_code == 201, draft.text
+        ids[name] = draft.headers["location"].split("/")[3]
+        if reached is not None:
+            await world.lead(draft.headers["location"], reached)
     await world.work()
     identity = {"type": "id_card", "value": "500103199001011234"}
     ids["learner"] = await world.open("张三", birth_date="1990-01-01", region="500103", identities=[identity])
@@ -258,6 +357,16 @@ async def _fill(world: World) -> None:
     gone = await world.partner.post(f"/v1/achievements/{ids['revoked']}/revocation", json={"reason": "a mistake"})
     assert gone.status_code == 201, gone.text
     ids["nowhere"] = str(UUID(int=7))
+    entered = await world.bank.post(f"/v1/learners/{ids['learner']}/enrolments", json={"programme": DIPLOMA})
+    assert entered.status_code == 201, entered.text
+    ids["programme"] = DIPLOMA
+    ids["enrolment"] = entered.json()["id"]
+    for name, by in (("offering", "partner"), ("foreign_offering", "rival")):
+        offering = {"code": "WORLD", "kind": "licence", "title": {"zh": "执照", "en": "Licence"}, "credits": 3}
+        announced = await world.client(by).post("/v1/offerings", json=offering)
+        assert announced.status_code == 201, announced.text
+        ids[name] = announced.json()["id"]
+    await _let_people_decide(world)
     posted = await world.partner.post(
         "/v1/achievements",
         content=json.dumps({**statement("keyed"), "learner": {"id": ids["learner"]}}),

@@ -25,6 +25,8 @@ EDGES = (
     "demo/__init__.py",
     "intake/gathering.py",
     "jobs/working.py",
+    "proving.py",
+    "publishing/commands.py",
     "recognition/verify.py",
     "web/health.py",
     "web/idempotency.py",
@@ -116,7 +118,7 @@ BORROWING: Mapping[str, tuple[set[str], str]] = {
     "rules/document.py": (PYDANTIC, "Documents are read with Pydantic."),
     "rules/language/*": (PYDANTIC, "The shape of documents is written in Pydantic."),
     "rules/source.py": ({"yaml"}, "The text of a document is YAML."),
-    "rules/allocate.py": ({"highspy"}, "Allocation is an optimisation (architecture.md)."),
+    "rules/allocate/solver.py": ({"highspy"}, "Allocation is an optimisation (architecture.md)."),
 }
 # Even pure modules have doors to the clock and to chance.
 DOORS = re.compile(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import subprocess
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any, Final
 import httpx
 
 from bench.bank import Bank, Server, free_port
+from tests.covering import covered
 
+_READY_SECONDS_MAX: Final = 60.0
 SCHOOL: Final = "cq/school"
 RULES: Final[Mapping[str, Any]] = {
     "ruleset": {"lcb": "rules/v1", "id": "town", "version": 1, "from": "2020-01-01", "unit": {"code": "CR"}},
@@ -33,6 +36,7 @@ class ServedBank:
         # Kept through every crash, for the posters go on posting to it.
         self._port = free_port()
         self.kills = 0
+        self.approver_key = self.run("clients", "create", "approver", "--scope", "rules:approve").stdout.split()[-1]
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the bank. Raises RuntimeError when it ends with anything but 0."""
@@ -66,7 +70,7 @@ class ServedBank:
             for code in ("cq", SCHOOL):
                 entered = {"code": code, "name": {"zh": "学校", "en": "School"}, "provider_type": "community_school"}
                 _good(await client.post("/v1/providers", json=entered))
-            await publish(client, RULES)
+            await publish(client, self.approver_key, covered(RULES))
             opened = [await client.post("/v1/learners", json={"name": f"Learner {n}"}) for n in range(learners)]
         return [_good(answer)["id"] for answer in opened]
 
@@ -76,10 +80,18 @@ def _good(answer: httpx.Response) -> Any:
     return answer.json()
 
 
-async def publish(client: httpx.AsyncClient, document: Mapping[str, Any]) -> None:
-    """Draft a rule set and publish it."""
+async def publish(client: httpx.AsyncClient, approver_key: str, document: Mapping[str, Any]) -> None:
+    """Lead a rule set from draft to published; a worker of the server simulates it."""
     draft = _good(await client.post("/v1/rule-sets", json=document))
-    _good(await client.post(f"/v1/rule-sets/{draft['rule_set']}/versions/{draft['version']}/publish"))
+    at = f"/v1/rule-sets/{draft['rule_set']}/versions/{draft['version']}"
+    for step in ("validate", "simulate"):
+        _good(await client.post(f"{at}/{step}"))
+    deadline = time.monotonic() + _READY_SECONDS_MAX
+    while _good(await client.get(f"{at}/simulation"))["report"] is None:
+        assert time.monotonic() < deadline, "nobody simulates"
+        await asyncio.sleep(0.02)
+    for step in ("approve", "publish"):
+        _good(await client.post(f"{at}/{step}", headers={"Authorization": f"Bearer {approver_key}"}))
 
 
 @dataclass

@@ -12,7 +12,7 @@ from creditbank.access.actions import record
 from creditbank.database.metadata import metadata
 from creditbank.identifiers import new_id
 from creditbank.ledger.tables import lots, postings
-from creditbank.rulesets.tables import rule_set_publications, rule_set_versions
+from creditbank.rulesets.tables import rule_set_edits, rule_set_publications, rule_set_versions
 from tests.bank import CLIENT, Bank, document
 
 APPEND_ONLY = ("achievement_versions", "audit_events", "decisions", "evaluations", "postings")
@@ -55,6 +55,7 @@ async def test_a_draft_is_not(filled: Bank) -> None:
     draft = await filled.draft(document(version=2))
 
     await filled.sql(update(rule_set_versions).where(rule_set_versions.c.id == draft.id).values(revision=2))
+    await filled.sql(delete(rule_set_edits).where(rule_set_edits.c.version_id == draft.id))
     await filled.sql(delete(rule_set_versions).where(rule_set_versions.c.id == draft.id))
 
     assert await filled.count("rule_set_versions") == 1

@@ -115,22 +115,27 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
 def test_the_city_is_loaded_and_every_credit_says_why(runs: Runs) -> None:
     assert re.search(r"achievements +1,158 recorded, 0 there already, 0 refused", runs.first)
     # One line for each kind of decision: granted, capped, refused, and a second time the same unit.
-    for reason in ("48 h / 16 = 3", "64 h / 16 = 4; at most 3", "attendance: 62 (wanted", "same unit CALL101 already"):
+    for reason in (
+        "3 credits: 48 hours at 16 hours a credit",
+        "at most 3 credits can be",
+        "attendance is 62 %, but at least 75 %",
+        "CALL101 counts once, and already",
+    ):
         assert reason in runs.first
-    assert "48 学时 ÷ 16 = 3" in runs.first
+    assert "3 学分：48 学时，每 16 学时计 1 学分" in runs.first
 
 
 def test_the_page_is_saved_in_both_languages_and_needs_no_server(runs: Runs) -> None:
     assert runs.page.startswith("<!doctype html>")
     assert "<style>" in runs.page
     assert "<link" not in runs.page
-    assert "48 h / 16 = 3" in runs.page
+    assert "3 credits: 48 hours at 16 hours a credit" in runs.page
     assert '<html lang="zh-Hans">' in (runs.folder / "transcript.zh-Hans.html").read_text("utf-8")
 
 
 def test_the_offered_request_is_the_first_achievement(runs: Runs) -> None:
     assert runs.posted.status_code == 201, runs.posted.text
-    assert runs.posted.json()["outcome"]["reasons"] == ["university-course: ENG101: 3 native x 1 = 3"]
+    assert runs.posted.json()["outcome"]["reasons"] == ["3 credits: the provider's own 3 credits, taken as stated"]
 
 
 def test_it_ends_quietly(runs: Runs) -> None:
@@ -160,6 +165,6 @@ def test_secrets_are_their_owners_alone(runs: Runs) -> None:
     for name in (".env", "keys.json"):
         assert (runs.folder / name).stat().st_mode & 0o777 == 0o600
     keys = json.loads((runs.folder / "keys.json").read_text("utf-8"))
-    assert sorted(keys) == ["bank", "network", "university"]
+    assert sorted(keys) == ["approver", "bank", "network", "university"]
     assert runs.log
     assert not [key for key in keys.values() if key in runs.log]

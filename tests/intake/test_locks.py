@@ -13,6 +13,7 @@ from creditbank.learners.domain import Identity
 from creditbank.publishing.actions import publish
 from creditbank.rulesets.queries import rule_set_by_code
 from tests.bank import Bank, document, granting, opened, submission
+from tests.covering import covered
 
 
 async def test_concurrent_batches_about_the_same_learners_never_deadlock(bank: Bank) -> None:
@@ -89,7 +90,8 @@ async def test_a_settling_and_a_publication_never_wait_for_each_other(postgresql
     async with opened(postgresql_url) as bank:
         await bank.publish(document())
         (learner,) = await bank.open("Li Wei")
-        version = await bank.draft(document(granting("more", {"fixed": 7}, kind="course"), version=2))
+        more = covered(document(granting("more", {"fixed": 7}, kind="course"), version=2))
+        version = await bank.approve(await bank.draft(more))
 
         async def publication() -> None:
             async with bank.database.write() as connection:

@@ -111,17 +111,19 @@ async def serving(url: str) -> AsyncIterator[httpx.AsyncClient]:
     """The application on this database, spoken to over HTTP with a key of the bank itself."""
     async with reading(url) as database, database.write() as connection:
         _, key = await create_client(connection, NewClient("loader", None, SCOPES, "provider"), system_clock())
+        approver = NewClient("approver", None, ("rules:approve",), "provider")
+        _, approver_key = await create_client(connection, approver, system_clock())
     app = create_app(settings_for(url))
     async with app.router.lifespan_context(app):
         headers = {"Authorization": f"Bearer {key}", "Accept-Language": "en"}
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://bank", headers=headers) as client:
+            await example.prepare(client, str(approver_key))
             yield client
 
 
 async def post_all(client: httpx.AsyncClient, results: list[example.Result], size: int = 1000) -> example.Tally:
     """What the example's command does, without printing."""
-    await example.prepare(client)
     advanced: list[int] = []
     tally = await example.post(client, results, size, advanced.append)
     assert sum(advanced) == len(results)
@@ -275,9 +277,10 @@ async def test_a_second_pass_says_why_it_earns_nothing(sqlite_url: str, invented
         tally = await post_all(client, example.read_results(invented))
         transcript = (await client.get(f"/v1/learners/{tally.learners['1']}/transcript")).json()
     first, second = ([c["credits"], c["reason"]] for line in transcript["achievements"] for c in line["recognised"])
-    assert first == ["30", "60 native x 0.5 = 30"]
+    assert first == ["30", "30 credits: the provider's own 60 credits, each counted as 0.5"]
     assert second[0] == "0"
-    assert "same unit QQQ already from open-university QQQ-2013B-1 (best): 0" in second[1]
+    assert "QQQ counts once, and already counts through" in second[1]
+    assert "(completed 29 September 2013), the better result, so none counts here" in second[1]
 
 
 def test_a_result_is_dated_on_the_last_day_of_its_presentation(invented: Path) -> None:
@@ -330,5 +333,5 @@ def test_the_command_starts_a_bank_and_changes_nothing_the_second_time(invented:
         assert counted in printed
         assert "105 ECTS credits in all" in printed
         assert "achievements per second" in printed
-        assert "same unit QQQ already from" in printed
+        assert "QQQ counts once, and already counts through" in printed
     assert (tmp_path / "bank/.env").stat().st_mode & 0o077 == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -77,7 +78,14 @@ async def university(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
             await enter(f"/v1/providers/{ids[city.ACCREDITED[0]]}/accreditations", json=register)
             rules = files("creditbank.demo").joinpath("rules.yaml").read_bytes()
             draft = await enter("/v1/rule-sets", content=rules, headers={"Content-Type": "application/yaml"})
-            await enter(f"/v1/rule-sets/{draft['rule_set']}/versions/{draft['version']}/publish")
+            at = f"/v1/rule-sets/{draft['rule_set']}/versions/{draft['version']}"
+            for step in ("validate", "simulate"):
+                await enter(f"{at}/{step}")
+            while (await http.get(f"{at}/simulation", headers=bank)).json()["report"] is None:  # noqa: ASYNC110 (asked over HTTP)
+                await asyncio.sleep(0.02)
+            approver = await _let_in(database, NewClient("approver", None, ("rules:approve",), "verified"))
+            for step in ("approve", "publish"):
+                await enter(f"{at}/{step}", headers=dict(approver))
             scopes = ("achievements:write", "learners:write")
             http.headers = await _let_in(database, NewClient("university", city.UNIVERSITY, scopes, "verified"))
             yield http

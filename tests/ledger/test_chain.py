@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import select
 
@@ -15,6 +15,7 @@ from creditbank.ledger.queries import holdings_of, postings_of
 from creditbank.ledger.tables import lots, postings
 from tests.bank import Bank, document
 
+DAY = date(2025, 3, 1)
 ORDER = (
     "learner_id", "seq", "id", "lot_id", "source", "target", "amount_milli", "code", "transaction_id", "decision_id",
     "effective", "recorded_at", "reverses", "previous",
@@ -80,10 +81,10 @@ async def test_holdings_are_the_sum_of_the_lots(bank: Bank) -> None:
     (learner, _) = [row.id for row in await bank.sql(select(learners.c.id).order_by(learners.c.id))]
 
     async with bank.database.read() as connection:
-        found = await holdings_of(connection, [(learner, None), (learner, "cq/sch")])
+        found = await holdings_of(connection, [(learner, None, DAY), (learner, "cq/sch", DAY)])
 
-    (holding,) = found[learner, None]
-    assert found[learner, "cq/sch"] == []
+    (holding,) = found[learner, None, DAY]
+    assert found[learner, "cq/sch", DAY] == []
     for account in Account:
         assert holding.positions[account] == sum(lot.positions[account] for lot in await bank.lots(learner))
     assert holding.positions[Account.AVAILABLE] == 1000

@@ -27,7 +27,8 @@ from creditbank.rulesets.domain import (
 )
 from creditbank.rulesets.shelf import Shelf
 from creditbank.rulesets.tables import rule_set_publications, rules_epoch
-from tests.bank import Bank, document, granting, submission
+from tests.bank import EDITOR, Bank, document, granting, submission
+from tests.covering import covered
 
 
 def giving(credits_: int, **how: Any) -> dict[str, Any]:
@@ -93,18 +94,17 @@ async def test_a_version_number_is_given_once(bank: Bank) -> None:
 
 async def test_a_draft_can_be_replaced_and_discarded_and_a_published_version_cannot(bank: Bank) -> None:
     draft = await bank.draft(giving(3))
-    better = read_draft(json.dumps(giving(4)).encode(), "json", "en")
+    better = read_draft(json.dumps(covered(giving(4))).encode(), "json", "en")
     async with bank.database.write() as connection:
-        await rulesets.replace_draft(connection, draft, better)
+        await rulesets.replace_draft(connection, draft, better, EDITOR, bank.clock())
     replaced = await bank.version("town", 1)
     assert (replaced.sha256, replaced.revision) == (better.sha256, 2)
-    async with bank.database.write() as connection:
-        await publish(connection, replaced, bank.clock)
+    await publish_stored(bank, await bank.approve(replaced))
     published = await bank.version("town", 1)
 
     async with bank.database.write() as connection:
         with pytest.raises(NotADraft):
-            await rulesets.replace_draft(connection, published, better)
+            await rulesets.replace_draft(connection, published, better, EDITOR, bank.clock())
         with pytest.raises(NotADraft):
             await rulesets.discard_draft(connection, published)
         with pytest.raises(NotADraft):
@@ -132,7 +132,7 @@ async def test_a_version_whose_own_tests_fail_is_not_published(bank: Bank) -> No
     draft = await bank.draft({**giving(3), "tests": [failing]})
 
     with pytest.raises(domain.TestsFailed):
-        await publish_stored(bank, draft)
+        await bank.validate(draft)
 
     assert await epoch(bank) == 1
     assert (await bank.version("town", 1)).state == "draft"
@@ -227,14 +227,15 @@ OVERLAPPING: dict[str, dict[str, str]] = {
 
 @pytest.mark.parametrize("days", OVERLAPPING.values(), ids=OVERLAPPING)
 async def test_an_overlap_is_refused_and_changes_nothing(bank: Bank, days: dict[str, str]) -> None:
+    plain = giving(4, version=2, start=days["start"], until=days.get("until"))
+    approved = await bank.approve(await bank.draft(covered(plain)))
     await bank.publish(giving(3))
-    draft = await bank.draft(giving(4, version=2, start=days["start"], until=days.get("until")))
 
     with pytest.raises(VersionOverlaps):
-        await publish_stored(bank, draft)
+        await publish_stored(bank, approved)
 
     assert await publication_rows(bank) == [(1, "2020-01-01", None, True)]
-    assert (await bank.version("town", 2)).state == "draft"
+    assert (await bank.version("town", 2)).state == "approved"
     assert await epoch(bank) == 2
     assert await bank.count("jobs") == 1
 
@@ -276,7 +277,7 @@ async def test_a_publication_waits_for_the_settlings_under_way(bank: Bank) -> No
     """So what was settled without it was recorded before it is known, on both databases."""
     await bank.publish(giving(3))
     (learner,) = await bank.open("Li Wei")
-    version = await bank.draft(giving(4, version=2))
+    version = await bank.approve(await bank.draft(covered(giving(4, version=2))))
 
     async with bank.database.write() as connection:
         (outcome,) = await submit(connection, bank.desk, [submission(learner, "E1")], bank.today())

@@ -8,10 +8,13 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
+import yaml
+
 from creditbank.rules.canonical import canonical, sha256
 from creditbank.rules.compile import CompiledVersion, compile_version
 from creditbank.rules.document import RuleSetDocument, read_documents
 from creditbank.rules.evaluate import evaluate
+from creditbank.rules.examine import Mismatch, examine
 from creditbank.rules.fact import Fact
 from creditbank.rules.layers import Layered
 from creditbank.rules.outcome import Decision, TargetLot
@@ -76,3 +79,46 @@ def only_lot(version: CompiledVersion, *facts: Fact) -> TargetLot:
 def by_key(decisions: Sequence[Decision]) -> dict[str, Decision]:
     """Decisions by the keys of their bindings."""
     return {"+".join(decision.binding): decision for decision in decisions}
+
+
+Case = tuple[str, str, str, str]
+"""What is shown, the rules, what the learner did, what comes of it: the last three in YAML, without outer brackets."""
+
+_OWN_CREDITS = [{"id": "r", "match": {}, "grant": {"credits": {"native": 1}}}]
+_COURSE = {"kind": "course", "provider": "cn/cq", "credits": 3, "completed": "2024-06-10"}
+
+
+def names(cases: Sequence[tuple[Any, ...]]) -> list[str]:
+    """What the cases show, as the names of the tests."""
+    return [case[0] for case in cases]
+
+
+def documents_of(rules: str, given: str, then: str) -> str:
+    """The text of a case as documents, the test in the last of them.
+
+    Headers are those of ``plain_document`` where they say nothing else; without a rule there is one that grants the own
+    credits; achievements are courses of three credits at cn/cq, and ``null`` takes a field away; the test is of
+    2025-03-01 where ``then`` has no ``as_of``.
+    """
+    texts = []
+    parts = [yaml.safe_load(part) or {} for part in rules.split("\n---\n")]
+    for number, blocks in enumerate(parts):
+        header = plain_document(header=blocks.pop("ruleset", {}))["ruleset"]
+        document = {"ruleset": header, "recognition": _OWN_CREDITS, **blocks}
+        if number == len(parts) - 1:
+            outcomes = yaml.safe_load(f"{{{then}}}")
+            stated = [{**_COURSE, **achievement} for achievement in yaml.safe_load(f"[{given}]")]
+            example = {
+                "name": "case",
+                "as_of": outcomes.pop("as_of", "2025-03-01"),
+                "given": [{name: value for name, value in one.items() if value is not None} for one in stated],
+                "then": outcomes,
+            }
+            document["tests"] = [example]
+        texts.append(json.dumps(document, default=str))
+    return "\n---\n".join(texts)
+
+
+def mismatches(rules: str, given: str, then: str) -> list[Mismatch]:
+    """Where the engine and a case disagree."""
+    return list(examine(read_documents(documents_of(rules, given, then))).mismatches)

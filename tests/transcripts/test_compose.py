@@ -13,13 +13,13 @@ from creditbank.learners.domain import LearnerNotFound
 from creditbank.ledger.domain import Account
 from creditbank.transcripts.domain import Transcript
 from creditbank.transcripts.formats.plain import render
-from creditbank.transcripts.queries import draw, stamps_of
-from tests.bank import Bank, document, granting, submission
+from creditbank.transcripts.queries import draw_present, stamps_of
+from tests.bank import ZONE, Bank, document, granting, submission
 
 
 async def drawn(bank: Bank, learner: UUID) -> Transcript:
     async with bank.database.snapshot() as connection:
-        return (await draw(connection, bank.vault, learner, bank.today())).transcript
+        return (await draw_present(connection, bank.vault, bank.shelf, learner, bank.today(), ZONE)).transcript
 
 
 async def busy(bank: Bank) -> UUID:
@@ -81,7 +81,7 @@ async def test_lines_are_in_the_order_of_completion_and_what_was_revoked_is_not_
 async def test_the_json_form_says_the_same_totals(bank: Bank) -> None:
     learner = await busy(bank)
     async with bank.database.snapshot() as connection:
-        shown = render(await draw(connection, bank.vault, learner, bank.today()), "en")
+        shown = render(await draw_present(connection, bank.vault, bank.shelf, learner, bank.today(), ZONE), "en")
 
     assert [(total["unit"], total["total"]) for total in shown["totals"]] == [("CR", "8.5"), ("ECTS", "3")]
     assert shown["totals"][0]["by_state"]["excess"] == "3"
@@ -114,4 +114,4 @@ async def test_the_stamp_changes_with_everything_that_a_transcript_shows(bank: B
 async def test_nobody_has_no_transcript(bank: Bank) -> None:
     async with bank.database.snapshot() as connection:
         with pytest.raises(LearnerNotFound):
-            await draw(connection, bank.vault, new_id(), bank.today())
+            await draw_present(connection, bank.vault, bank.shelf, new_id(), bank.today(), ZONE)

@@ -1,1 +1,1 @@
-"""What the bank offers to be named: its public code lists; later offerings and resources."""
+"""What the bank offers to be named: its public code lists, and the offerings of its providers."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -13,15 +14,19 @@ ListName = Literal["kinds", "categories", "provider_types"]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A code with its names."""
+    """A code with its names; of a kind also the facts that its achievements may have, each with its type."""
 
     code: str
     zh: str
     en: str
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @cache
 def code_list(name: ListName) -> dict[str, Item]:
     """The list of that name, by code, in the order of its file."""
     text = files("creditbank.codes").joinpath("lists", f"{name}.toml").read_text("utf-8")
-    return {code: Item(code, names["zh"], names["en"]) for code, names in tomllib.loads(text).items()}
+    return {
+        code: Item(code, given["zh"], given["en"], given.get("facts", {}))
+        for code, given in tomllib.loads(text).items()
+    }

@@ -13,7 +13,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import JSON, BigInteger, Dialect, MetaData, Text
+from sqlalchemy import JSON, BigInteger, Column, ColumnElement, Dialect, Index, MetaData, Text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -72,3 +72,8 @@ class Code(TypeDecorator[str]):
 def Json() -> JSON:
     """A JSON column: ``jsonb`` on PostgreSQL."""
     return JSON().with_variant(JSONB(), "postgresql")
+
+
+def index_where(name: str, column: Column[Any], condition: ColumnElement[bool]) -> Index:
+    """An index over only the rows for which the condition holds; a query that says it too can use the index."""
+    return Index(name, column, postgresql_where=condition, sqlite_where=condition)

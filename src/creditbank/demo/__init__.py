@@ -15,6 +15,7 @@ import secrets
 import shutil
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -41,6 +42,8 @@ from creditbank.demo.paper import print_transcript, save_page
 from creditbank.demo.serving import NotServing, serving, take_port
 from creditbank.settings import Settings
 
+_POLL_SECONDS: Final = 0.05
+
 _BATCH: Final = 100
 """Achievements in one request: few enough that the progress bar moves."""
 
@@ -55,6 +58,8 @@ _PARTNER_SCOPES: Final = (
 
 _CLIENTS: Final = {
     "bank": NewClient("demo bank", None, SCOPES, "verified"),
+    # Nobody approves what they wrote themselves.
+    "approver": NewClient("demo approver", None, ("rules:approve", "rules:read"), "verified"),
     "network": NewClient("demo network", city.NETWORK, _PARTNER_SCOPES, "verified"),
     "university": NewClient("demo university", city.UNIVERSITY, _PARTNER_SCOPES, "verified"),
 }
@@ -157,13 +162,15 @@ def _settings(folder: Path) -> Settings:
     """The settings of a bank in this folder. Its ``.env`` serves the other commands too, when they are run there."""
     file = folder / ".env"
     if not file.exists():
-        names = ("CREDITBANK_SEALING_SECRET", "CREDITBANK_LOOKUP_SECRET")
+        names = ("CREDITBANK_SEALING_SECRET", "CREDITBANK_LOOKUP_SECRET", "CREDITBANK_CHECKPOINT_KEY")
         _keep(file, "".join(f"{name}={base64.b64encode(secrets.token_bytes(32)).decode()}\n" for name in names))
     kept = dict(line.split("=", 1) for line in file.read_text("utf-8").splitlines())
     return _OwnSettings(
         database_url=f"sqlite+aiosqlite:///{(folder / 'creditbank.sqlite').resolve()}",
         sealing_secret=SecretStr(kept["CREDITBANK_SEALING_SECRET"]),
         lookup_secret=SecretStr(kept["CREDITBANK_LOOKUP_SECRET"]),
+        # A folder that an earlier version made has none, and goes on without checkpoints.
+        checkpoint_key=SecretStr(kept.get("CREDITBANK_CHECKPOINT_KEY", "")),
     )
 
 
@@ -200,7 +207,8 @@ class Town:
 
     def fill(self) -> None:
         """Enter the network, publish the rules, post what everybody achieved. What is there already stays as it is."""
-        self._let_in("bank")
+        for name in ("bank", "approver"):
+            self._let_in(name)
         new_providers = self._enter_network()
         self._accredit()
         version = self._publish()
@@ -250,6 +258,7 @@ class Town:
         self._out.print("\nKeys", style="bold")
         for name, whose in (
             ("bank", "the bank's own, with every scope"),
+            ("approver", "the bank's own, to approve what the other wrote"),
             ("university", "Yunjiang University"),
             ("network", "the guidance centre, with all below it"),
         ):
@@ -302,10 +311,25 @@ class Town:
             media_type = {"Content-Type": "application/yaml"}
             versions = [self._ask("POST", "/v1/rule-sets", content=document, headers=media_type).json()]
         for version in versions:
-            if version["state"] == "draft":
-                path = f"/v1/rule-sets/{version['rule_set']}/versions/{version['version']}/publish"
-                version.update(self._ask("POST", path).json())
+            if version["state"] not in {"published", "superseded", "withdrawn"}:
+                self._lead(version)
         return versions[-1]
+
+    def _lead(self, version: dict[str, Any]) -> None:
+        """Lead a version from draft to published, which takes another client's approval, and print each step."""
+        path = f"/v1/rule-sets/{version['rule_set']}/versions/{version['version']}"
+        tests = self._ask("POST", f"{path}/validate").json()["tests"]
+        self._say("rules", f"{version['code']} {version['version']}: validated, its {tests} tests hold")
+        self._ask("POST", f"{path}/simulate")
+        while (simulation := self._ask("GET", f"{path}/simulation").json())["state"] in {"waiting", "running"}:
+            time.sleep(_POLL_SECONDS)
+        if simulation["report"] is None:
+            raise DemoFailed(f"the simulation is {simulation['state']}")
+        seen = simulation["report"]["learners"]
+        self._say("", f"simulated over {seen['seen']} learners: {seen['gaining']} gain, {seen['losing']} lose")
+        for step in ("approve", "publish"):
+            version.update(self._ask("POST", f"{path}/{step}", key="approver").json())
+        self._say("", "approved by a second client, published")
 
     def _open_accounts(self, learners: Sequence[city.Learner]) -> None:
         for learner in learners:

@@ -20,7 +20,7 @@ def print_transcript(out: Console, english: Json, chinese: Json) -> None:
     table.add_column("Completed", no_wrap=True)
     table.add_column("Achievement", ratio=5)
     table.add_column("Credits", justify="right", no_wrap=True)
-    table.add_column("Why", ratio=7)
+    table.add_column("Why", overflow="fold", ratio=7)
     for line, zh_line in zip(english["achievements"], chinese["achievements"], strict=True):
         title, provider = line["title"], line["provider"]["name"]
         what = f"{title['en']} {title['zh']}\n{provider['en']} {provider['zh']}"

@@ -24,7 +24,7 @@ from creditbank.intake.domain import BatchTooLarge, DateInFuture, Submission, Un
 from creditbank.intake.gathering import Gathering
 from creditbank.intake.schemas import AchievementIn, BatchOut, Counts, ItemOut, RecordedOut, show_outcome
 from creditbank.learners.domain import check_born
-from creditbank.recognition.explain import reason_of
+from creditbank.recognition.explain import names_of, reason_of
 from creditbank.web.bodies import JsonBody, Read, faults_of, is_malformed, to_json
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, attempt_of, once
@@ -86,7 +86,9 @@ def _check_statement(statement: StatementIn, today: date, prefix: str = "") -> N
 
 
 def _body_of(recorded: Recorded, language: Language) -> RecordedOut:
-    reasons = [reason_of(decision, language) for decision in recorded.decisions]
+    settled = recorded.settled
+    names = names_of(settled.book, settled.achievements.values())
+    reasons = [reason_of(decision, language, names) for decision in recorded.decisions]
     return {
         "achievement": show_achievement(recorded.achievement),
         "outcome": show_outcome(recorded.state, recorded.lots, recorded.decisions, reasons),

@@ -24,10 +24,14 @@ async def enqueue(
     *,
     dedup_key: str | None = None,
     run_at: datetime | None = None,
+    job_id: UUID | None = None,
 ) -> UUID | None:
-    """Ask for work in the transaction that needs it. None when the same work is already asked for."""
+    """Ask for work in the transaction that needs it, under an id that the caller knows already if it gives one.
+
+    None when the same work is already asked for.
+    """
     row = {
-        "id": new_id(),
+        "id": job_id or new_id(),
         "kind": kind,
         "payload": dict(payload),
         "progress": {},

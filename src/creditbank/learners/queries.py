@@ -152,3 +152,10 @@ async def page_of_ids(connection: AsyncConnection, *, after: UUID | None, limit:
     if after is not None:
         statement = statement.where(learners.c.id > after)
     return list((await connection.execute(statement)).scalars())
+
+
+async def last_record(connection: AsyncConnection, learner_id: UUID) -> datetime:
+    """The instant of the last record of a learner who is there."""
+    statement = select(learners.c.recorded_at).where(learners.c.id == learner_id)
+    found: datetime = (await connection.execute(statement)).scalar_one()
+    return found

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.clock import rising
+from creditbank.credits import Credits
 from creditbank.database.statements import insert_rows, update_rows
 from creditbank.identifiers import new_id
-from creditbank.ledger.domain import ACCOUNTS, Entry, Lot, LotTerms, Posting, seal_posting
-from creditbank.ledger.tables import lots, postings
+from creditbank.learners.actions import advance
+from creditbank.learners.queries import LockedLearner
+from creditbank.ledger.domain import (
+    ACCOUNTS,
+    Code,
+    Entry,
+    Hold,
+    HoldEnded,
+    HoldLine,
+    HoldState,
+    InsufficientCredits,
+    Lot,
+    LotTerms,
+    Movement,
+    Posting,
+    apply,
+    redeem,
+    release,
+    reserve,
+    seal_posting,
+    usable_milli,
+)
+from creditbank.ledger.tables import hold_lines, holds, ledger_transactions, lots, postings
 
 _TERMS = tuple(f.name for f in fields(LotTerms))
 
@@ -78,6 +101,159 @@ async def post(connection: AsyncConnection, changes: Sequence[Change]) -> dict[U
     )
     await insert_rows(connection, postings, rows)
     return chains
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What a person or time does to a learner's ledger. ``key`` makes the same act once: it is kept for ever."""
+
+    key: str
+    code: str
+    reason: str | None = None
+    client_id: UUID | None = None
+    approver_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What an act does to one lot, and the day from which each movement counts."""
+
+    lot: Lot
+    movements: Sequence[Movement]
+    day: date
+
+
+async def act(
+    connection: AsyncConnection, learner: LockedLearner, done: Act, steps: Sequence[Step], now: datetime
+) -> UUID:
+    """Do something to a locked learner's lots, all of it or nothing, and answer the transaction.
+
+    Each lot stands once in ``steps``, as it is before. The caller has asked ``find_transaction`` for the key.
+    """
+    transaction_id = new_id()
+    learner.recorded_at = rising(now, learner.recorded_at)
+    row = {
+        "learner_id": learner.id,
+        "id": transaction_id,
+        "key": done.key,
+        "code": done.code,
+        "reason": done.reason,
+        "client_id": done.client_id,
+        "approver_id": done.approver_id,
+        "recorded_at": learner.recorded_at,
+    }
+    await insert_rows(connection, ledger_transactions, [row])
+    moved = [replace(step.lot, positions=apply(step.lot.positions, step.movements)) for step in steps]
+    entries = [
+        Entry(
+            step.lot.id,
+            movement,
+            transaction_id,
+            step.lot.terms.decision_id,
+            step.lot.terms.expires or step.day if movement.code is Code.EXPIRE else step.day,
+        )
+        for step in steps
+        for movement in step.movements
+    ]
+    change = Change(learner.id, Chain(learner.seq, learner.head), learner.recorded_at, [], moved, entries)
+    chain = (await post(connection, [change]))[learner.id]
+    learner.seq, learner.head = chain.seq, chain.head
+    await advance(connection, [learner])
+    return transaction_id
+
+
+async def place_hold(
+    connection: AsyncConnection,
+    learner: LockedLearner,
+    done: Act,
+    lines: Sequence[tuple[Lot, int]],
+    *,
+    today: date,
+    until: datetime,
+    now: datetime,
+) -> Hold:
+    """Reserve thousandths of lots until ``until``, whole or not at all. Raises InsufficientCredits."""
+    for lot, milli in lines:
+        usable = usable_milli(lot, today)
+        if milli > usable:
+            raise InsufficientCredits(lot=lot.id, available=str(Credits(usable)), requested=str(Credits(milli)))
+    steps = [Step(lot, reserve(milli), today) for lot, milli in lines]
+    hold = Hold(
+        learner.id,
+        new_id(),
+        today,
+        until,
+        HoldState.OPEN,
+        tuple(HoldLine(lot.id, milli) for lot, milli in lines),
+    )
+    await act(connection, learner, done, steps, now)
+    row = {
+        "learner_id": learner.id,
+        "id": hold.id,
+        "placed_on": today,
+        "until": until,
+        "state": hold.state.value,
+        "recorded_at": learner.recorded_at,
+        "ended_at": None,
+    }
+    await insert_rows(connection, holds, [row])
+    rows = [
+        {"learner_id": learner.id, "id": new_id(), "hold_id": hold.id, "lot_id": line.lot_id, "milli": line.milli,
+         "redeemed_milli": 0}
+        for line in hold.lines
+    ]  # fmt: skip
+    await insert_rows(connection, hold_lines, rows)
+    return hold
+
+
+async def end_hold(
+    connection: AsyncConnection,
+    learner: LockedLearner,
+    done: Act,
+    hold: Hold,
+    lots_: Mapping[UUID, Lot],
+    state: HoldState,
+    *,
+    used: Mapping[UUID, int] | None = None,
+    today: date,
+    now: datetime,
+) -> None:
+    """End an open hold: redeemed with what was ``used`` of each lot, or released. Raises HoldEnded.
+
+    ``lots_`` are the lots of its lines as they are now.
+    """
+    if hold.state is not HoldState.OPEN:
+        raise HoldEnded(state=hold.state.value)
+    used = used or {}
+    steps = []
+    for line in hold.lines:
+        lot = lots_[line.lot_id]
+        expired = lot.is_expired(today)
+        if state is HoldState.REDEEMED:
+            movements = redeem(line.milli, used.get(lot.id, 0), expired=expired)
+        else:
+            code = Code.TIMEOUT if state is HoldState.TIMED_OUT else Code.VOID
+            movements = release(line.milli, code, expired=expired)
+        steps.append(Step(lot, movements, today))
+    await act(connection, learner, done, steps, now)
+    await close_holds(connection, [(hold, state)], learner.recorded_at)
+    if used:
+        rows = [
+            {"learner_id": learner.id, "hold_id": hold.id, "lot_id": lot_id, "redeemed_milli": milli}
+            for lot_id, milli in used.items()
+        ]
+        await update_rows(connection, hold_lines, rows, ("learner_id", "hold_id", "lot_id"))
+
+
+async def close_holds(
+    connection: AsyncConnection, ended: Sequence[tuple[Hold, HoldState]], recorded_at: datetime
+) -> None:
+    """Write that holds have ended; what that moves is posted by whoever ends them."""
+    rows = [
+        {"learner_id": hold.learner_id, "id": hold.id, "state": state.value, "ended_at": recorded_at}
+        for hold, state in ended
+    ]
+    await update_rows(connection, holds, rows, ("learner_id", "id"))
 
 
 def _posting_row(posting: Posting) -> dict[str, Any]:

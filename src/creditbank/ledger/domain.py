@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -12,6 +11,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 from creditbank.clock import microseconds
+from creditbank.errors import Kind, Refusal
 from creditbank.learners.domain import NO_POSTING
 
 
@@ -28,6 +28,10 @@ class Account(StrEnum):
     ISSUED = "issued"
     WRITE_OFF = "write_off"
     EXCHANGE = "exchange"
+
+    # Positions are dictionaries by account and are read for every posting there is: an enumeration's own hash is
+    # computed in Python each time, a text's once.
+    __hash__ = str.__hash__
 
 
 class Code(StrEnum):
@@ -82,8 +86,6 @@ class Target:
     state: State
 
 
-_COMPACT: Final = json.JSONEncoder(separators=(",", ":")).encode
-
 NOTHING: Final = Target(0, 0, "available")
 
 
@@ -103,11 +105,14 @@ class _Book:
         return max(milli, 0)
 
 
-def reconcile(positions: Positions, target: Target, *, revoked: bool = False) -> tuple[Movement, ...]:
+def reconcile(
+    positions: Positions, target: Target, *, revoked: bool = False, waives: bool = False
+) -> tuple[Movement, ...]:
     """The movements that bring one lot to its target; none when it is there (rules/v1 section 17, reconciliation).
 
-    ``revoked`` says that the basis was revoked, which names the movement REVERSE and not ADJUST_DOWN. Lots with holds
-    come with conversions: a reserved position is never touched here.
+    ``revoked`` says that the basis was revoked, which names the movement REVERSE and not ADJUST_DOWN; ``waives`` that a
+    debt is waived at once. A reserved position is never touched: holds for which too little is left are voided before
+    (``is_short``).
     """
     book = _Book(positions)
     wanted = target.recognised_milli + target.excess_milli
@@ -115,10 +120,22 @@ def reconcile(positions: Positions, target: Target, *, revoked: bool = False) ->
     if wanted > had:
         _issue(book, wanted - had, target, fresh=had == 0)
     elif wanted < had:
-        _take_back(book, had - wanted, Code.REVERSE if revoked else Code.ADJUST_DOWN)
+        owed = _take_back(book, had - wanted, Code.REVERSE if revoked else Code.ADJUST_DOWN)
+        if waives:
+            book.move(Account.WRITE_OFF, Account.OWED, owed, Code.WRITE_OFF)
     _expire_or_reinstate(book, target)
     _split(book, target)
     return tuple(book.movements)
+
+
+def is_short(positions: Positions, target: Target) -> bool:
+    """Whether a target can be reached only out of what is reserved, so that the holds on the lot must be voided."""
+    taken = -positions.get(Account.ISSUED, 0) - (target.recognised_milli + target.excess_milli)
+    return positions.get(Account.RESERVED, 0) > 0 and taken > sum(positions.get(account, 0) for account in _LOOSE)
+
+
+_LOOSE: Final = (Account.EXCESS, Account.PENDING, Account.AVAILABLE, Account.EXPIRED)
+"""Where credits can be taken back from, in this order."""
 
 
 def _issue(book: _Book, milli: int, target: Target, *, fresh: bool) -> None:
@@ -135,11 +152,11 @@ def _issue(book: _Book, milli: int, target: Target, *, fresh: bool) -> None:
         book.move(Account.ISSUED, Account.AVAILABLE, milli, Code.ACCRUE if fresh else Code.ADJUST_UP)
 
 
-def _take_back(book: _Book, milli: int, code: Code) -> None:
-    for account in (Account.EXCESS, Account.PENDING, Account.AVAILABLE, Account.EXPIRED):
+def _take_back(book: _Book, milli: int, code: Code) -> int:
+    for account in _LOOSE:
         milli -= book.move(account, Account.ISSUED, min(milli, book.at[account]), code)
     # What is still missing was redeemed: the learner owes it until a person decides.
-    book.move(Account.OWED, Account.ISSUED, milli, Code.CLAWBACK)
+    return book.move(Account.OWED, Account.ISSUED, milli, Code.CLAWBACK)
 
 
 def _expire_or_reinstate(book: _Book, target: Target) -> None:
@@ -214,6 +231,163 @@ class Lot:
     terms: LotTerms
     positions: Positions
 
+    def is_expired(self, on: date) -> bool:
+        """Whether it can no longer be used on that day."""
+        return self.terms.expires is not None and self.terms.expires <= on
+
+
+_ENDING: Final = (Account.AVAILABLE, Account.PENDING, Account.EXCESS)
+
+
+def as_read(lot: Lot, on: date) -> Lot:
+    """The lot as any reader sees it on a day: past its date it counts as expired, whether or not that was posted."""
+    if not lot.is_expired(on):
+        return lot
+    return replace(lot, positions=past_date(lot.positions))
+
+
+def past_date(positions: Positions) -> dict[Account, int]:
+    """Where credits stand once their date is reached: what could still be used, or wait, has expired."""
+    after = {account: positions.get(account, 0) for account in ACCOUNTS}
+    for account in _ENDING:
+        after[Account.EXPIRED] += after[account]
+        after[account] = 0
+    return after
+
+
+# --- Holds and awards -------------------------------------------------------------------------------------------------
+
+
+class HoldState(StrEnum):
+    """Open, or how it ended; it ends exactly once. A broken one lost its basis."""
+
+    OPEN = "open"
+    REDEEMED = "redeemed"
+    VOIDED = "voided"
+    TIMED_OUT = "timed_out"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldLine:
+    """What a hold reserves of one lot, and how much of that was redeemed when it ended."""
+
+    lot_id: UUID
+    milli: int
+    redeemed_milli: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Credits reserved for an application, from the day it was placed; lapses at ``until``."""
+
+    learner_id: UUID
+    id: UUID
+    placed_on: date
+    until: datetime
+    state: HoldState
+    lines: tuple[HoldLine, ...]
+
+
+def usable_milli(lot: Lot, on: date) -> int:
+    """What of a lot can be held on a day: a lot past its date counts as expired, whether or not that was posted."""
+    return 0 if lot.is_expired(on) else lot.positions[Account.AVAILABLE]
+
+
+def reserve(milli: int) -> tuple[Movement, ...]:
+    """An application is lodged."""
+    return (Movement(Account.AVAILABLE, Account.RESERVED, milli, Code.HOLD),)
+
+
+def redeem(held: int, used: int, *, expired: bool) -> tuple[Movement, ...]:
+    """An award is made with ``used`` of what was held; the rest is available again, or expires."""
+    book = _Book({Account.RESERVED: held})
+    book.move(Account.RESERVED, Account.REDEEMED, used, Code.REDEEM)
+    _give_back(book, held - used, Code.REDEEM, expired=expired)
+    return tuple(book.movements)
+
+
+def release(held: int, code: Code, *, expired: bool) -> tuple[Movement, ...]:
+    """A hold ends without an award (VOID, TIMEOUT); a voided hold never lengthens an expiry."""
+    book = _Book({Account.RESERVED: held})
+    _give_back(book, held, code, expired=expired)
+    return tuple(book.movements)
+
+
+def _give_back(book: _Book, milli: int, code: Code, *, expired: bool) -> None:
+    book.move(Account.RESERVED, Account.AVAILABLE, milli, code)
+    if expired:
+        book.move(Account.AVAILABLE, Account.EXPIRED, milli, Code.EXPIRE)
+
+
+def waive(positions: Positions) -> tuple[Movement, ...]:
+    """A debt is waived: the bank bears it."""
+    book = _Book(positions)
+    book.move(Account.WRITE_OFF, Account.OWED, -book.at[Account.OWED], Code.WRITE_OFF)
+    return tuple(book.movements)
+
+
+def annul(positions: Positions, redeemed: int, *, expired: bool) -> tuple[Movement, ...]:
+    """An award is withdrawn: what was redeemed undoes a waiver, then a debt; the rest is available or expires."""
+    book = _Book(positions)
+    redeemed -= book.move(
+        Account.REDEEMED, Account.WRITE_OFF, min(redeemed, max(-book.at[Account.WRITE_OFF], 0)), Code.ANNUL
+    )
+    redeemed -= book.move(Account.REDEEMED, Account.OWED, min(redeemed, -book.at[Account.OWED]), Code.ANNUL)
+    book.move(Account.REDEEMED, Account.AVAILABLE, redeemed, Code.ANNUL)
+    if expired:
+        book.move(Account.AVAILABLE, Account.EXPIRED, redeemed, Code.EXPIRE)
+    return tuple(book.movements)
+
+
+def exchange_out(milli: int, code: Code) -> tuple[Movement, ...]:
+    """Credits leave a lot for another unit or institution."""
+    return (Movement(Account.AVAILABLE, Account.EXCHANGE, milli, code),)
+
+
+def exchange_in(milli: int, code: Code) -> tuple[Movement, ...]:
+    """Credits come into a new lot from another one."""
+    return (Movement(Account.EXCHANGE, Account.AVAILABLE, milli, code),)
+
+
+@dataclass(eq=False, kw_only=True)
+class InsufficientCredits(Refusal):
+    """A lot has less than was asked for on that day."""
+
+    code = "insufficient_credits"
+    kind = Kind.CONFLICT
+    lot: UUID
+    available: str
+    requested: str
+
+
+@dataclass(eq=False, kw_only=True)
+class LearnerInDebt(Refusal):
+    """Redeemed credits lost their basis, and nobody has decided yet what becomes of the debt."""
+
+    code = "learner_in_debt"
+    kind = Kind.CONFLICT
+    owed: str
+
+
+@dataclass(eq=False, kw_only=True)
+class HoldEnded(Refusal):
+    """The hold has ended already: it was redeemed, released, timed out, or lost its basis."""
+
+    code = "hold_ended"
+    kind = Kind.CONFLICT
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a learner's lots of one unit, category and level come to."""
+
+    credit_unit: str
+    category: str | None
+    level: int | None
+    positions: Positions
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -247,30 +421,35 @@ class Posting:
     hash: bytes
 
 
+class PostingUnreadable(Exception):
+    """A stored posting names an account or a code that there is not: nobody but an intruder writes that."""
+
+    def __init__(self, learner_id: UUID) -> None:
+        super().__init__(f"a posting of learner {learner_id} cannot be read")
+        self.learner_id = learner_id
+
+
 def seal_posting(posting: Posting) -> Posting:
-    """The posting with its hash: SHA-256 over the canonical list of its fields (architecture, "Data")."""
+    """The posting with its hash."""
     return replace(posting, hash=digest(posting))
 
 
+def canonical(posting: Posting) -> str:
+    """What is hashed of a posting: the list of its fields as compact JSON; instants are microseconds since 1970.
+
+    It is written by hand, for it is written for every posting ever made: no field holds a character that JSON escapes.
+    """
+    reverses = f'"{posting.reverses}"' if posting.reverses else "null"
+    return (
+        f'["{posting.learner_id}",{posting.seq},"{posting.id}","{posting.lot_id}","{posting.source}","{posting.target}"'
+        f',{posting.amount_milli},"{posting.code}","{posting.transaction_id}","{posting.decision_id}"'
+        f',"{posting.effective}",{microseconds(posting.recorded_at)},{reverses},"{posting.previous.hex()}"]'
+    )
+
+
 def digest(posting: Posting) -> bytes:
-    """The hash that a posting must carry. The list is compact JSON; instants are whole microseconds since 1970."""
-    fields = [
-        str(posting.learner_id),
-        posting.seq,
-        str(posting.id),
-        str(posting.lot_id),
-        posting.source.value,
-        posting.target.value,
-        posting.amount_milli,
-        posting.code.value,
-        str(posting.transaction_id),
-        str(posting.decision_id),
-        posting.effective.isoformat(),
-        microseconds(posting.recorded_at),
-        str(posting.reverses) if posting.reverses else None,
-        posting.previous.hex(),
-    ]
-    return hashlib.sha256(_COMPACT(fields).encode()).digest()
+    """The hash that a posting must carry: SHA-256 of its canonical text (architecture, "Data")."""
+    return hashlib.sha256(canonical(posting).encode()).digest()
 
 
 def broken_link(postings: Iterable[Posting]) -> Posting | None:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Row, cast, func, select
+from sqlalchemy import BigInteger, Column, Date, Row, bindparam, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import among, pairs_among, under
-from creditbank.ledger.domain import ACCOUNTS, Account, Code, Lot, LotKey, LotTerms, Positions, Posting
-from creditbank.ledger.tables import lots, postings
+from creditbank.ledger.domain import (
+    ACCOUNTS,
+    Account,
+    Code,
+    Hold,
+    Holding,
+    HoldLine,
+    HoldState,
+    Lot,
+    LotKey,
+    LotTerms,
+    Posting,
+    PostingUnreadable,
+    past_date,
+)
+from creditbank.ledger.tables import hold_lines, holds, ledger_transactions, lots, postings
 
 _POSITIONS = tuple((account, f"{account}_milli") for account in ACCOUNTS)
 
@@ -35,27 +50,23 @@ def _lot_of(row: Sequence[Any]) -> Lot:
     return Lot(learner_id, id_, LotKey(*key), LotTerms(*terms), dict(zip(ACCOUNTS, positions, strict=True)))
 
 
-def _posting_of(row: Row[Any]) -> Posting:
-    return Posting(
-        row.learner_id,
-        row.id,
-        row.seq,
-        row.lot_id,
-        Account(row.source),
-        Account(row.target),
-        row.amount_milli,
-        Code(row.code),
-        row.transaction_id,
-        row.decision_id,
-        row.effective,
-        row.recorded_at,
-        row.reverses,
-        bytes(row.previous),
-        bytes(row.hash),
-    )
+_ACCOUNT_OF = {account.value: account for account in ACCOUNTS}
+_CODE_OF = {code.value: code for code in Code}
 
 
-_POSTINGS = select(postings).order_by(postings.c.seq)
+def _posting_of(row: Sequence[Any]) -> Posting:
+    # By place and not by name, and codes by look-up: verifying reads every posting there is.
+    learner_id, id_, seq, lot_id, source, target, milli, code, *rest = row
+    try:
+        left, entered, why = _ACCOUNT_OF[source], _ACCOUNT_OF[target], _CODE_OF[code]
+    except KeyError as unknown:
+        raise PostingUnreadable(learner_id) from unknown
+    return Posting(learner_id, id_, seq, lot_id, left, entered, milli, why, *rest)
+
+
+_POSTING = [postings.c[f.name] for f in fields(Posting)]
+# In the order of the unique index, so that nothing has to be sorted.
+_POSTINGS = select(*_POSTING).order_by(postings.c.learner_id, postings.c.seq)
 
 
 async def lots_of(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Lot]]:
@@ -96,44 +107,40 @@ async def page_of_lots(
     return [_lot_of(row) for row in await connection.execute(statement)]
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """What a learner's lots of one unit, category and level come to."""
-
-    credit_unit: str
-    category: str | None
-    level: int | None
-    positions: Positions
-
-
+_DAY = bindparam("day", type_=Date)
 _HOLDINGS = select(
     lots.c.learner_id,
     lots.c.credit_unit,
     lots.c.category,
     lots.c.level,
+    (lots.c.expires.is_not(None) & (lots.c.expires <= _DAY)).label("is_past"),
     *[cast(func.sum(lots.c[name]), BigInteger) for _, name in _POSITIONS],
-).group_by(lots.c.learner_id, lots.c.credit_unit, lots.c.category, lots.c.level)
+).group_by(lots.c.learner_id, lots.c.credit_unit, lots.c.category, lots.c.level, text("is_past"))
 
-Holder = tuple[UUID, str | None]
-"""A learner, and the provider whose subtree gave what is asked for; None: whoever gave it."""
+Holder = tuple[UUID, str | None, date]
+"""A learner, the provider whose subtree gave what is asked for (None: whoever gave it), and the day of reading."""
 
 
 async def holdings_of(connection: AsyncConnection, holders: Sequence[Holder]) -> dict[Holder, list[Holding]]:
-    """Each holder's holdings, added up by the database: one statement for each provider that asks."""
+    """Each holder's holdings, added up by the database: one statement for each provider that asks.
+
+    Lots past their date count as expired, whether or not that was posted.
+    """
     found: dict[Holder, list[Holding]] = {holder: [] for holder in holders}
-    for given_by in {given_by for _, given_by in holders}:
-        asked = [learner_id for learner_id, giver in holders if giver == given_by]
+    for given_by, day in {(given_by, day) for _, given_by, day in holders}:
+        asked = [learner_id for learner_id, *rest in holders if rest == [given_by, day]]
         statement = _HOLDINGS.where(among(connection, lots.c.learner_id, asked))
         if given_by is not None:
             statement = statement.where(under(lots.c.provider, given_by))
-        for learner_id, unit, category, level, *amounts in await connection.execute(statement):
+        for learner_id, unit, category, level, is_past, *amounts in await connection.execute(statement, {"day": day}):
             positions = dict(zip(ACCOUNTS, amounts, strict=True))
-            found[learner_id, given_by].append(Holding(unit, category, level, positions))
+            holding = Holding(unit, category, level, past_date(positions) if is_past else positions)
+            found[learner_id, given_by, day].append(holding)
     return found
 
 
 async def chains_of(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Posting]]:
-    """Every posting of these learners, by learner, in the order of the chain."""
+    """Every posting of these learners, by learner, in the order of the chain. Raises PostingUnreadable."""
     found: dict[UUID, list[Posting]] = {learner_id: [] for learner_id in learner_ids}
     statement = _POSTINGS.where(among(connection, postings.c.learner_id, learner_ids))
     for row in await connection.execute(statement):
@@ -147,3 +154,86 @@ async def postings_of(
     """The learner's postings in the order of the chain, those beyond ``after`` in seq."""
     statement = _POSTINGS.where(postings.c.learner_id == learner_id, postings.c.seq > after).limit(limit)
     return [_posting_of(row) for row in await connection.execute(statement)]
+
+
+_HOLDS = select(holds, hold_lines.c.lot_id, hold_lines.c.milli, hold_lines.c.redeemed_milli).join(
+    hold_lines, (hold_lines.c.learner_id == holds.c.learner_id) & (hold_lines.c.hold_id == holds.c.id)
+)
+
+
+async def open_holds(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Hold]]:
+    """The holds of these learners that have not ended, by learner, in the order in which they were placed."""
+    statement = _HOLDS.where(among(connection, holds.c.learner_id, learner_ids), holds.c.state == HoldState.OPEN.value)
+    found: dict[UUID, list[Hold]] = {learner_id: [] for learner_id in learner_ids}
+    for hold in _holds_of(await connection.execute(statement)):
+        found[hold.learner_id].append(hold)
+    return found
+
+
+async def find_hold(connection: AsyncConnection, learner_id: UUID, hold_id: UUID) -> Hold:
+    """One hold, open or ended. Raises LookupError: whoever asks knows that there is one."""
+    rows = await connection.execute(_HOLDS.where(holds.c.learner_id == learner_id, holds.c.id == hold_id))
+    for hold in _holds_of(rows):
+        return hold
+    raise LookupError(hold_id)
+
+
+def _holds_of(rows: Iterable[Row[Any]]) -> list[Hold]:
+    found: dict[UUID, tuple[Row[Any], list[HoldLine]]] = {}
+    for row in rows:
+        found.setdefault(row.id, (row, []))[1].append(HoldLine(row.lot_id, row.milli, row.redeemed_milli))
+    return [
+        Hold(
+            row.learner_id,
+            row.id,
+            row.placed_on,
+            row.until,
+            HoldState(row.state),
+            tuple(sorted(lines, key=lambda line: line.lot_id)),
+        )
+        for row, lines in sorted(found.values(), key=lambda pair: pair[0].id)
+    ]
+
+
+async def lapsed(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:
+    """(learner, hold) of open holds whose time is over, the longest over first."""
+    statement = (
+        select(holds.c.learner_id, holds.c.id)
+        .where(holds.c.state == HoldState.OPEN.value, holds.c.until <= now)
+        .order_by(holds.c.until, holds.c.id)
+        .limit(limit)
+    )
+    return [(row.learner_id, row.id) for row in await connection.execute(statement)]
+
+
+async def find_transaction(connection: AsyncConnection, learner_id: UUID, key: str) -> UUID | None:
+    """The act of this learner under a key; None when there is none."""
+    statement = select(ledger_transactions.c.id).where(
+        ledger_transactions.c.learner_id == learner_id, ledger_transactions.c.key == key
+    )
+    return (await connection.execute(statement)).scalar_one_or_none()
+
+
+async def positions_at(
+    connection: AsyncConnection, learner_id: UUID, *, effective: date, known: datetime
+) -> dict[UUID, dict[Account, int]]:
+    """Where each lot stood on a day as the bank knew it at an instant: the postings replayed, filtered by both times.
+
+    A lot past its date is not expired by this: that is for whoever knows its terms at that time.
+    """
+    statement = (
+        select(
+            postings.c.lot_id,
+            postings.c.source,
+            postings.c.target,
+            cast(func.sum(postings.c.amount_milli), BigInteger).label("milli"),
+        )
+        .where(postings.c.learner_id == learner_id, postings.c.effective <= effective, postings.c.recorded_at <= known)
+        .group_by(postings.c.lot_id, postings.c.source, postings.c.target)
+    )
+    found: dict[UUID, dict[Account, int]] = {}
+    for row in await connection.execute(statement):
+        mine = found.setdefault(row.lot_id, dict.fromkeys(ACCOUNTS, 0))
+        mine[Account(row.source)] -= row.milli
+        mine[Account(row.target)] += row.milli
+    return found

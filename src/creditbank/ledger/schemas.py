@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
 from typing_extensions import TypedDict
 
 from creditbank.credits import Credits
-from creditbank.ledger.domain import Account, Code, Lot, Posting
+from creditbank.ledger.domain import Account, Code, Holding, Lot, Posting
 
 
 class LotOut(TypedDict):
@@ -102,3 +104,33 @@ class BalanceOut(TypedDict):
     """What a learner has, by unit; ``total`` is what is available."""
 
     units: list[UnitBalance]
+
+
+_SHOWN = tuple(account for account in Account if account is not Account.ISSUED)
+
+
+def balance_of(holdings: Sequence[Holding]) -> BalanceOut:
+    """What the holdings come to, by unit. ``total``, categories and levels count what is available."""
+    by_unit: dict[str, list[Holding]] = defaultdict(list)
+    for holding in holdings:
+        by_unit[holding.credit_unit].append(holding)
+    return BalanceOut(units=[_unit_balance(unit, mine) for unit, mine in sorted(by_unit.items())])
+
+
+def _unit_balance(unit: str, holdings: Sequence[Holding]) -> UnitBalance:
+    states = dict.fromkeys(_SHOWN, 0)
+    categories: dict[str, int] = defaultdict(int)
+    levels: dict[str, int] = defaultdict(int)
+    for holding in holdings:
+        for account in _SHOWN:
+            states[account] += holding.positions[account]
+        available = holding.positions[Account.AVAILABLE]
+        categories[holding.category or ""] += available
+        levels["" if holding.level is None else str(holding.level)] += available
+    return UnitBalance(
+        unit=unit,
+        total=str(Credits(states[Account.AVAILABLE])),
+        by_category={name: str(Credits(milli)) for name, milli in sorted(categories.items()) if milli},
+        by_level={name: str(Credits(milli)) for name, milli in sorted(levels.items()) if milli},
+        by_state={account.value: str(Credits(milli)) for account, milli in states.items()},
+    )

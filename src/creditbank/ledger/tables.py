@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ColumnElement,
     Date,
     ForeignKey,
     ForeignKeyConstraint,
@@ -14,10 +15,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    or_,
     text,
 )
 
-from creditbank.database.metadata import Code, Instant, metadata
+from creditbank.database.metadata import Code, Instant, index_where, metadata
 from creditbank.ledger.domain import Account
 
 _PLAIN = ("pending", "available", "reserved", "redeemed", "expired", "excess")
@@ -49,6 +51,66 @@ lots = Table(
     CheckConstraint(" + ".join(f"{name}_milli" for name in Account) + " = 0", name="balanced"),
     ForeignKeyConstraint(["learner_id", "decision_id"], ["decisions.learner_id", "decisions.id"]),
     UniqueConstraint("learner_id", "rule_set_id", "binding", "unit", "number"),
+    info={"dist": "learner", "learner_key": "learner_id"},
+)
+
+
+def is_unexpired() -> ColumnElement[bool]:
+    """Whether a lot has credits that its date, once reached, would expire."""
+    return or_(lots.c.available_milli > 0, lots.c.pending_milli > 0, lots.c.excess_milli > 0)
+
+
+# What the daily round asks for: few lots have a date, and fewer have reached it and are not expired.
+index_where("ix_lots_to_expire", lots.c.expires, is_unexpired())
+
+# One row: what one act of a person or of time did to one learner's ledger. A settling is its evaluation instead.
+ledger_transactions = Table(
+    "ledger_transactions",
+    metadata,
+    Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True, doc="the postings' transaction_id"),
+    Column("key", Text, nullable=False, doc="the same key again is the same act: kept for ever"),
+    Column(
+        "code", Text, nullable=False, doc="hold, redeem, void, timeout, expire, annul, write_off, convert, transfer"
+    ),
+    Column("reason", Text, doc="a code; what a person wrote is sealed where it was said"),
+    Column("client_id", Uuid, doc="who did it; none: time"),
+    Column("approver_id", Uuid, doc="the second person, where two are needed"),
+    Column("recorded_at", Instant, nullable=False),
+    UniqueConstraint("learner_id", "key"),
+    info={"dist": "learner", "learner_key": "learner_id", "append_only": True},
+)
+
+# One row: credits reserved for an application, until it is decided, withdrawn, or its time is over.
+holds = Table(
+    "holds",
+    metadata,
+    Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("placed_on", Date, nullable=False, doc="credits are judged on this day"),
+    Column("until", Instant, nullable=False, doc="when it lapses"),
+    Column("state", Text, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    CheckConstraint("state in ('open', 'redeemed', 'voided', 'timed_out', 'broken')", name="state"),
+    CheckConstraint("(state = 'open') = (ended_at is null)", name="ended"),
+    info={"dist": "learner", "learner_key": "learner_id"},
+)
+
+# One row: what a hold reserves of one lot.
+hold_lines = Table(
+    "hold_lines",
+    metadata,
+    Column("learner_id", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("hold_id", Uuid, nullable=False),
+    Column("lot_id", Uuid, nullable=False),
+    Column("milli", BigInteger, nullable=False),
+    Column("redeemed_milli", BigInteger, nullable=False, server_default=text("0")),
+    ForeignKeyConstraint(["learner_id", "hold_id"], ["holds.learner_id", "holds.id"]),
+    ForeignKeyConstraint(["learner_id", "lot_id"], ["lots.learner_id", "lots.id"]),
+    UniqueConstraint("learner_id", "hold_id", "lot_id"),
+    CheckConstraint("milli > 0 and redeemed_milli >= 0 and redeemed_milli <= milli", name="amounts"),
     info={"dist": "learner", "learner_key": "learner_id"},
 )
 

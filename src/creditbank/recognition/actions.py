@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.domain import Achievement
 from creditbank.clock import Clock, rising
-from creditbank.database.statements import insert_rows
+from creditbank.database.statements import insert_rows, pairs_among, update_rows
 from creditbank.identifiers import new_id
 from creditbank.learners.actions import advance
 from creditbank.learners.queries import LockedLearner
-from creditbank.ledger.actions import Chain, Change, post
+from creditbank.ledger.actions import Chain, Change, close_holds, post
+from creditbank.ledger.domain import Code, HoldState
 from creditbank.recognition.domain import ENGINE, Cause, Difference, input_hash, settle_learner
 from creditbank.recognition.queries import TRACE, trace_bytes
-from creditbank.recognition.reach import Changed, Touched, is_current, load_all, load_touched
-from creditbank.recognition.tables import decisions, evaluations
+from creditbank.recognition.reach import Changed, Touched, books_of, is_current, load_all, load_touched
+from creditbank.recognition.tables import decisions, evaluations, reviews
 from creditbank.rulesets.domain import Book
 from creditbank.rulesets.shelf import Shelf
 
@@ -31,6 +34,8 @@ class Settled:
     learner: LockedLearner
     achievements: Mapping[UUID, Achievement]
     difference: Difference
+    # The rules it was settled by.
+    book: Book
 
 
 async def settle(
@@ -46,19 +51,23 @@ async def settle(
     """Evaluate the learners, whom the caller has locked, and post what differs. The same facts again post nothing.
 
     With ``changes`` only what these touch is evaluated, save where achievements meet otherwise than through units, and
-    for a learner who stands under other rules than those in force: these are evaluated whole. Without, everybody is.
+    for a learner who stands under other rules than those in force or is settled by rules for the enrolled: these are
+    evaluated whole. Without, everybody is.
     """
     if not learners:
         return {}
     # The rules are asked for first: from here on nobody publishes until this transaction ends.
     book = await shelf.book(connection)
+    books = await books_of(connection, book, list(learners))
     whole = [
-        one for one in learners.values() if changes is None or not book.is_local or not is_current(one, book, as_of)
+        one
+        for id_, one in learners.items()
+        if changes is None or not book.is_local or books[id_] is not book or not is_current(one, book, as_of)
     ]
-    touched = await load_all(connection, whole, book)
+    touched = await load_all(connection, whole, book, as_of)
     some = [c for c in changes or () if c.achievement.learner_id not in touched]
     touched.update(await load_touched(connection, learners, some, book, as_of))
-    settled = {id_: _settle_one(learners[id_], mine, book, as_of) for id_, mine in touched.items()}
+    settled = {id_: _settle_one(learners[id_], mine, books[id_], as_of) for id_, mine in touched.items()}
     await _write(connection, book, [s for s in settled.values() if not s.difference.is_empty], cause, as_of, clock())
     for one in settled.values():
         one.learner.evaluated_as_of, one.learner.evaluated_epoch = as_of, book.epoch
@@ -78,9 +87,73 @@ def _settle_one(learner: LockedLearner, touched: Touched, book: Book, as_of: dat
         new_id=new_id,
         mark=lambda trace: learner.key.mark(trace_bytes(trace)),
         known=touched.known,
+        rulings=touched.rulings,
+        holds=touched.holds,
         evaluation=touched.evaluation,
     )
-    return Settled(learner, touched.achievements, difference)
+    return Settled(learner, touched.achievements, difference, book)
+
+
+REVIEW_DAYS: Final = timedelta(days=20)
+"""How long a person may take before a review is overdue."""
+
+
+async def keep_reviews(connection: AsyncConnection, book: Book, settled: Sequence[Settled], today: date) -> None:
+    """Open a review for each decision that asks for a person and for each debt; close what was replaced."""
+    rule_sets = {entry.rule_set_id: entry.compiled.rule_set for entry in book.entries.values()}
+    opened: list[dict[str, Any]] = []
+    replaced: list[tuple[UUID, UUID]] = []
+    for one in settled:
+        learner_id, recorded_at = one.learner.id, one.learner.recorded_at
+        waiting: list[tuple[str, UUID, str | None, str, str | None]] = []
+        for decision in one.difference.decisions:
+            rule_set = rule_sets.get(decision.rule_set_id) if decision.rule_set_id is not None else None
+            if decision.effect == "review":
+                reason = str((decision.trace or {}).get("reason", "review_wanted"))
+                waiting.append(("decision", decision.id, rule_set, reason, None))
+        replaced.extend((learner_id, former) for former in one.difference.replaced)
+        owing = {e.lot_id for e in one.difference.entries if e.movement.code is Code.CLAWBACK}
+        owing -= {e.lot_id for e in one.difference.entries if e.movement.code is Code.WRITE_OFF}
+        for lot in one.difference.moved:
+            if lot.id in owing:
+                waiting.append(("debt", lot.id, rule_sets.get(lot.key.rule_set_id), "debt", lot.terms.provider))
+        opened += [
+            {
+                "learner_id": learner_id,
+                "id": new_id(),
+                "kind": kind,
+                "subject_id": subject,
+                "rule_set": rule_set,
+                "reason": reason,
+                "provider": provider,
+                "owner_id": None,
+                "state": "open",
+                "outcome": None,
+                "due_on": today + REVIEW_DAYS,
+                "recorded_at": recorded_at,
+                "closed_at": None,
+            }
+            for kind, subject, rule_set, reason, provider in waiting
+        ]
+    await close_reviews(connection, sorted(set(replaced)), "replaced", settled)
+    await insert_rows(connection, reviews, opened)
+
+
+async def close_reviews(
+    connection: AsyncConnection, subjects: Sequence[tuple[UUID, UUID]], outcome: str, settled: Sequence[Settled]
+) -> None:
+    """Close the open reviews about these (learner, subject) pairs."""
+    if not subjects:
+        return
+    ends = {one.learner.id: one.learner.recorded_at for one in settled}
+    pairs = pairs_among(connection, (reviews.c.learner_id, reviews.c.subject_id), subjects)
+    found = await connection.execute(select(reviews.c.learner_id, reviews.c.id).where(pairs, reviews.c.state == "open"))
+    rows = [
+        {"learner_id": row.learner_id, "id": row.id, "state": "closed", "outcome": outcome,
+         "closed_at": ends[row.learner_id]}
+        for row in found
+    ]  # fmt: skip
+    await update_rows(connection, reviews, rows, ("learner_id", "id"))
 
 
 async def _write(
@@ -141,6 +214,9 @@ async def _write(
             for one in settled
         ],
     )
+    broken = [(hold, HoldState.BROKEN) for one in settled for hold in one.difference.broken]
+    await close_holds(connection, broken, now)
+    await keep_reviews(connection, book, settled, as_of)
     for one in settled:
         chain = chains[one.learner.id]
         one.learner.seq, one.learner.head = chain.seq, chain.head

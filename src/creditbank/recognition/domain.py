@@ -6,31 +6,37 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any, Final
 from uuid import UUID
 
 from creditbank.achievements.domain import VALID, Achievement
+from creditbank.credits import Credits
 from creditbank.ledger.domain import (
     NOTHING,
     Account,
     Code,
     Entry,
+    Hold,
     Lot,
     LotKey,
     LotTerms,
+    Movement,
     Target,
     apply,
     effective_day,
+    is_short,
     reconcile,
+    release,
 )
 from creditbank.rules.evaluate import evaluate
 from creditbank.rules.fact import Assurance, Fact
 from creditbank.rules.outcome import Decision as RuleDecision
 from creditbank.rules.outcome import Evaluation, TargetLot
 from creditbank.rules.recognise import NOTHING_STANDS, Standing
+from creditbank.rules.rulings import Block, Force, Insert, Ruling, Value, Waive
 from creditbank.rulesets.domain import Book
 
 ENGINE: Final = "2"
@@ -48,9 +54,11 @@ class Cause(StrEnum):
     ACHIEVEMENT = "achievement"
     AMENDMENT = "amendment"
     REVOCATION = "revocation"
+    RULING = "ruling"
     RULES = "rules"
     ACCREDITATION = "accreditation"
     DATE = "date"
+    ENROLMENT = "enrolment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +101,22 @@ class Difference:
     # How everything stands after it, for whoever asked.
     standing_decisions: Sequence[Decision]
     standing_lots: Sequence[Lot]
+    # Holds whose basis fell away, and decisions that asked for a person and stand no more.
+    broken: Sequence[Hold] = ()
+    replaced: Sequence[UUID] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is to be written."""
         return not (self.decisions or self.made or self.moved or self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A day, and the instant whose knowledge of it is asked for."""
+
+    effective: date
+    known: datetime
 
 
 def _number(text: str | None) -> Fraction | None:
@@ -123,6 +142,63 @@ class Known:
 
 
 NOTHING_KNOWN: Final = Known()
+
+
+class RulingState(StrEnum):
+    """Proposed by one person, approved or refused by another, or withdrawn."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRuling:
+    """A ruling as the bank keeps it. ``content`` is what it says, achievements named by their ids, with its reason.
+
+    By kind: ``insert`` has achievement, unit, credits, and category and level if given; ``force`` achievement and rule;
+    ``waive`` what, and achievement if given; ``block`` achievement, and unit if given; ``value`` achievement, unit, and
+    credits or grade.
+    """
+
+    learner_id: UUID
+    id: UUID
+    kind: str
+    rule_set: str
+    content: Mapping[str, Any]
+    state: RulingState
+    author_id: UUID
+    approver_id: UUID | None
+    expires: date | None
+    recorded_at: datetime
+
+    def as_input(self, keys: Mapping[str, str]) -> Ruling | None:
+        """The ruling as the engine reads it; None when it is about an achievement that is not there (any more).
+
+        ``keys`` gives the fact's key for the id of each achievement.
+        """
+        said, named = self.content, self.content.get("achievement")
+        fact = keys.get(named) if named is not None else None
+        id_ = str(self.id)
+        if fact is None:
+            return Waive(id_, self.rule_set, said["what"]) if self.kind == "waive" and named is None else None
+        milli = Credits.parse(said["credits"]).milli if "credits" in said else None
+        # A unit that an achievement has only because it names none is called by the achievement's id (decision 4).
+        unit = keys.get(said["unit"], said["unit"]) if "unit" in said else None
+        match self.kind:
+            case "insert":
+                return Insert(
+                    id_, self.rule_set, fact, unit or fact, milli or 0, said.get("category"), said.get("level")
+                )
+            case "force":
+                return Force(id_, self.rule_set, fact, said["rule"])
+            case "waive":
+                return Waive(id_, self.rule_set, said["what"], fact)
+            case "block":
+                return Block(id_, self.rule_set, fact, unit)
+            case _:
+                return Value(id_, self.rule_set, fact, unit or fact, milli, said.get("grade"))
 
 
 def fact_of(achievement: Achievement, book: Book, known: Known = NOTHING_KNOWN) -> Fact:
@@ -176,6 +252,8 @@ class _Settling:
     mark: Callable[[Mapping[str, Any]], bytes]
     held: Mapping[tuple[UUID | None, str], Decision]
     lots: dict[LotKey, Lot]
+    # Movements that void holds, by lot: they come before everything else that moves the lot.
+    voids: dict[UUID, tuple[Movement, ...]] = field(default_factory=dict)
     standing: dict[tuple[UUID | None, str], Decision] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
     made: list[Lot] = field(default_factory=list)
@@ -210,7 +288,13 @@ class _Settling:
         former = self.lots.pop(key, None)
         lot = former or Lot(learner_id, self.new_id(), key, terms, {})
         revoked_on = self._revoked_on(key.binding)
-        movements = reconcile(lot.positions, target, revoked=revoked_on is not None)
+        voids = self.voids.get(lot.id, ())
+        movements = voids + reconcile(
+            apply(lot.positions, voids),
+            target,
+            revoked=revoked_on is not None,
+            waives=key.rule_set_id in self.book.waiving,
+        )
         after = replace(lot, terms=terms, positions=apply(lot.positions, movements))
         self.after.append(after)
         if former is None:
@@ -240,10 +324,11 @@ def evaluate_achievements(
     as_of: date,
     known: Known = NOTHING_KNOWN,
     standing: Standing = NOTHING_STANDS,
+    rulings: Sequence[Ruling] = (),
 ) -> Evaluation:
     """What the rules say of the valid ones among these achievements."""
     facts = [fact_of(a, book, known) for a in achievements if a.current.status == VALID]
-    return evaluate(facts, book.versions, as_of, standing)
+    return evaluate(facts, book.versions, as_of, standing, rulings)
 
 
 def standing_of(achievements: Iterable[Achievement], lots: Iterable[Lot]) -> Standing:
@@ -269,6 +354,8 @@ def settle_learner(
     new_id: Callable[[], UUID],
     mark: Callable[[Mapping[str, Any]], bytes],
     known: Known = NOTHING_KNOWN,
+    rulings: Sequence[Ruling] = (),
+    holds: Sequence[Hold] = (),
     evaluation: Evaluation | None = None,
 ) -> Difference:
     """Evaluate a learner and find what must be written so that decisions, lots and postings say the same.
@@ -289,7 +376,9 @@ def settle_learner(
         {lot.key: lot for lot in lots},
     )
     if evaluation is None:
-        evaluation = evaluate_achievements(achievements, book, as_of, known, standing_of(achievements, lots))
+        standing = standing_of(achievements, lots)
+        evaluation = evaluate_achievements(achievements, book, as_of, known, standing, rulings)
+    broken = _broken(settling, evaluation, valid, holds)
     for made in evaluation.decisions:
         _settle_decision(settling, learner_id, made, valid)
     _withdraw(settling, learner_id)
@@ -301,6 +390,12 @@ def settle_learner(
         settling.entries,
         list(settling.standing.values()),
         settling.after,
+        broken,
+        [
+            held.id
+            for key, held in settling.held.items()
+            if held.effect == "review" and (key not in settling.standing or settling.standing[key].id != held.id)
+        ],
     )
 
 
@@ -318,6 +413,32 @@ def trace_of(made: RuleDecision, bound: Sequence[Achievement], valid: Mapping[st
     """What is stored of a decision: the engine's trace, with the ids and units that its lots are stored under."""
     lots = [{**lot.trace, "unit": unit_of(lot, valid)} for lot in made.lots]
     return {**made.trace, "achievements": [str(a.id) for a in bound], "lots": lots}
+
+
+def _broken(
+    settling: _Settling, evaluation: Evaluation, valid: Mapping[str, Achievement], holds: Sequence[Hold]
+) -> list[Hold]:
+    """The holds that must be voided because too little of one of their lots is left, with what that moves."""
+    if not holds:
+        return []
+    targets: dict[LotKey, Target] = {}
+    for made in evaluation.decisions:
+        if made.effect != "none":
+            entry = settling.book.entries[(made.rule_set, made.version)]
+            binding = ",".join(str(valid[key].id) for key in made.binding)
+            for lot in made.lots:
+                targets[LotKey(entry.rule_set_id, binding, unit_of(lot, valid), lot.number)] = _target(lot)
+    short = {lot.id for key, lot in settling.lots.items() if is_short(lot.positions, targets.get(key, NOTHING))}
+    broken = [hold for hold in holds if any(line.lot_id in short for line in hold.lines)]
+    for hold in broken:
+        for line in hold.lines:
+            voided = release(line.milli, Code.VOID, expired=False)
+            settling.voids[line.lot_id] = settling.voids.get(line.lot_id, ()) + voided
+    return broken
+
+
+def _target(lot: TargetLot) -> Target:
+    return Target(lot.recognised.milli, lot.excess.milli, lot.state)
 
 
 def _settle_decision(
@@ -346,8 +467,7 @@ def _settle_decision(
     lead = bound[0]
     for lot in made.lots:
         key = LotKey(entry.rule_set_id, binding, unit_of(lot, valid), lot.number)
-        target = Target(lot.recognised.milli, lot.excess.milli, lot.state)
-        settling.settle_lot(key, _terms(lot, decision.id, made, lead), target, learner_id)
+        settling.settle_lot(key, _terms(lot, decision.id, made, lead), _target(lot), learner_id)
 
 
 def _terms(lot: TargetLot, decision_id: UUID, made: RuleDecision, lead: Achievement) -> LotTerms:
@@ -388,4 +508,6 @@ def _withdraw(settling: _Settling, learner_id: UUID) -> None:
         decision = settling.standing.get(about) or closed.get(about)
         # A lot that was taken back long ago has no decision to be found here, and nothing to be moved.
         terms = replace(lot.terms, decision_id=decision.id) if decision else lot.terms
-        settling.settle_lot(lot_key, terms, NOTHING, learner_id)
+        # Credits that came by exchange have no decision of their own to stand by: only their date moves them.
+        gone = bool(lot.positions.get(Account.EXCHANGE, 0) < 0 and lot.is_expired(settling.settled))
+        settling.settle_lot(lot_key, terms, Target(0, 0, "expired") if gone else NOTHING, learner_id)

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import among, pairs_among
 from creditbank.errors import Kind, Refusal
-from creditbank.recognition.domain import Decision
-from creditbank.recognition.tables import decisions, evaluations
+from creditbank.recognition.domain import Decision, HeldRuling, RulingState
+from creditbank.recognition.tables import decisions, evaluations, rulings
 from creditbank.sealing import LearnerKey, SealBroken
 
 TRACE = b"decisions.trace"
@@ -90,6 +90,51 @@ async def first_recognised(connection: AsyncConnection, learner_ids: Sequence[UU
     return found
 
 
+RULING = b"rulings.content"
+
+
+def ruling_bytes(content: Mapping[str, Any]) -> bytes:
+    """What a ruling says, as bytes to be sealed."""
+    return orjson.dumps(content)
+
+
+async def rulings_of(connection: AsyncConnection, keys: Mapping[UUID, LearnerKey]) -> dict[UUID, list[HeldRuling]]:
+    """The approved rulings of these learners, by learner; also those that have expired."""
+    statement = select(rulings).where(
+        among(connection, rulings.c.learner_id, list(keys)), rulings.c.state == RulingState.APPROVED.value
+    )
+    found: dict[UUID, list[HeldRuling]] = {learner_id: [] for learner_id in keys}
+    for row in await connection.execute(statement.order_by(rulings.c.id)):
+        found[row.learner_id].append(held_ruling_of(row, keys[row.learner_id]))
+    return found
+
+
+async def with_rulings(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the learners about whom somebody ruled."""
+    if not learner_ids:
+        return set()
+    statement = select(rulings.c.learner_id).where(
+        among(connection, rulings.c.learner_id, learner_ids), rulings.c.state == RulingState.APPROVED.value
+    )
+    return set((await connection.execute(statement)).scalars())
+
+
+def held_ruling_of(row: Row[Any], key: LearnerKey) -> HeldRuling:
+    """The ruling that a row holds."""
+    return HeldRuling(
+        row.learner_id,
+        row.id,
+        row.kind,
+        row.rule_set,
+        orjson.loads(key.open(row.content, RULING)),
+        RulingState(row.state),
+        row.author_id,
+        row.approver_id,
+        row.expires,
+        row.recorded_at,
+    )
+
+
 async def decisions_of(connection: AsyncConnection, learner_id: UUID, key: LearnerKey) -> list[Decision]:
     """Every decision ever made for the learner, the first first, with traces."""
     statement = (
@@ -98,11 +143,18 @@ async def decisions_of(connection: AsyncConnection, learner_id: UUID, key: Learn
     return [_decision_of(row, orjson.loads(key.open(row.trace, TRACE))) for row in await connection.execute(statement)]
 
 
-async def current_decisions(connection: AsyncConnection, learner_id: UUID, key: LearnerKey) -> list[Decision]:
-    """The latest decision for each (rule set, binding) of the learner, with its trace; only these are opened."""
+async def current_decisions(
+    connection: AsyncConnection, learner_id: UUID, key: LearnerKey, *, known: datetime | None = None
+) -> list[Decision]:
+    """The latest decision for each (rule set, binding) of the learner, with its trace; only these are opened.
+
+    With ``known`` the latest of those recorded by then.
+    """
     statement = (
         select(decisions).where(decisions.c.learner_id == learner_id).order_by(decisions.c.recorded_at, decisions.c.id)
     )
+    if known is not None:
+        statement = statement.where(decisions.c.recorded_at <= known)
     latest = {(row.rule_set_id, row.binding): row for row in await connection.execute(statement)}
     return [_decision_of(row, orjson.loads(key.open(row.trace, TRACE))) for row in latest.values()]
 

@@ -18,13 +18,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.domain import Achievement
 from creditbank.achievements.queries import of_learners, of_pairs
+from creditbank.enrolments.queries import enrolled_in
 from creditbank.learners.queries import LockedLearner
-from creditbank.ledger.domain import Lot
-from creditbank.ledger.queries import lots_of, lots_of_bindings, lots_of_units
+from creditbank.ledger.domain import Account, Hold, Lot
+from creditbank.ledger.queries import lots_of, lots_of_bindings, lots_of_units, open_holds
 from creditbank.providers import queries as providers
-from creditbank.recognition.domain import NOTHING_KNOWN, Decision, Known, evaluate_achievements, unit_of
-from creditbank.recognition.queries import first_recognised, latest_decisions, latest_of_bindings
+from creditbank.recognition.domain import NOTHING_KNOWN, Decision, HeldRuling, Known, evaluate_achievements, unit_of
+from creditbank.recognition.queries import (
+    first_recognised,
+    latest_decisions,
+    latest_of_bindings,
+    rulings_of,
+    with_rulings,
+)
 from creditbank.rules.outcome import Evaluation
+from creditbank.rules.rulings import Ruling
 from creditbank.rulesets.domain import Book
 
 BLANKET = "blanket:"
@@ -47,6 +55,8 @@ class Touched:
     lots: dict[UUID, Lot] = field(default_factory=dict)
     decisions: Sequence[Decision] = ()
     known: Known = NOTHING_KNOWN
+    rulings: Sequence[Ruling] = ()
+    holds: Sequence[Hold] = ()
     evaluation: Evaluation | None = None
 
     def units(self) -> set[str]:
@@ -68,7 +78,17 @@ def is_current(learner: LockedLearner, book: Book, as_of: date) -> bool:
     return learner.evaluated_epoch == book.epoch and book.same_rules(learner.evaluated_as_of, as_of)
 
 
-async def load_all(connection: AsyncConnection, learners: Sequence[LockedLearner], book: Book) -> dict[UUID, Touched]:
+async def books_of(connection: AsyncConnection, book: Book, learner_ids: Sequence[UUID]) -> dict[UUID, Book]:
+    """The book by which each of these learners is settled: with the rule sets that concern only the enrolled."""
+    if not book.restricted or not learner_ids:
+        return dict.fromkeys(learner_ids, book)
+    enrolled = await enrolled_in(connection, learner_ids)
+    return {id_: book.for_enrolled(rule_sets) for id_, rule_sets in enrolled.items()}
+
+
+async def load_all(
+    connection: AsyncConnection, learners: Sequence[LockedLearner], book: Book, as_of: date
+) -> dict[UUID, Touched]:
     """Everything of these learners, and what the bank knows of it that the book's rules read."""
     if not learners:
         return {}
@@ -77,12 +97,26 @@ async def load_all(connection: AsyncConnection, learners: Sequence[LockedLearner
     lots = await lots_of(connection, ids)
     decisions = await latest_decisions(connection, ids)
     known = await known_of(connection, book, achievements)
+    rulings = await rulings_of(connection, {learner.id: learner.key for learner in learners})
+    holds = await open_holds(connection, ids)
     return {
         id_: Touched(
-            {a.id: a for a in achievements[id_]}, {lot.id: lot for lot in lots[id_]}, decisions[id_], known[id_]
+            {a.id: a for a in achievements[id_]},
+            {lot.id: lot for lot in lots[id_]},
+            decisions[id_],
+            known[id_],
+            in_force(rulings[id_], achievements[id_], as_of),
+            holds[id_],
         )
         for id_ in ids
     }
+
+
+def in_force(held: Sequence[HeldRuling], achievements: Sequence[Achievement], as_of: date) -> list[Ruling]:
+    """The rulings that hold on a day, as the engine reads them: an achievement is named there by its key."""
+    keys = {str(a.id): a.key for a in achievements}
+    holding = [one for one in held if one.expires is None or as_of < one.expires]
+    return [ruling for one in holding if (ruling := one.as_input(keys)) is not None]
 
 
 async def known_of(
@@ -128,6 +162,12 @@ async def load_touched(
         growing = await _add_strangers(connection, learners, touched, growing, known)
     for id_, held in (await latest_of_bindings(connection, known)).items():
         touched[id_].decisions = held
+    # On what is reserved or ruled on hangs more than what was touched.
+    hanging = {
+        id_ for id_, mine in touched.items() if any(lot.positions[Account.RESERVED] for lot in mine.lots.values())
+    }
+    hanging |= await with_rulings(connection, list(touched))
+    touched.update(await load_all(connection, [learners[id_] for id_ in sorted(hanging)], book, as_of))
     return touched
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from creditbank.recognition.domain import Decision
@@ -21,7 +22,8 @@ class DecisionOut(TypedDict):
     rule: str | None
     achievements: list[UUID]
     is_current: bool
-    reason: str
+    reason: Annotated[str, Field(description="a sentence in the caller's language")]
+    canonical: Annotated[str | None, Field(description="the trace in the words that rule documents are tested with")]
     trace: Mapping[str, Any]
 
 
@@ -38,7 +40,7 @@ class EvaluationOut(TypedDict):
     decisions: list[DecisionOut]
 
 
-def show_decision(decision: Decision, reason: str, *, is_current: bool) -> DecisionOut:
+def show_decision(decision: Decision, reason: str, canonical: str | None, *, is_current: bool) -> DecisionOut:
     """The shape of a decision."""
     return {
         "id": decision.id,
@@ -48,5 +50,6 @@ def show_decision(decision: Decision, reason: str, *, is_current: bool) -> Decis
         "achievements": decision.achievements,
         "is_current": is_current,
         "reason": reason,
+        "canonical": canonical,
         "trace": decision.trace or {},
     }

@@ -1,6 +1,18 @@
 """Tables of evaluations and decisions. Both are only ever added to."""
 
-from sqlalchemy import BigInteger, Column, Date, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+)
 
 from creditbank.database.metadata import Instant, metadata
 
@@ -39,4 +51,52 @@ decisions = Table(
     ForeignKeyConstraint(["learner_id", "evaluation_id"], ["evaluations.learner_id", "evaluations.id"]),
     Index("ix_decisions_rule_set_version", "rule_set_version_id"),
     info={"dist": "learner", "learner_key": "learner_id", "append_only": True},
+)
+
+# One row: what a person decided about a learner's credits, an input of every evaluation once another approved it.
+rulings = Table(
+    "rulings",
+    metadata,
+    Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("rule_set", Text, nullable=False, doc="the document's own id"),
+    # What it says, with the person's reason: free text about a person is sealed.
+    Column("content", LargeBinary, nullable=False, doc="sealed"),
+    Column("state", Text, nullable=False),
+    Column("author_id", Uuid, nullable=False),
+    Column("approver_id", Uuid),
+    Column("expires", Date, doc="the first day on which it no longer holds"),
+    Column("recorded_at", Instant, nullable=False),
+    Column("decided_at", Instant),
+    CheckConstraint("kind in ('insert', 'force', 'waive', 'block', 'value')", name="kind"),
+    CheckConstraint("state in ('proposed', 'approved', 'refused', 'withdrawn')", name="state"),
+    CheckConstraint("approver_id is null or approver_id <> author_id", name="two_people"),
+    info={"dist": "learner", "learner_key": "learner_id"},
+)
+
+# One row: something about a learner that waits for a person.
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False, doc="decision: a rule or a missing value asks for one; debt; claim; appeal"),
+    Column("subject_id", Uuid, nullable=False, doc="the decision, the lot, the claim"),
+    Column("rule_set", Text),
+    Column(
+        "reason", Text, nullable=False, doc="a code: of two reviews with one reason each is a precedent of the other"
+    ),
+    Column("provider", Text, doc="whose work it is; none: the bank's"),
+    Column("owner_id", Uuid, doc="the client who took it"),
+    Column("state", Text, nullable=False),
+    Column("outcome", Text, doc="a code: how it was decided"),
+    Column("due_on", Date, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    CheckConstraint("kind in ('decision', 'debt', 'claim', 'appeal')", name="kind"),
+    CheckConstraint("(state = 'open') = (closed_at is null)", name="closed"),
+    CheckConstraint("state in ('open', 'closed')", name="state"),
+    Index("ix_reviews_open", "state", "due_on", "id"),
+    info={"dist": "learner", "learner_key": "learner_id"},
 )

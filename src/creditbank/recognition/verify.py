@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
@@ -20,11 +20,11 @@ from creditbank.identifiers import new_id
 from creditbank.learners.domain import NO_POSTING
 from creditbank.learners.queries import LockedLearner, load, page_of_ids
 from creditbank.learners.tables import learners
-from creditbank.ledger.domain import Account, Lot, Posting, broken_link
-from creditbank.ledger.queries import chains_of, lots_of
-from creditbank.recognition.domain import Decision, Known, settle_learner
-from creditbank.recognition.queries import all_marks, latest_decisions, trace_bytes
-from creditbank.recognition.reach import known_of
+from creditbank.ledger.domain import Account, Hold, Lot, Posting, PostingUnreadable, broken_link
+from creditbank.ledger.queries import chains_of, lots_of, open_holds
+from creditbank.recognition.domain import settle_learner
+from creditbank.recognition.queries import all_marks, latest_decisions, rulings_of, trace_bytes
+from creditbank.recognition.reach import Touched, books_of, in_force, known_of
 from creditbank.rulesets.domain import Book
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import SealBroken, Vault
@@ -57,22 +57,54 @@ async def count_learners(database: Database) -> int:
         return (await connection.execute(select(func.count()).select_from(learners))).scalar_one()
 
 
-async def verify_bank(database: Database, vault: Vault, shelf: Shelf, today: date) -> AsyncIterator[Page]:
+Chains = Mapping[UUID, Sequence[Posting]]
+Check = Callable[[AsyncConnection, Mapping[UUID, LockedLearner], Chains], Awaitable[list[Finding]]]
+"""What else is to hold of some learners and their chains, said by whoever knows of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much is verified: ``is_chains_only`` leaves out facts and decisions; ``also`` adds checks."""
+
+    is_chains_only: bool = False
+    also: tuple[Check, ...] = ()
+
+
+async def verify_bank(
+    database: Database, vault: Vault, shelf: Shelf, today: date, depth: Depth = Depth()
+) -> AsyncIterator[Page]:
     """Verify every learner, some at a time, each page in one snapshot; then what holds for the bank as a whole."""
-    after: UUID | None = None
+    async for page in verify_learners(database, vault, shelf, today, depth):
+        yield page
+    async with database.snapshot() as connection:
+        yield Page(0, 0, 0, await verify_claims(connection))
+
+
+async def verify_learners(
+    database: Database,
+    vault: Vault,
+    shelf: Shelf,
+    today: date,
+    depth: Depth,
+    *,
+    after: UUID | None = None,
+    until: UUID | None = None,
+) -> AsyncIterator[Page]:
+    """Verify the learners beyond ``after`` up to ``until``, in the order of their ids."""
     while True:
         async with database.snapshot() as connection:
             ids = await page_of_ids(connection, after=after, limit=LEARNERS_A_PAGE)
-            if ids:
-                yield await _verify_page(connection, vault, shelf, ids, today)
-        if len(ids) < LEARNERS_A_PAGE:
-            break
-        after = ids[-1]
-    async with database.snapshot() as connection:
-        yield Page(0, 0, 0, await _verify_claims(connection))
+            wanted = [id_ for id_ in ids if until is None or id_ <= until]
+            if wanted and depth.is_chains_only:
+                yield await _verify_chains(connection, vault, wanted, depth)
+            elif wanted:
+                yield await _verify_page(connection, vault, shelf, wanted, today, depth)
+        if len(wanted) < LEARNERS_A_PAGE:
+            return
+        after = wanted[-1]
 
 
-async def _verify_claims(connection: AsyncConnection) -> list[Finding]:
+async def verify_claims(connection: AsyncConnection) -> list[Finding]:
     claimed = (await connection.execute(select(func.count()).select_from(achievement_keys))).scalar_one()
     stored = (await connection.execute(select(func.count()).select_from(achievements))).scalar_one()
     if claimed != stored:
@@ -80,36 +112,85 @@ async def _verify_claims(connection: AsyncConnection) -> list[Finding]:
     return []
 
 
+async def _verify_chains(connection: AsyncConnection, vault: Vault, ids: Sequence[UUID], depth: Depth) -> Page:
+    """Only what the ledger says of itself: that chains hold, and that lots stand where their postings put them."""
+    try:
+        loaded = await load(connection, vault, ids)
+        chains = await chains_of(connection, ids)
+    except SealBroken:
+        broken = await _find_broken_seals(connection, vault, ids)
+        return await _verify_others(lambda others: _verify_chains(connection, vault, others, depth), ids, broken)
+    except PostingUnreadable as unreadable:
+        found = [Finding("posting_unreadable", unreadable.learner_id, str(unreadable))]
+        return await _verify_others(lambda others: _verify_chains(connection, vault, others, depth), ids, found)
+    lots = await lots_of(connection, ids)
+    findings: list[Finding] = []
+    for id_, learner in loaded.items():
+        findings += _verify_chain(learner, chains[id_])
+        findings += _verify_positions(id_, lots[id_], chains[id_])
+    for check in depth.also:
+        findings += await check(connection, loaded, chains)
+    return Page(len(ids), 0, sum(len(chain) for chain in chains.values()), findings)
+
+
 async def _verify_page(
-    connection: AsyncConnection, vault: Vault, shelf: Shelf, ids: Sequence[UUID], today: date
+    connection: AsyncConnection, vault: Vault, shelf: Shelf, ids: Sequence[UUID], today: date, depth: Depth
 ) -> Page:
     book = await shelf.book_seen(connection)
     try:
         loaded = await load(connection, vault, ids)
         facts = await of_learners(connection, {id_: learner.key for id_, learner in loaded.items()})
+        chains = await chains_of(connection, ids)
     except SealBroken:
         broken = await _find_broken_seals(connection, vault, ids)
-        # Whoever's seals hold is verified all the same: one broken learner must not hide what was done to another.
-        sound = [id_ for id_ in ids if id_ not in {finding.learner_id for finding in broken}]
-        rest = await _verify_page(connection, vault, shelf, sound, today)
-        return replace(rest, learners=len(ids), findings=[*broken, *rest.findings])
-    chains = await chains_of(connection, ids)
+        return await _verify_others(
+            lambda others: _verify_page(connection, vault, shelf, others, today, depth), ids, broken
+        )
+    except PostingUnreadable as unreadable:
+        found = [Finding("posting_unreadable", unreadable.learner_id, str(unreadable))]
+        return await _verify_others(
+            lambda others: _verify_page(connection, vault, shelf, others, today, depth), ids, found
+        )
     lots = await lots_of(connection, ids)
     latest = await latest_decisions(connection, ids)
     marks = await all_marks(connection, {id_: learner.key for id_, learner in loaded.items()})
     known = await known_of(connection, book, facts)
+    books = await books_of(connection, book, list(loaded))
+    rulings = await rulings_of(connection, {id_: learner.key for id_, learner in loaded.items()})
+    holds = await open_holds(connection, ids)
     findings: list[Finding] = []
     for id_, learner in loaded.items():
         findings += _verify_versions(id_, facts[id_])
         findings += _verify_chain(learner, chains[id_])
         findings += _verify_positions(id_, lots[id_], chains[id_])
         findings += _verify_decisions(learner, chains[id_], lots[id_], marks[id_])
-        findings += _verify_settled(learner, facts[id_], lots[id_], latest[id_], book, known[id_], today)
+        as_of = learner.evaluated_as_of or today
+        touched = Touched(
+            {a.id: a for a in facts[id_]},
+            {lot.id: lot for lot in lots[id_]},
+            latest[id_],
+            known[id_],
+            in_force(rulings[id_], facts[id_], as_of),
+            holds[id_],
+        )
+        findings += _verify_holds(id_, lots[id_], holds[id_])
+        findings += _verify_settled(learner, touched, books[id_], as_of)
+    for check in depth.also:
+        findings += await check(connection, loaded, chains)
     for missing in set(ids) - set(loaded):
         findings.append(Finding("key_missing", missing, "the key to what is sealed of this learner is gone"))
     return Page(
         len(ids), sum(len(mine) for mine in facts.values()), sum(len(chain) for chain in chains.values()), findings
     )
+
+
+async def _verify_others(
+    verify: Callable[[Sequence[UUID]], Awaitable[Page]], ids: Sequence[UUID], findings: Sequence[Finding]
+) -> Page:
+    """Verify those of a page who can be read: one broken learner must not hide what was done to another."""
+    suspects = {finding.learner_id for finding in findings}
+    rest = await verify([id_ for id_ in ids if id_ not in suspects])
+    return replace(rest, learners=len(ids), findings=[*findings, *rest.findings])
 
 
 async def _find_broken_seals(connection: AsyncConnection, vault: Vault, ids: Sequence[UUID]) -> list[Finding]:
@@ -156,6 +237,19 @@ def _verify_positions(learner_id: UUID, lots: Sequence[Lot], chain: Sequence[Pos
     ]
 
 
+def _verify_holds(learner_id: UUID, lots: Sequence[Lot], holds: Sequence[Hold]) -> list[Finding]:
+    """What is reserved of each lot is what the open holds say (invariant 21)."""
+    held: dict[UUID, int] = defaultdict(int)
+    for hold in holds:
+        for line in hold.lines:
+            held[line.lot_id] += line.milli
+    return [
+        Finding("holds_differ", learner_id, f"lot {lot.id} does not reserve what its open holds say")
+        for lot in lots
+        if lot.positions[Account.RESERVED] != held[lot.id]
+    ]
+
+
 def _verify_decisions(
     learner: LockedLearner, chain: Sequence[Posting], lots: Sequence[Lot], marks: Mapping[UUID, bool]
 ) -> list[Finding]:
@@ -172,26 +266,20 @@ def _verify_decisions(
     return findings
 
 
-def _verify_settled(
-    learner: LockedLearner,
-    facts: Sequence[Achievement],
-    lots: Sequence[Lot],
-    latest: Sequence[Decision],
-    book: Book,
-    known: Known,
-    today: date,
-) -> list[Finding]:
+def _verify_settled(learner: LockedLearner, touched: Touched, book: Book, as_of: date) -> list[Finding]:
     difference = settle_learner(
         learner.id,
-        facts,
-        lots,
-        latest,
+        list(touched.achievements.values()),
+        list(touched.lots.values()),
+        touched.decisions,
         book,
-        learner.evaluated_as_of or today,
+        as_of,
         evaluation_id=new_id(),
         new_id=new_id,
         mark=lambda trace: learner.key.mark(trace_bytes(trace)),
-        known=known,
+        known=touched.known,
+        rulings=touched.rulings,
+        holds=touched.holds,
     )
     if difference.is_empty:
         return []

@@ -14,13 +14,14 @@ from creditbank.rules.days import Duration, Periods, read_duration, read_starts
 from creditbank.rules.fact import Fact
 from creditbank.rules.formulas import CompiledGrant, Conversion, FormulaMaker
 from creditbank.rules.index import Entry, Index, Miss, Nearest
-from creditbank.rules.language.recognition import LIFETIME, AllOf, AnyOf, Matcher, NOf, slots_of
+from creditbank.rules.language.definitions import Unit
+from creditbank.rules.language.programmes import Programme
+from creditbank.rules.language.recognition import LIFETIME, AllOf, AnyOf, Formula, Grant, Matcher, NOf, Rule, slots_of
 from creditbank.rules.matching import Slot, SlotMaker, in_force_test, levels_by, positions_on, within
 
 if TYPE_CHECKING:
-    from creditbank.rules.language.definitions import Unit
     from creditbank.rules.language.programmes import Transition
-    from creditbank.rules.language.recognition import Effect, Grant, Limit, Match, Rule
+    from creditbank.rules.language.recognition import Effect, Limit, Match
     from creditbank.rules.layers import Layered
 
 GRANTING: Final = frozenset({"grant", "conditional"})
@@ -93,7 +94,9 @@ class CompiledVersion:
     ``valid_from`` and ``valid_until`` (half-open). ``unique`` is (key, keep), None without. ``rules`` stand in order of
     precedence; ``together`` are those that must be tried one after another, since they take achievements together or
     compete with such. ``reads`` names the facts of the bank's own that must be looked up for it: ``provider_type`` and
-    ``recognised``.
+    ``recognised``. ``migrations`` lead from ids of earlier versions to this one's; ``waives`` says that a debt after
+    redemption is written off at once. ``programmes`` by id, those of the chain with its own before them;
+    ``programme_clock`` says which date of a learner chooses the version for them.
     """
 
     rule_set: str
@@ -115,6 +118,10 @@ class CompiledVersion:
     level_of: Callable[[Fact], int | None]
     position: Callable[[str, str], Fraction | int | None]
     reads: frozenset[str]
+    migrations: Mapping[str, str]
+    waives: bool
+    programmes: Mapping[str, Programme]
+    programme_clock: Literal["enrolled", "applied"]
     _nearest: list[Nearest] = field(default_factory=list, repr=False)
 
     @property
@@ -138,6 +145,10 @@ class CompiledVersion:
     def limits_day(self, fact: Fact) -> date:
         """The date by which limits and pools count the fact."""
         return fact.completed if self.limits_clock == "completed" else fact.submitted_on
+
+    def named(self, id_: str) -> str:
+        """The id that a rule, a limit or a requirement has in this version."""
+        return self.migrations.get(id_, id_)
 
     def governs(self, day: date) -> bool:
         """Whether the day lies in the version."""
@@ -175,6 +186,16 @@ class CompiledVersion:
 
     def _granting(self) -> Iterator[CompiledRule]:
         return (rule for rule in self.rules if rule.effect in GRANTING)
+
+
+def rule_of_ruling(unit: str, category: str | None, level: int | None, milli: int) -> CompiledRule:
+    """The rule that a person's ruling amounts to: it takes one achievement and gives it these credits."""
+    formula = Formula(fixed=Fraction(milli, 1000), round="none")
+    grant = Grant(unit=unit, category=category, level="mapped" if level is None else level, credits=formula)
+    rule = Rule(id="ruling", match=Matcher(), grant=(grant,))
+    compiled = FormulaMaker({}, lambda _: None).of(formula, Unit(code=unit))
+    made = CompiledGrant(unit, category, "mapped" if level is None else level, "keep", compiled, None)
+    return CompiledRule(rule, -1, (Slot(None, None, None, None, ()),), (made,))
 
 
 def entries_of(rule: CompiledRule, slots: Sequence[Slot]) -> Iterator[Entry]:
@@ -231,6 +252,10 @@ def compile_version(layered: Layered, *, sha256: str) -> CompiledVersion:
         level_of=level_of,
         position=position,
         reads=_LOOKED_UP & maker.reads(),
+        migrations=header.migrations,
+        waives=header.after_redemption == "write_off",
+        programmes={programme.id: programme for programme in reversed(layered.programmes())},
+        programme_clock=header.clock.programme,
     )
 
 

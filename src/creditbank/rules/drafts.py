@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 from creditbank.rules.compile import CompiledRule, CompiledVersion
 from creditbank.rules.fact import Fact
 from creditbank.rules.formulas import CompiledGrant, Missing
+from creditbank.rules.rulings import Rulings
 
 
 class DraftLot:
@@ -58,6 +60,7 @@ class Draft:
         "missing",
         "missing_grant",
         "rule",
+        "ruling",
         "steps",
         "version",
     )
@@ -77,6 +80,8 @@ class Draft:
         self.steps: list[dict[str, Any]] = []
         # What the version before gave for the same binding, where this one reaches back to it.
         self.former: Draft | None = None
+        # The ruling by which a person made it, or forced its rule.
+        self.ruling: str | None = None
         for index, grant in enumerate(rule.grants):
             milli, steps, missing = (
                 (0, [], self._hours_missing())
@@ -111,6 +116,35 @@ class Draft:
         self.missing_grant = grant
         self.steps = list(steps)
         self.lots = []
+
+    def rule_on(self, rulings: Rulings) -> None:
+        """Give lots what people ruled that they are worth, and drop those that were blocked."""
+        lead = self.binding[0]
+        if self.missing is not None:
+            self._fill_in(rulings)
+        for lot in self.lots:
+            value = rulings.values.get((lead.key, lot.unit))
+            if value is not None and (value.milli not in {None, lot.recognised} or value.grade is not None):
+                if value.milli is not None:
+                    lot.recognised = value.milli
+                if value.grade is not None:
+                    lot.grade = (lot.grade[0] if lot.grade is not None else "ruling", value.grade)
+                step = {"op": "ruling", "ruling": value.id, "value": str(Fraction(lot.recognised, 1000))}
+                lot.steps.append({**step, "grade": value.grade} if value.grade is not None else step)
+            block = rulings.blocks.get((lead.key, lot.unit))
+            if block is not None and lot.recognised:
+                lot.dropped, lot.recognised = lot.recognised, 0
+                lot.steps.append({"op": "blocked", "ruling": block.id, "value": "0"})
+
+    def _fill_in(self, rulings: Rulings) -> None:
+        """What was missing is known where people ruled on every lot."""
+        lead = self.binding[0]
+        units = [grant.unit_of(lead) for grant in self.rule.grants]
+        values = [rulings.values.get((lead.key, unit)) for unit in units]
+        if units and all(value is not None and value.milli is not None for value in values):
+            self.missing = None
+            for index, unit in enumerate(units):
+                self.lots.append(DraftLot(self, index, unit, 0, []))
 
     @property
     def effect(self) -> str:

@@ -5,7 +5,7 @@ A pure function: no I/O, no clock, no randomness, no floats; the order of facts,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -17,11 +17,16 @@ from creditbank.rules.fact import Fact
 from creditbank.rules.limits import apply_limits, version_at
 from creditbank.rules.outcome import Decision, Evaluation, State, TargetLot
 from creditbank.rules.recognise import NOTHING_STANDS, Standing, recognise
+from creditbank.rules.rulings import NO_RULINGS, Ruling, Rulings, sort_rulings
 from creditbank.rules.unique import keep_unique
 
 
 def evaluate(
-    facts: Sequence[Fact], versions: Sequence[CompiledVersion], as_of: date, standing: Standing = NOTHING_STANDS
+    facts: Sequence[Fact],
+    versions: Sequence[CompiledVersion],
+    as_of: date,
+    standing: Standing = NOTHING_STANDS,
+    rulings: Sequence[Ruling] = (),
 ) -> Evaluation:
     """Decide everything about one learner as of a day (section 10).
 
@@ -35,18 +40,20 @@ def evaluate(
     by_rule_set: dict[str, list[CompiledVersion]] = {}
     for version in sorted(versions, key=lambda v: (v.rule_set, v.valid_from, v.version)):
         by_rule_set.setdefault(version.rule_set, []).append(version)
+    ruled = sort_rulings(rulings)
     taken: set[str] = set()
     decided: list[tuple[date, tuple[str, ...], str, Decision]] = []
     for rule_set, line in by_rule_set.items():
-        drafts = recognise(ordered, line, as_of, standing)
+        mine = ruled.get(rule_set, NO_RULINGS)
+        drafts = recognise(ordered, line, as_of, standing, mine)
         keep_unique(drafts, version_at(line, as_of))
-        apply_limits(drafts, line, as_of)
+        apply_limits(drafts, line, as_of, mine)
         for draft in drafts:
             taken.update(draft.keys)
             decided.append((draft.completed, draft.keys, rule_set, _decision(draft, as_of)))
     for fact in ordered:
         if fact.key not in taken:
-            decided.append((fact.completed, (fact.key,), "", _untaken(fact, by_rule_set)))
+            decided.append((fact.completed, (fact.key,), "", _blocked(fact, ruled) or _untaken(fact, by_rule_set)))
     # A rule set decides once about a binding, so that the decisions themselves are never compared.
     decided.sort(key=lambda entry: entry[:3])
     return Evaluation(as_of, tuple([entry[3] for entry in decided]))
@@ -88,6 +95,8 @@ def _decision(draft: Draft, as_of: date) -> Decision:
         "governing": draft.governing.isoformat(),
         "tests": _tests(draft),
     }
+    if draft.ruling is not None:
+        trace["ruling"] = draft.ruling
     if draft.missing is not None:
         trace |= {"grant": draft.missing_grant, "steps": draft.steps, **draft.missing}
     elif effect == "review":
@@ -172,6 +181,14 @@ def _target(lot: DraftLot, draft: Draft, expires: date | None, as_of: date) -> T
 
 
 # --- What no rule took: section 10, step 6 ----------------------------------------------------------------------------
+
+
+def _blocked(fact: Fact, ruled: Mapping[str, Rulings]) -> Decision | None:
+    """What is said of a fact that a ruling keeps from every rule; None where there is no such ruling."""
+    blocks = [rulings.blocks[fact.key, None] for rulings in ruled.values() if (fact.key, None) in rulings.blocks]
+    if not blocks:
+        return None
+    return _none(fact, None, None, {"failed": [], "reason": "blocked", "ruling": blocks[0].id})
 
 
 def _untaken(fact: Fact, by_rule_set: dict[str, list[CompiledVersion]]) -> Decision:

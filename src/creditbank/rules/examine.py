@@ -8,6 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 from creditbank.credits import Credits
+from creditbank.rules.allocate.allocation import allocate
+from creditbank.rules.allocate.problem import Candidate
 from creditbank.rules.canonical import canonical, sha256
 from creditbank.rules.compile import CompiledVersion, compile_version
 from creditbank.rules.converting import convert
@@ -35,13 +37,12 @@ class Examination:
     """What the tests of some documents came to.
 
     ``exercised`` names what tests made decide something: rules that took a binding and limits that cut a lot, each as
-    (rule set, version, id). ``programmes_unchecked`` counts expectations about programmes, which are not checked yet.
+    (rule set, version, id).
     """
 
     tests: int
     mismatches: Sequence[Mismatch]
     exercised: frozenset[tuple[str, int, str]]
-    programmes_unchecked: int
 
 
 def examine(documents: Sequence[ParsedDocument]) -> Examination:
@@ -50,10 +51,9 @@ def examine(documents: Sequence[ParsedDocument]) -> Examination:
     A test speaks of the rule set in whose document it stands. As on publication, a version without an end ends where
     its successor begins.
     """
-    versions = _in_line([compile_version(d.layered, sha256=sha256(canonical(d.model))) for d in documents])
+    versions = in_line([compile_version(d.layered, sha256=sha256(canonical(d.model))) for d in documents])
     mismatches: list[Mismatch] = []
     exercised: set[tuple[str, int, str]] = set()
-    unchecked = 0
     for document in documents:
         mine = [v for v in versions if v.rule_set == document.model.ruleset.id]
         for example in document.model.tests:
@@ -62,9 +62,9 @@ def examine(documents: Sequence[ParsedDocument]) -> Examination:
             mismatches += _compare_all(example, facts, decisions)
             mismatches += _compare_conversions(example, document)
             exercised |= _exercised(decisions)
-            unchecked += len(example.then.programme)
+            mismatches += _compare_programmes(example, document, facts, decisions)
     tests = sum(len(document.model.tests) for document in documents)
-    return Examination(tests, mismatches, frozenset(exercised), unchecked)
+    return Examination(tests, mismatches, frozenset(exercised))
 
 
 def _exercised(decisions: Sequence[Decision]) -> set[tuple[str, int, str]]:
@@ -75,6 +75,75 @@ def _exercised(decisions: Sequence[Decision]) -> set[tuple[str, int, str]]:
         for lot in decision.lots:
             steps = [step for step in lot.trace["steps"] if step["op"] == "limit"]
             found.update((decision.rule_set, decision.version, step["id"]) for step in steps)
+    return found
+
+
+def _compare_programmes(
+    example: Example, document: ParsedDocument, facts: Sequence[Fact], decisions: Sequence[Decision]
+) -> Iterator[Mismatch]:
+    known = {programme.id: programme for programme in document.layered.programmes()}
+    keys = {id(lot): key for key, (_, lot) in reversed(list(_outcomes(decisions).items())) if lot is not None}
+    candidates = candidates_of(facts, decisions)
+    for expected in example.then.programme:
+        found = allocate(known[expected.id], [candidate for candidate, _ in candidates])
+        about = f"programme {expected.id}"
+        if expected.recognised * 1000 != found.recognised:
+            yield Mismatch(
+                example.name, f"{about} recognised", decimal_text(expected.recognised), _milli_text(found.recognised)
+            )
+        if expected.missing is not None:
+            lacking = {id_: Fraction(one.milli, 1000) + one.count for id_, one in found.missing.items()}
+            yield from _compare_amounts(example.name, f"{about} missing", expected.missing, lacking)
+        if expected.use is not None:
+            names = {candidate.id: keys[id(lot)] for candidate, lot in candidates}
+            used = {names[id_]: Fraction(milli, 1000) for id_, milli in found.uses.items()}
+            written = {_canonical_key(key, decisions, keys): amount for key, amount in expected.use.items()}
+            yield from _compare_amounts(example.name, f"{about} use", written, used)
+
+
+def _canonical_key(key: str, decisions: Sequence[Decision], keys: Mapping[int, str]) -> str:
+    """Of the keys that name one lot the one that everything is compared by."""
+    found = _outcomes(decisions).get(key)
+    return keys[id(found[1])] if found is not None and found[1] is not None else key
+
+
+def _compare_amounts(
+    test: str, about: str, expected: Mapping[str, Fraction], got: Mapping[str, Fraction]
+) -> Iterator[Mismatch]:
+    for key in sorted(expected.keys() | got.keys()):
+        amounts = [one.get(key, Fraction()) for one in (expected, got)]
+        if amounts[0] != amounts[1]:
+            yield Mismatch(test, f"{about} {key}", *map(decimal_text, amounts))
+
+
+def _milli_text(milli: int) -> str:
+    return str(Credits(milli))
+
+
+def candidates_of(facts: Sequence[Fact], decisions: Sequence[Decision]) -> list[tuple[Candidate, TargetLot]]:
+    """The available lots of an evaluation as a programme sees them."""
+    by_key = {fact.key: fact for fact in facts}
+    found = []
+    for decision in decisions:
+        bound = [by_key[key] for key in decision.binding]
+        for lot in decision.lots:
+            if lot.state == "available" and lot.recognised:
+                name = "+".join(decision.binding)
+                candidate = Candidate(
+                    f"{name}/{lot.unit}#{lot.number}",
+                    lot.recognised.milli,
+                    lot.unit,
+                    bound[0].kind,
+                    bound[0].provider,
+                    lot.category,
+                    lot.level,
+                    name,
+                    lot.expires,
+                    max(fact.completed for fact in bound),
+                    decision.binding,
+                    lot.grant,
+                )
+                found.append((candidate, lot))
     return found
 
 
@@ -90,7 +159,8 @@ def _compare_conversions(example: Example, document: ParsedDocument) -> Iterator
                 yield Mismatch(example.name, f"convert {expected.id} {name}", decimal_text(wanted), str(got))
 
 
-def _in_line(versions: Sequence[CompiledVersion]) -> list[CompiledVersion]:
+def in_line(versions: Sequence[CompiledVersion]) -> list[CompiledVersion]:
+    """The versions as publishing them would leave them: one without an end ends where its successor begins."""
     ordered = sorted(versions, key=lambda v: (v.rule_set, v.valid_from, v.version))
     line = []
     for index, version in enumerate(ordered):

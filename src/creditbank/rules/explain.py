@@ -59,8 +59,8 @@ def _subject(name: str, language: Language) -> str:
 
 
 def _none(trace: Trace, language: Language) -> str:
-    if trace["reason"] in {"no_rule", "no_rule_set"}:
-        text = _REASONS[trace["reason"]][language]
+    if trace["reason"] in {"no_rule", "no_rule_set", "blocked"}:
+        text = _reason(trace, language)
         return _subject(trace["rule_set"], language) + text if trace["rule_set"] else text
     subject = _subject(trace["rule"] or trace["rule_set"], language)
     if trace["reason"] == "part_missing":
@@ -254,6 +254,18 @@ def _transition(step: _Part, language: Language) -> str:
     return f"第 {step['version']} 版给 {gives}；不少于第 {step['former']} 版：{former}"
 
 
+def _ruling(step: _Part, language: Language) -> str:
+    grade = step.get("grade")
+    value = decimal_text(step["value"])
+    if language == "en":
+        return f"ruling {step['ruling']}: {value}" + (f", grade {grade}" if grade else "")
+    return f"裁定 {step['ruling']}：{value}" + (f"，成绩 {grade}" if grade else "")
+
+
+def _blocked(step: _Part, language: Language) -> str:
+    return f"blocked by ruling {step['ruling']}: 0" if language == "en" else f"已由裁定 {step['ruling']} 排除：0"
+
+
 _STEPS: Final[Mapping[str, Callable[[_Part, Language], str]]] = {
     "fixed": _fixed,
     "native": _native,
@@ -270,6 +282,8 @@ _STEPS: Final[Mapping[str, Callable[[_Part, Language], str]]] = {
     "validity": _validity,
     "pending": _pending,
     "transition": _transition,
+    "ruling": _ruling,
+    "blocked": _blocked,
 }
 
 _MODES: Final[Mapping[str, Sequence[str]]] = {
@@ -291,6 +305,7 @@ _REASONS: Final[Mapping[str, _Words]] = {
     "grade_entry_missing": {"en": "grade no entry for {grade}", "zh": "成绩 {grade} 没有对应条目"},
     "conflict": {"en": "conflict with {with}", "zh": "与规则 {with} 冲突"},
     "review_wanted": {"en": "to be reviewed", "zh": "须人工审核"},
+    "blocked": {"en": "blocked by ruling {ruling}", "zh": "已由裁定 {ruling} 排除"},
     "denied": {"en": "denied", "zh": "不予认定"},
     "part_missing": {"en": "another part of the combination is missing", "zh": "组合中缺少另一部分"},
     "no_rule": {"en": "no rules", "zh": "没有规则"},

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 
+def pointer_to(path: Sequence[str | int]) -> str:
+    """The JSON Pointer of a place (RFC 6901)."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentFault:
     """One thing wrong at one place.
@@ -45,7 +50,7 @@ class Finding:
     @property
     def pointer(self) -> str:
         """The JSON Pointer of the place (RFC 6901)."""
-        return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in self.path)
+        return pointer_to(self.path)
 
     def as_fault(self, document: int, line: int | None) -> DocumentFault:
         """The fault with its sentences."""

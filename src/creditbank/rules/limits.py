@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from typing import Any
@@ -11,20 +12,29 @@ from creditbank.rules.compile import CompiledLimit, CompiledVersion
 from creditbank.rules.days import Duration, Periods
 from creditbank.rules.drafts import Draft, DraftLot
 from creditbank.rules.fact import ancestors
+from creditbank.rules.rulings import NO_RULINGS, Rulings
 
 _Bucket = tuple[str, str, tuple[str, ...]]
 """The limit's id, its period (for a rolling window a name alone), and the values it is kept apart by."""
 
 
-def apply_limits(drafts: Iterable[Draft], line: Sequence[CompiledVersion], as_of: date) -> None:
-    """Cut lots to the room that their limits leave, in order of (limits date, achievements, grant)."""
+def apply_limits(
+    drafts: Iterable[Draft], line: Sequence[CompiledVersion], as_of: date, rulings: Rulings = NO_RULINGS
+) -> None:
+    """Cut lots to the room that their limits leave, in order of (limits date, achievements, grant).
+
+    A lot for which a limit was waived takes no room of it either.
+    """
     if not any(version.limits for version in line):
         return
     present = version_at(line, as_of)
-    usage = _Usage()
+    usage: defaultdict[_Bucket, _Used] = defaultdict(_Used)
     lots = [(draft.limits_day, draft.keys, lot.grant, lot) for draft in drafts for lot in draft.lots if lot.recognised]
     for day, _, _, lot in sorted(lots, key=lambda entry: entry[:3]):
-        _cut(lot, day, list(_limits_on(lot, day, line, present)), usage)
+        limits = _limits_on(lot, day, line, present)
+        if rulings.waives:
+            limits = (pair for pair in limits if not rulings.waives_limit(pair[0].id, lot.draft.keys))
+        _cut(lot, day, list(limits), usage)
 
 
 def version_at(line: Sequence[CompiledVersion], day: date) -> CompiledVersion:
@@ -64,23 +74,38 @@ def _is_over(limit: CompiledLimit, lot: DraftLot) -> bool:
     return limit.level is None or (lot.level is not None and limit.level(lot.level))
 
 
-class _Usage:
-    """What has been used of each bucket."""
+class _Used:
+    """What has been used of one bucket, told in the order of days; of a rolling window what still lies in it."""
 
     def __init__(self) -> None:
-        self._used: dict[_Bucket, list[tuple[date, int, Draft]]] = {}
+        self.milli = 0
+        self._lots: deque[tuple[date, int, int]] = deque()
+        # By decision the number of its lots: a count is one of decisions.
+        self._decisions: Counter[int] = Counter()
 
-    def of(self, bucket: _Bucket, limit: CompiledLimit, day: date) -> tuple[int, set[int]]:
-        """The thousandths used and the decisions counted; of a rolling window those that still lie in it."""
-        entries = self._used.get(bucket, [])
-        if isinstance(limit.per, Duration):
-            window = limit.per
-            entries = [entry for entry in entries if window.after(entry[0]) > day]
-        return sum([milli for _, milli, _ in entries]), {id(draft) for _, _, draft in entries}
+    @property
+    def count(self) -> int:
+        """How many decisions were counted."""
+        return len(self._decisions)
 
-    def add(self, bucket: _Bucket, day: date, milli: int, draft: Draft) -> None:
+    def has(self, draft: Draft) -> bool:
+        """Whether another lot of the decision was counted."""
+        return id(draft) in self._decisions
+
+    def add(self, day: date, milli: int, draft: Draft) -> None:
         """Count what a lot got."""
-        self._used.setdefault(bucket, []).append((day, milli, draft))
+        self.milli += milli
+        self._lots.append((day, milli, id(draft)))
+        self._decisions[id(draft)] += 1
+
+    def forget(self, window: Duration, day: date) -> None:
+        """Leave out what lies outside of the window that ends on the day; no earlier day is asked for again."""
+        while self._lots and window.after(self._lots[0][0]) <= day:
+            _, milli, decision = self._lots.popleft()
+            self.milli -= milli
+            self._decisions[decision] -= 1
+            if not self._decisions[decision]:
+                del self._decisions[decision]
 
 
 def _bucket(limit: CompiledLimit, period: str, lot: DraftLot) -> _Bucket:
@@ -95,23 +120,25 @@ def _bucket(limit: CompiledLimit, period: str, lot: DraftLot) -> _Bucket:
     return limit.id, period, tuple([values[name] for name in limit.by])
 
 
-def _cut(lot: DraftLot, day: date, limits: Sequence[tuple[CompiledLimit, str]], usage: _Usage) -> None:
+def _cut(lot: DraftLot, day: date, limits: Sequence[tuple[CompiledLimit, str]], usage: Mapping[_Bucket, _Used]) -> None:
     wanted = allowed = lot.recognised
     reason: tuple[CompiledLimit, _Bucket, int, int, bool] | None = None
     buckets = []
     for limit, period in limits:
         bucket = _bucket(limit, period, lot)
         buckets.append(bucket)
-        used, counted = usage.of(bucket, limit, day)
+        used = usage[bucket]
+        if isinstance(limit.per, Duration):
+            used.forget(limit.per, day)
         room, by_count = wanted, False
         if limit.credits_milli is not None:
-            room = min(room, max(limit.credits_milli - used, 0))
-        if limit.count is not None and id(lot.draft) not in counted and len(counted) >= limit.count:
+            room = min(room, max(limit.credits_milli - used.milli, 0))
+        if limit.count is not None and not used.has(lot.draft) and used.count >= limit.count:
             room, by_count = 0, True
         if room < wanted and not limit.splits:
             room = 0
         if room < allowed:
-            allowed, reason = room, (limit, bucket, used, len(counted), by_count)
+            allowed, reason = room, (limit, bucket, used.milli, used.count, by_count)
     if reason is not None:
         lot.recognised = allowed
         if reason[0].drops:
@@ -121,7 +148,7 @@ def _cut(lot: DraftLot, day: date, limits: Sequence[tuple[CompiledLimit, str]], 
         lot.steps.append(_step(*reason, day, allowed, wanted))
     if allowed:
         for bucket in buckets:
-            usage.add(bucket, day, allowed, lot.draft)
+            usage[bucket].add(day, allowed, lot.draft)
 
 
 def _step(

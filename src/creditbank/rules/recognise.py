@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
 from creditbank.rules.binding import bind
-from creditbank.rules.compile import CompiledRule, CompiledVersion, same_outcome
+from creditbank.rules.compile import CompiledRule, CompiledVersion, rule_of_ruling, same_outcome
 from creditbank.rules.drafts import Draft, DraftLot
 from creditbank.rules.fact import Fact
 from creditbank.rules.language.recognition import LIFETIME
+from creditbank.rules.rulings import NO_RULINGS, Rulings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,21 @@ class Standing:
 NOTHING_STANDS = Standing()
 
 
-def recognise(ordered: Sequence[Fact], line: Sequence[CompiledVersion], as_of: date, standing: Standing) -> list[Draft]:
+def recognise(
+    ordered: Sequence[Fact],
+    line: Sequence[CompiledVersion],
+    as_of: date,
+    standing: Standing,
+    rulings: Rulings = NO_RULINGS,
+) -> list[Draft]:
     """The decisions of one rule set with what their formulas give, pools and transitions included.
 
-    ``ordered`` are the facts by (completed, key), ``line`` the versions by the days they govern.
+    ``ordered`` are the facts by (completed, key), ``line`` the versions by the days they govern. What people ruled
+    about a fact comes before every rule.
     """
-    drafts: list[Draft] = []
-    left = list(ordered)
+    drafts = list(_ruled(ordered, line, rulings))
+    ruled = {key for draft in drafts for key in draft.keys}
+    left = [fact for fact in ordered if fact.key not in ruled and (fact.key, None) not in rulings.blocks]
     reaching = [_reaches(version, line, as_of, standing) for version in line]
     for place, version in enumerate(line):
         reaching_later = zip(line[place + 1 :], reaching[place + 1 :], strict=True)
@@ -56,7 +65,31 @@ def recognise(ordered: Sequence[Fact], line: Sequence[CompiledVersion], as_of: d
     for place, version in enumerate(line):
         if reaching[place] is not None and place:
             drafts = _compare_with_former(drafts, ordered, line[:place], version, as_of, standing)
+    for draft in drafts:
+        draft.rule_on(rulings)
     return drafts
+
+
+def _ruled(ordered: Sequence[Fact], line: Sequence[CompiledVersion], rulings: Rulings) -> Iterator[Draft]:
+    """The decisions that people made, or whose rule they forced, under the version that governs the fact."""
+    if not rulings.inserts and not rulings.forces:
+        return
+    for fact in ordered:
+        insert, force = rulings.inserts.get(fact.key), rulings.forces.get(fact.key)
+        if (fact.key, None) in rulings.blocks or (insert is None and force is None):
+            continue
+        governing = [version for version in line if version.governs(version.governing(fact))]
+        version = governing[0] if governing else line[0]
+        rule: CompiledRule | None = None
+        if insert is not None:
+            rule = rule_of_ruling(insert.unit, insert.category, insert.level, insert.milli)
+        elif force is not None:
+            wanted = version.named(force.rule)
+            rule = next((one for one in version.rules if one.id == wanted), None)
+        if rule is not None:
+            draft = Draft(version, rule, (fact,))
+            draft.ruling = insert.id if insert is not None else force.id if force is not None else None
+            yield draft
 
 
 # --- Transition: section 8 --------------------------------------------------------------------------------------------
@@ -110,13 +143,21 @@ def _never_less(
     replaced: set[int] = set()
     kept: list[Draft] = []
     new_by_keys = {draft.keys: draft for draft in reached}
+    touching: dict[str, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        if draft.version is version:
+            for key in draft.keys:
+                touching[key].append(draft)
     for old in former:
         new = new_by_keys.get(old.keys)
         if new is not None and {(lot.unit, lot.number) for lot in old.lots} <= {(o.unit, o.number) for o in new.lots}:
             for lot in old.lots:
                 _raise(next(o for o in new.lots if (o.unit, o.number) == (lot.unit, lot.number)), lot, version)
             continue
-        rivals = [draft for draft in reached if not set(draft.keys).isdisjoint(old.keys) and id(draft) not in replaced]
+        rivals = {id(rival): rival for key in old.keys for rival in touching[key] if id(rival) not in replaced}.values()
+        if any(rival.governing >= version.valid_from for rival in rivals):
+            # It met with what only the new version governs: that is no less, but something else.
+            continue
         if old.total > sum(draft.total for draft in rivals):
             # The new version parts or names them otherwise, and gives less: what stood goes on standing.
             replaced.update(id(draft) for draft in rivals)

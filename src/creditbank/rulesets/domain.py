@@ -1,26 +1,49 @@
-"""Rule sets as the bank keeps them: registration, versions, and which version governs which days."""
+"""Rule sets as the bank keeps them: registration, versions and their life, and which version governs which days.
+
+``draft -> validated -> simulated -> approved -> published -> superseded | withdrawn`` (rules/v1 section 13): another
+document makes a draft of anything that is not published; what is published never changes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from creditbank.errors import Kind, Refusal
 from creditbank.identifiers import lineage
 from creditbank.providers.domain import Accreditation
 from creditbank.rules.compile import CompiledVersion
+from creditbank.rules.telling.names import Wording
+
+Audience = Literal["everyone", "enrolled"]
+"""Who is settled by a rule set. ``enrolled``: learners who were ever enrolled in one of its programmes."""
+
+MUTABLE: Final = ("draft", "validated", "simulated", "approved")
+"""The states of a version whose document may still be replaced."""
+
+
+def client(client_id: UUID) -> str:
+    """How a client of the API is named as editor or approver."""
+    return f"client:{client_id}"
+
+
+def operator(name: str) -> str:
+    """How whoever works at the command line is named as editor or approver."""
+    return f"operator:{name}"
 
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """A registration: the document's own id and its owner; None: the bank."""
+    """A registration: the document's own id, its owner (a provider's code; None: the bank) and its audience."""
 
     id: UUID
     code: str
-    provider: str | None
+    owner: str | None
+    audience: Audience = "everyone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +82,19 @@ class StoredVersion:
     revision: int
     created_at: datetime
     publications: Sequence[Publication]
+    approved_by: str | None = None
+    approved_at: datetime | None = None
+
+    @property
+    def ref(self) -> str:
+        """How documents name it that extend it: ``id@version``."""
+        return f"{self.rule_set.code}@{self.number}"
+
+    @property
+    def tag(self) -> str:
+        """Changes with everything that is shown of it: document, state, and its publications as the bank holds them."""
+        closed = sum(publication.known_until is not None for publication in self.publications)
+        return f"{self.revision}.{len(self.publications)}.{closed}" if self.publications else str(self.revision)
 
     @property
     def is_superseded(self) -> bool:
@@ -94,6 +130,33 @@ def succeed(standing: Sequence[Publication], new: Interval) -> tuple[Succession,
     return tuple(changes)
 
 
+def governing(publications: Sequence[Publication], on: date, known: datetime) -> Publication | None:
+    """Which publication governed a day as the bank held it at an instant; None when none did (section 12)."""
+    for one in publications:
+        is_known = one.known_from <= known and (one.known_until is None or known < one.known_until)
+        if is_known and one.valid.start <= on and (one.valid.until is None or on < one.valid.until):
+            return one
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What publishing a document would change, as far as it was asked for and is known.
+
+    ``sample`` is about how many learners were looked at, None for all. ``report`` is None until it is whole.
+    """
+
+    id: UUID
+    version_id: UUID
+    sha256: str
+    sample: int | None
+    as_of: date
+    job_id: UUID | None
+    asked_at: datetime
+    report: Mapping[str, Any] | None
+    ended_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A version in the book: its compiled form and the ids under which it is stored."""
@@ -114,24 +177,51 @@ class Book:
     entries: Mapping[tuple[str, int], Entry]
     registers: Mapping[str, Mapping[str, Sequence[Accreditation]]]
 
-    # The compiled versions, for the engine; the same as in the entries.
+    # The compiled versions by which everybody is settled, for the engine; those of the entries that are not restricted.
     versions: Sequence[CompiledVersion]
+
+    # What their documents call things, for whoever tells people of decisions; found as the entries are.
+    wordings: Mapping[tuple[str, int], Wording] = field(default_factory=dict)
+
+    # The rule sets by which only learners enrolled in one of their programmes are settled (rules/v1 section 9).
+    restricted: frozenset[UUID] = frozenset()
+
+    @cached_property
+    def every_version(self) -> Sequence[CompiledVersion]:
+        """The compiled versions of all rule sets, whomever they concern."""
+        return [entry.compiled for entry in self.entries.values()]
+
+    def for_enrolled(self, rule_sets: Collection[UUID]) -> Book:
+        """The book by which a learner is settled who is enrolled in programmes of these rule sets; often this one."""
+        mine = self.restricted.intersection(rule_sets)
+        if not mine:
+            return self
+        more = [entry.compiled for entry in self.entries.values() if entry.rule_set_id in mine]
+        return replace(self, versions=[*self.versions, *more])
 
     @cached_property
     def is_local(self) -> bool:
         """Whether a learner's achievements meet only through the units of their lots (``CompiledVersion.is_local``)."""
         return all(version.is_local for version in self.versions)
 
+    @cached_property
+    def waiving(self) -> frozenset[UUID]:
+        """The rule sets under which a debt after redemption is written off at once: as their last version says."""
+        last = {
+            entry.rule_set_id: entry for entry in sorted(self.entries.values(), key=lambda e: e.compiled.valid_from)
+        }
+        return frozenset(id_ for id_, entry in last.items() if entry.compiled.waives)
+
     def reads(self, fact: str) -> bool:
         """Whether some version reads this fact of the bank's own."""
-        return any(fact in version.reads for version in self.versions)
+        return any(fact in version.reads for version in self.every_version)
 
     def same_rules(self, one: date, other: date) -> bool:
         """Whether an evaluation as of either day reads the same rules: no version begins or ends between them."""
         first, last = min(one, other), max(one, other)
         return not any(
             first < edge <= last
-            for version in self.versions
+            for version in self.every_version
             for edge in (version.valid_from, version.valid_until)
             if edge is not None
         )
@@ -200,6 +290,95 @@ class NotADraft(Refusal):
     code = "rule_set_version_immutable"
     kind = Kind.CONFLICT
     state: str
+
+
+@dataclass(eq=False, kw_only=True)
+class WrongState(Refusal):
+    """The version is not as far as this step needs it to be."""
+
+    code = "rule_set_version_wrong_state"
+    kind = Kind.CONFLICT
+    state: str
+    wanted: str
+
+
+@dataclass(eq=False, kw_only=True)
+class ChecksFailed(Refusal):
+    """The static checks of the document find errors; ``faults`` says where and why."""
+
+    code = "rule_checks_failed"
+    kind = Kind.INVALID
+    count: int
+
+
+@dataclass(eq=False, kw_only=True)
+class NotCovered(Refusal):
+    """A recognition rule or a limit is exercised by no test of the document; ``faults`` names each."""
+
+    code = "rule_coverage_missing"
+    kind = Kind.INVALID
+    count: int
+
+
+@dataclass(eq=False, kw_only=True)
+class EditorApproves(Refusal):
+    """Whoever edited a version may not approve it."""
+
+    code = "approver_is_editor"
+    kind = Kind.FORBIDDEN
+
+
+@dataclass(eq=False, kw_only=True)
+class NotSimulated(Refusal):
+    """There is no simulation of this very document over all learners."""
+
+    code = "rule_simulation_missing"
+    kind = Kind.CONFLICT
+
+
+@dataclass(eq=False, kw_only=True)
+class SimulationStale(Refusal):
+    """The simulation is older than the bank lets it be."""
+
+    code = "rule_simulation_stale"
+    kind = Kind.CONFLICT
+    days: int
+
+
+@dataclass(eq=False, kw_only=True)
+class SimulationNotFound(Refusal):
+    """Nobody asked for a simulation of this version, or it is not ended."""
+
+    code = "simulation_not_found"
+    kind = Kind.NOT_FOUND
+
+
+@dataclass(eq=False, kw_only=True)
+class RetroactiveNeeded(Refusal):
+    """The version reaches back and takes from credits that stand, without saying that it is retroactive."""
+
+    code = "rule_retroactive_missing"
+    kind = Kind.INVALID
+    count: int
+    pointer: str = "/transition/retroactive"
+
+
+@dataclass(eq=False, kw_only=True)
+class VersionExtended(Refusal):
+    """A version that governs extends this one, which therefore cannot be withdrawn."""
+
+    code = "rule_set_version_extended"
+    kind = Kind.CONFLICT
+    by: str
+
+
+@dataclass(eq=False, kw_only=True)
+class RegistrationFixed(Refusal):
+    """Owner and audience of a rule set are given with its first version and stay."""
+
+    code = "rule_set_registration_fixed"
+    kind = Kind.CONFLICT
+    rule_set: str
 
 
 @dataclass(eq=False, kw_only=True)

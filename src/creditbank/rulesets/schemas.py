@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from creditbank.rulesets.domain import Publication, StoredVersion
+from creditbank.rulesets.domain import Publication, RuleSet, StoredVersion
 
 
 class PublicationOut(BaseModel):
@@ -37,9 +38,11 @@ class VersionSummary(BaseModel):
     rule_set: UUID
     code: str
     version: int
-    state: str = Field(description="draft, published, superseded or withdrawn")
-    sha256: str
+    state: str = Field(description="draft, validated, simulated, approved, published, superseded or withdrawn")
+    sha256: str = Field(description="of the document's canonical JSON")
     created_at: datetime
+    approved_by: str | None = Field(description="client:id, or operator:name from the command line")
+    approved_at: datetime | None
     publications: list[PublicationOut]
 
     @classmethod
@@ -67,6 +70,8 @@ def _summary(version: StoredVersion) -> dict[str, Any]:
         "state": "superseded" if version.is_superseded else version.state,
         "sha256": version.sha256,
         "created_at": version.created_at,
+        "approved_by": version.approved_by,
+        "approved_at": version.approved_at,
         "publications": [PublicationOut.from_domain(p) for p in version.publications],
     }
 
@@ -76,11 +81,26 @@ class RuleSetOut(BaseModel):
 
     id: UUID
     code: str
-    provider: str | None
+    owner: str | None = Field(description="a provider's code; none: the bank")
+    audience: str = Field(description="everyone, or enrolled: only learners enrolled in one of its programmes")
     versions: list[VersionSummary]
+
+    @classmethod
+    def from_domain(cls, rule_set: RuleSet, versions: Sequence[StoredVersion]) -> RuleSetOut:
+        """The shape of a rule set with these versions."""
+        shown = [VersionSummary.from_domain(version) for version in versions]
+        return cls(id=rule_set.id, code=rule_set.code, owner=rule_set.owner, audience=rule_set.audience, versions=shown)
+
+
+class GovernedOut(RuleSetOut):
+    """A rule set, and which of its versions governed a day as the bank held it at an instant."""
+
+    on: date
+    known: datetime
+    governing: VersionSummary | None = Field(description="null: no version governed that day")
 
 
 class PublishedOut(VersionSummary):
-    """A version just published, and the job that settles everybody whom it may touch."""
+    """A version just published or withdrawn, and the job that settles everybody whom it may touch."""
 
     job: UUID | None

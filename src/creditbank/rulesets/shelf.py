@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import Final
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,13 +14,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.database.statements import for_share
 from creditbank.providers.domain import Accreditation
 from creditbank.providers.queries import all_accreditations
-from creditbank.rules.compile import CompiledVersion, compile_version
-from creditbank.rules.document import read_documents
+from creditbank.rules.compile import compile_version
+from creditbank.rules.telling.names import Wording, wording_of
 from creditbank.rulesets.domain import Book, Entry
-from creditbank.rulesets.queries import in_force
+from creditbank.rulesets.queries import in_force, layered_of, published_documents
 from creditbank.rulesets.tables import rules_epoch
 
 _EPOCH = select(rules_epoch.c.epoch)
+
+
+_FORMER_MAX: Final = 32
+"""So many former versions are kept compiled at most."""
 
 
 class Shelf:
@@ -26,7 +33,9 @@ class Shelf:
     def __init__(self) -> None:
         self._book: Book | None = None
         # Compiled versions by the hash of their document: a published document never changes, so neither does this.
-        self._compiled: dict[str, CompiledVersion] = {}
+        self._compiled: dict[str, Wording] = {}
+        # Versions that govern nothing any more but are still named by what was decided under them.
+        self._former: dict[tuple[str, int], Wording] = {}
 
     async def book(self, connection: AsyncConnection) -> Book:
         """The book of the present epoch; made anew when a publication or an accreditation changed it."""
@@ -35,6 +44,19 @@ class Shelf:
     async def book_seen(self, connection: AsyncConnection) -> Book:
         """The book of the epoch that this connection sees, for whoever only looks and holds nobody up."""
         return await self._at((await connection.execute(_EPOCH)).scalar_one(), connection)
+
+    async def wordings(
+        self, connection: AsyncConnection, versions: Collection[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], Wording]:
+        """How these versions call things, whether they govern still or not."""
+        book = await self.book_seen(connection)
+        missing = {version for version in versions if version not in book.wordings and version not in self._former}
+        for code, number, document, sha256 in await published_documents(connection, missing):
+            if len(self._former) >= _FORMER_MAX:
+                self._former.pop(next(iter(self._former)))
+            self._former[code, number] = await compile_stored(connection, document, sha256)
+        former = {version: self._former[version] for version in versions if version in self._former}
+        return {**book.wordings, **former}
 
     async def _at(self, epoch: int, connection: AsyncConnection) -> Book:
         book = self._book
@@ -45,13 +67,19 @@ class Shelf:
 
     async def _make(self, connection: AsyncConnection, epoch: int) -> Book:
         entries: dict[tuple[str, int], Entry] = {}
-        kept: dict[str, CompiledVersion] = {}
-        for rule_set, publication, document, sha256, number in await in_force(connection):
-            compiled = self._compiled.get(sha256) or compile_document(document, sha256)
-            kept[sha256] = compiled
+        wordings: dict[tuple[str, int], Wording] = {}
+        restricted: set[UUID] = set()
+        kept: dict[str, Wording] = {}
+        for one in await in_force(connection):
+            wording = self._compiled.get(one.sha256) or await compile_stored(connection, one.document, one.sha256)
+            key = (one.rule_set.code, one.number)
+            kept[one.sha256] = wordings[key] = wording
             # The days are those of the publication: a successor may have cut short what the document left open.
-            governing = replace(compiled, valid_from=publication.valid.start, valid_until=publication.valid.until)
-            entries[(rule_set.code, number)] = Entry(rule_set.id, publication.version_id, governing)
+            valid = one.publication.valid
+            governing = replace(wording.compiled, valid_from=valid.start, valid_until=valid.until)
+            entries[key] = Entry(one.rule_set.id, one.publication.version_id, governing)
+            if one.rule_set.audience != "everyone":
+                restricted.add(one.rule_set.id)
         self._compiled = kept
         registers: dict[str, dict[str, list[Accreditation]]] = defaultdict(lambda: defaultdict(list))
         for entry in await all_accreditations(connection):
@@ -60,11 +88,13 @@ class Shelf:
             epoch,
             entries,
             {name: dict(by_provider) for name, by_provider in registers.items()},
-            [entry.compiled for entry in entries.values()],
+            [entry.compiled for entry in entries.values() if entry.rule_set_id not in restricted],
+            wordings,
+            frozenset(restricted),
         )
 
 
-def compile_document(document: str, sha256: str) -> CompiledVersion:
-    """The compiled form of a stored document; it was checked when it was stored."""
-    parsed = read_documents(document, format="json")
-    return compile_version(parsed[0].layered, sha256=sha256)
+async def compile_stored(connection: AsyncConnection, document: str, sha256: str) -> Wording:
+    """The compiled form of a stored document, with its titles and what it extends; all was checked when stored."""
+    layered = await layered_of(connection, document)
+    return wording_of(layered, compile_version(layered, sha256=sha256))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 from uuid import UUID
 
 from creditbank.achievements.domain import VALID, Achievement, Content
 from creditbank.learners.domain import Learner
 from creditbank.ledger.domain import Account, Lot
-from creditbank.recognition.domain import WITHDRAWN, Decision
+from creditbank.recognition.domain import WITHDRAWN, Decision, Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Transcript:
     """Everything that any form of the transcript shows."""
 
     learner: Learner
-    as_of: date
+    moment: Moment
     lines: Sequence[Line]
     totals: Sequence[Total]
 
@@ -65,7 +64,7 @@ def compose(
     achievements: Sequence[Achievement],
     lots: Sequence[Lot],
     decisions: Sequence[Decision],
-    as_of: date,
+    moment: Moment,
 ) -> Transcript:
     """The transcript of what stands: achievements by completion, each with its credits and their reasons.
 
@@ -91,7 +90,7 @@ def compose(
         # What was revoked is no part of what a learner shows; the ledger keeps it.
         if a.current.status == VALID
     ]
-    return Transcript(learner, as_of, lines, totals_of(lots))
+    return Transcript(learner, moment, lines, totals_of(lots))
 
 
 def _trace_of(lot: Lot, decision: Decision) -> Mapping[str, Any]:
@@ -106,6 +105,9 @@ def totals_of(lots: Sequence[Lot]) -> list[Total]:
     positions: dict[str, dict[Account, int]] = defaultdict(lambda: dict.fromkeys(Account, 0))
     categories: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for lot in lots:
+        if not any(lot.positions.values()):
+            # Credits that were all taken back leave nothing to be added up.
+            continue
         for account, milli in lot.positions.items():
             positions[lot.terms.credit_unit][account] += milli
         categories[lot.terms.credit_unit][lot.terms.category or ""] += lot.positions[Account.AVAILABLE]

@@ -12,9 +12,11 @@ from creditbank.access.domain import Actor
 from creditbank.access.guards import require, require_bank
 from creditbank.database.gathered import GatheredRead
 from creditbank.learners.domain import LearnerNotFound
+from creditbank.recognition.routes import Effective, Known, moment_of
+from creditbank.rulesets.shelf import Shelf
 from creditbank.transcripts.formats import page, plain
 from creditbank.transcripts.prints import Kind, Print, Prints, make_print
-from creditbank.transcripts.queries import Drawn, Stamp, Subject, draw, stamps_of
+from creditbank.transcripts.queries import Drawn, Stamp, Subject, draw, draw_present, stamps_of
 from creditbank.transcripts.schemas import TranscriptOut
 from creditbank.web.bodies import to_json
 from creditbank.web.edge import Edge, EdgeDep
@@ -50,13 +52,24 @@ async def read_transcript(
     request: Request,
     edge: EdgeDep,
     actor: Annotated[Actor, Depends(require("transcripts:read"))],
+    effective: Effective = None,
+    known: Known = None,
 ) -> Response:
-    """What a learner achieved, what it is worth, and why: as JSON or as a page that prints well."""
+    """What a learner achieved, what it is worth, and why: as JSON or as a page that prints well.
+
+    With `known`, the instant that a transcript names, it is that transcript again, whatever was recorded since.
+    """
     require_bank(actor)
     form = best_of(request.headers.get("accept"), tuple(_FORMS))
     if form is None:
         raise EdgeRefusal(406)
     language = language_of(request)
+    moment = moment_of(edge, effective, known)
+    if moment is not None:
+        async with edge.database.snapshot() as connection:
+            drawn = await draw(connection, edge.vault, request.app.state.shelf, id, moment)
+        headers = {"Content-Language": language, "Vary": "Accept, Accept-Language"}
+        return Response(_FORMS[form](drawn, language), 200, headers, _MEDIA_TYPES[form])
     kind = Kind(id, form, language, edge.today())
     prints: Prints = request.app.state.prints
     kept = prints.find(kind)
@@ -65,7 +78,7 @@ async def read_transcript(
         if await stamps.ask((id, kept.providers)) != kept.stamp:
             kept = None
     if kept is None:
-        kept = await _print(edge, kind)
+        kept = await _print(edge, request.app.state.shelf, kind)
         prints.keep(kind, kept)
     headers = {"Content-Language": language, "Vary": "Accept, Accept-Language", "ETag": etag(kept.revision)}
     if is_unchanged(request, kept.revision):
@@ -73,9 +86,9 @@ async def read_transcript(
     return Response(kept.body, 200, headers, _MEDIA_TYPES[form])
 
 
-async def _print(edge: Edge, kind: Kind) -> Print:
+async def _print(edge: Edge, shelf: Shelf, kind: Kind) -> Print:
     async with edge.database.snapshot() as connection:
-        drawn = await draw(connection, edge.vault, kind.learner_id, kind.as_of)
+        drawn = await draw_present(connection, edge.vault, shelf, kind.learner_id, kind.as_of, edge.settings.zone)
         subject = (kind.learner_id, tuple(drawn.providers))
         stamp = (await stamps_of(connection, [subject]))[subject]
     if stamp is None:

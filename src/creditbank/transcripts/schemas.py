@@ -82,5 +82,6 @@ class TranscriptOut(TypedDict):
 
     learner: HolderOut
     as_of: str
+    known: str
     totals: list[TotalOut]
     achievements: list[LineOut]

@@ -71,6 +71,7 @@ KNOWN: Final = frozenset(
         "not_a_number",
         "number_too_large",
         "exactly_one",
+        "given_twice",
         "completed_before_started",
         "interval_empty",
         "nothing_changed",

@@ -268,17 +268,20 @@ class _Rules:
                     yield _off_step((*path, "table"), amount, step, f"{formula.table}[{key}] = ")
 
     def exceptions(self) -> Iterator[Finding]:
-        """Cycles among exceptions (E6)."""
+        """Cycles among exceptions (E6), and exceptions to exceptions nested too deep."""
         for index, rule in enumerate(self.layered.own.recognition):
+            place = ("recognition", index, "exception_to")
             seen, at = [rule.id], rule
             while at.exception_to is not None and at.exception_to in self.rules:
                 at = self.rules[at.exception_to]
+                if at.id == rule.id:
+                    yield Finding(place, "exception_cycle", {"chain": " > ".join([*seen, at.id])})
                 if at.id in seen:
-                    if at.id == rule.id:
-                        terms = {"chain": " > ".join([*seen, at.id])}
-                        yield Finding(("recognition", index, "exception_to"), "exception_cycle", terms)
                     break
                 seen.append(at.id)
+                if len(seen) > NESTING_MAX:
+                    yield Finding(place, "too_deep", {})
+                    break
 
     def limit(self, limit: Limit, path: _Path) -> Iterator[Finding]:
         if limit.over is not None:

@@ -137,7 +137,14 @@ def _plain_or_dated(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-TableEntry = Annotated[Amount | tuple[DatedValue, ...], BeforeValidator(_plain_or_dated)]
+def _entry_plain(entry: Fraction | tuple[DatedValue, ...]) -> Any:
+    # Of a union of two such types pydantic takes the first one's serializer, which would write dated values by repr.
+    if isinstance(entry, Fraction):
+        return str(entry)
+    return [dated.model_dump(mode="json", by_alias=True, exclude_defaults=True) for dated in entry]
+
+
+TableEntry = Annotated[Amount | tuple[DatedValue, ...], BeforeValidator(_plain_or_dated), PlainSerializer(_entry_plain)]
 
 
 class RegisterEntry(Titled):

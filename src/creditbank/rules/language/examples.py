@@ -83,12 +83,15 @@ def _expectation(value: object) -> Expectation:
 
 
 class ProgrammeExpected(Closed):
-    """What an allocation to a programme must come to: credits recognised, missing by requirement, used by lot."""
+    """What an allocation to a programme must come to: credits recognised, missing by requirement, used by lot.
+
+    What is left out is not compared; of what is given, all that is not named must be nothing.
+    """
 
     id: Id
     recognised: Amount
-    missing: dict[Id, Amount] = {}
-    use: dict[Text, Amount] = {}
+    missing: dict[Id, Amount] | None = None
+    use: dict[Text, Amount] | None = None
 
 
 class ConversionExpected(Closed):

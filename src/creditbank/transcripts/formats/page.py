@@ -43,6 +43,6 @@ def render(drawn: Drawn, language: Language) -> str:
             language=language,
             say=partial(sentence, language=language),
             named=partial(_named, language=language),
-            as_of=format_date(drawn.transcript.as_of, format="long", locale=_LOCALES[language]),
+            as_of=format_date(drawn.transcript.moment.effective, format="long", locale=_LOCALES[language]),
         )
     )

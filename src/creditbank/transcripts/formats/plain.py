@@ -8,7 +8,8 @@ from creditbank.credits import Credits
 from creditbank.ledger.domain import Account
 from creditbank.providers.domain import Provider
 from creditbank.recognition.explain import WORDS, reason_of
-from creditbank.rules.explain import explain_lot
+from creditbank.rules.telling.decisions import tell_lot
+from creditbank.rules.telling.names import Names
 from creditbank.transcripts.domain import Credit, Line, Total
 from creditbank.transcripts.queries import Drawn
 from creditbank.transcripts.schemas import CreditOut, LineOut, TotalOut, TranscriptOut
@@ -28,9 +29,10 @@ def render(drawn: Drawn, language: Language) -> TranscriptOut:
             "name": profile.name,
             "birth_date": profile.birth_date.isoformat() if profile.birth_date else None,
         },
-        "as_of": transcript.as_of.isoformat(),
+        "as_of": transcript.moment.effective.isoformat(),
+        "known": transcript.moment.known.isoformat().replace("+00:00", "Z"),
         "totals": [_total(total) for total in transcript.totals],
-        "achievements": [_line(line, drawn.providers, language) for line in transcript.lines],
+        "achievements": [_line(line, drawn.providers, language, drawn.names) for line in transcript.lines],
     }
 
 
@@ -43,7 +45,7 @@ def _total(total: Total) -> TotalOut:
     }
 
 
-def _line(line: Line, providers: Mapping[str, Provider], language: Language) -> LineOut:
+def _line(line: Line, providers: Mapping[str, Provider], language: Language, names: Names) -> LineOut:
     content = line.content
     provider = providers[content["provider"]]
     return {
@@ -57,15 +59,15 @@ def _line(line: Line, providers: Mapping[str, Provider], language: Language) -> 
         "credits": content.get("credits"),
         "hours": content.get("hours"),
         "assurance": content["assurance"],
-        "recognised": [_credit(credit, language) for credit in line.credits],
+        "recognised": [_credit(credit, language, names) for credit in line.credits],
         "not_recognised": [
-            {"effect": d.effect, "rule": d.rule, "decision": str(d.id), "reason": reason_of(d, language)}
+            {"effect": d.effect, "rule": d.rule, "decision": str(d.id), "reason": reason_of(d, language, names)}
             for d in line.refusals
         ],
     }
 
 
-def _credit(credit: Credit, language: Language) -> CreditOut:
+def _credit(credit: Credit, language: Language, names: Names) -> CreditOut:
     lot, trace = credit.lot, credit.decision.trace or {}
     return {
         "lot": str(lot.id),
@@ -80,6 +82,6 @@ def _credit(credit: Credit, language: Language) -> CreditOut:
         "rule_set": trace["rule_set"],
         "rule_set_version": trace["version"],
         "rule": credit.decision.rule,
-        "reason": explain_lot(credit.trace, WORDS[language]),
+        "reason": tell_lot(credit.trace, trace, WORDS[language], names),
         "expires": lot.terms.expires.isoformat() if lot.terms.expires else None,
     }

@@ -1,0 +1,1 @@
+"""Where people decide: rulings, claims of prior learning with their evidence, appeals, and one work list."""

@@ -1,0 +1,362 @@
+"""Verbs of claims, rulings and reviews. Whatever they change about credits goes through the one settle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import insert, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.access.domain import Actor
+from creditbank.achievements.queries import of_pairs
+from creditbank.claims import queries
+from creditbank.claims.domain import (
+    Claim,
+    ClaimDecided,
+    ClaimState,
+    NewRuling,
+    NothingToAppeal,
+    Reason,
+    Review,
+    ReviewNotFound,
+    ReviewTaken,
+    RulingDecided,
+    SamePerson,
+    UnknownSubject,
+)
+from creditbank.claims.tables import claims, evidence_files
+from creditbank.clock import rising
+from creditbank.database.statements import insert_new
+from creditbank.errors import Refusal
+from creditbank.identifiers import new_id
+from creditbank.intake.actions import Desk, Recorded, amend, submit
+from creditbank.intake.domain import Submission
+from creditbank.learners.actions import advance
+from creditbank.learners.domain import LearnerNotFound, Reference
+from creditbank.learners.queries import LockedLearner, lock
+from creditbank.recognition.actions import REVIEW_DAYS, settle
+from creditbank.recognition.domain import Cause, HeldRuling, RulingState
+from creditbank.recognition.queries import RULING, ruling_bytes
+from creditbank.recognition.tables import reviews, rulings
+
+
+async def hold_learner(connection: AsyncConnection, desk: Desk, learner_id: UUID) -> LockedLearner:
+    """Lock a learner. Raises LearnerNotFound."""
+    locked = await lock(connection, desk.vault, [learner_id])
+    if learner_id not in locked:
+        raise LearnerNotFound
+    return locked[learner_id]
+
+
+async def _tick(connection: AsyncConnection, desk: Desk, learner: LockedLearner) -> None:
+    """Give this record its place among the learner's."""
+    learner.recorded_at = rising(desk.clock(), learner.recorded_at)
+    await advance(connection, [learner])
+
+
+# --- Rulings ----------------------------------------------------------------------------------------------------------
+
+
+async def propose_ruling(
+    connection: AsyncConnection, desk: Desk, learner_id: UUID, new: NewRuling, actor: Actor
+) -> HeldRuling:
+    """Write down a ruling; it changes nothing until another approves it. Raises LearnerNotFound, UnknownSubject."""
+    learner = await hold_learner(connection, desk, learner_id)
+    book = await desk.shelf.book(connection)
+    if new.rule_set not in {entry.compiled.rule_set for entry in book.entries.values()}:
+        raise UnknownSubject(what=new.rule_set, pointer="/rule_set")
+    achievement = new.content.get("achievement")
+    if achievement is not None:
+        found = await of_pairs(connection, {learner_id: learner.key}, [(learner_id, UUID(achievement))])
+        if not found:
+            raise UnknownSubject(what=achievement, pointer="/achievement")
+    await _tick(connection, desk, learner)
+    ruling = HeldRuling(
+        learner_id,
+        new_id(),
+        new.kind,
+        new.rule_set,
+        new.content,
+        RulingState.PROPOSED,
+        actor.client_id,
+        None,
+        new.expires,
+        learner.recorded_at,
+    )
+    await connection.execute(
+        insert(rulings).values(
+            learner_id=learner_id,
+            id=ruling.id,
+            kind=ruling.kind,
+            rule_set=ruling.rule_set,
+            content=learner.key.seal(ruling_bytes(ruling.content), RULING),
+            state=ruling.state.value,
+            author_id=ruling.author_id,
+            approver_id=None,
+            expires=ruling.expires,
+            recorded_at=ruling.recorded_at,
+            decided_at=None,
+        )
+    )
+    return ruling
+
+
+async def decide_ruling(
+    connection: AsyncConnection,
+    desk: Desk,
+    learner_id: UUID,
+    ruling_id: UUID,
+    state: Literal[RulingState.APPROVED, RulingState.REFUSED, RulingState.WITHDRAWN],
+    actor: Actor,
+    today: date,
+) -> HeldRuling:
+    """Approve or refuse a proposed ruling as a second person, or withdraw one; the learner is settled again.
+
+    Raises RulingNotFound, RulingDecided, SamePerson.
+    """
+    learner = await hold_learner(connection, desk, learner_id)
+    ruling = await queries.find_ruling(connection, learner_id, ruling_id, learner.key)
+    if state is RulingState.WITHDRAWN:
+        if ruling.state not in {RulingState.PROPOSED, RulingState.APPROVED}:
+            raise RulingDecided(state=ruling.state.value)
+        approver = ruling.approver_id
+    else:
+        if ruling.state is not RulingState.PROPOSED:
+            raise RulingDecided(state=ruling.state.value)
+        if actor.client_id == ruling.author_id:
+            raise SamePerson
+        approver = actor.client_id
+    await _tick(connection, desk, learner)
+    await connection.execute(
+        update(rulings)
+        .where(rulings.c.learner_id == learner_id, rulings.c.id == ruling_id)
+        .values(state=state.value, approver_id=approver, decided_at=learner.recorded_at)
+    )
+    if RulingState.APPROVED in {state, ruling.state}:
+        await settle(connection, desk.shelf, {learner_id: learner}, Cause.RULING, as_of=today, clock=desk.clock)
+    return replace(ruling, state=state, approver_id=approver)
+
+
+# --- Evidence ---------------------------------------------------------------------------------------------------------
+
+
+async def keep_evidence(
+    connection: AsyncConnection,
+    learner: LockedLearner,
+    media_type: str,
+    size: int,
+    mark: str,
+    stored_as: str,
+) -> UUID:
+    """Write down a file that was stored; the same file again is the same evidence."""
+    row = {
+        "learner_id": learner.id,
+        "id": new_id(),
+        "media_type": media_type,
+        "size": size,
+        "mark": mark,
+        "stored_as": stored_as,
+        "recorded_at": learner.recorded_at,
+    }
+    await insert_new(connection, evidence_files, [row])
+    return await queries.evidence_by_mark(connection, learner.id, mark)
+
+
+# --- Claims -----------------------------------------------------------------------------------------------------------
+
+
+async def lodge_claim(
+    connection: AsyncConnection,
+    desk: Desk,
+    learner_id: UUID,
+    provider: str,
+    content: Mapping[str, Any],
+    evidence: Sequence[UUID],
+    actor: Actor,
+    today: date,
+) -> tuple[Claim, Recorded]:
+    """Ask that what was learnt elsewhere be recognised: a fact that nobody assures yet, and work for an assessor.
+
+    Raises LearnerNotFound, EvidenceNotFound, and what recording refuses.
+    """
+    await hold_learner(connection, desk, learner_id)
+    files = [await queries.find_evidence(connection, learner_id, id_) for id_ in evidence]
+    claim_id = new_id()
+    stated = {
+        **content,
+        "external_id": f"claim-{claim_id}",
+        "provider": provider,
+        "assurance": "self",
+        "evidence": [{"file": str(file.id), "media_type": file.media_type} for file in files],
+    }
+    submission = Submission(actor.client_id, provider, Reference(id=learner_id), stated, None)
+    (outcome,) = await submit(connection, desk, [submission], today)
+    if isinstance(outcome, Refusal):
+        raise outcome
+    learner = outcome.settled.learner
+    await _tick(connection, desk, learner)
+    claim = Claim(
+        learner_id,
+        claim_id,
+        outcome.achievement.id,
+        provider,
+        ClaimState.LODGED,
+        actor.client_id,
+        None,
+        None,
+        0,
+        learner.recorded_at,
+    )
+    await connection.execute(
+        insert(claims).values(
+            learner_id=learner_id,
+            id=claim_id,
+            achievement_id=claim.achievement_id,
+            provider=provider,
+            state=claim.state.value,
+            lodged_by=claim.lodged_by,
+            decided_by=None,
+            reason=None,
+            appeals=0,
+            recorded_at=claim.recorded_at,
+        )
+    )
+    await _open_review(connection, claim, "claim", content["kind"], today)
+    return claim, outcome
+
+
+async def _open_review(connection: AsyncConnection, claim: Claim, kind: str, reason: str, today: date) -> None:
+    await connection.execute(
+        insert(reviews).values(
+            learner_id=claim.learner_id,
+            id=new_id(),
+            kind=kind,
+            subject_id=claim.id,
+            rule_set=None,
+            reason=reason,
+            provider=claim.provider,
+            owner_id=None,
+            state="open",
+            outcome=None,
+            due_on=today + REVIEW_DAYS,
+            recorded_at=claim.recorded_at,
+            closed_at=None,
+        )
+    )
+
+
+async def decide_claim(
+    connection: AsyncConnection,
+    desk: Desk,
+    learner_id: UUID,
+    claim_id: UUID,
+    *,
+    reason: Reason | None,
+    actor: Actor,
+    today: date,
+) -> tuple[Claim, Recorded | None]:
+    """Accept a claim (``reason`` None), so that the fact is verified and rules recognise it, or reject it.
+
+    An appeal is decided by somebody else than who rejected. Raises ClaimNotFound, ClaimDecided, SamePerson.
+    """
+    learner = await hold_learner(connection, desk, learner_id)
+    claim = await queries.find_claim(connection, learner_id, claim_id)
+    if not claim.is_open:
+        raise ClaimDecided(state=claim.state.value)
+    if actor.client_id in {claim.lodged_by, claim.decided_by}:
+        raise SamePerson
+    if reason is None:
+        state = ClaimState.ACCEPTED
+    else:
+        state = ClaimState.CLOSED if claim.state is ClaimState.APPEALED else ClaimState.REJECTED
+    decided = replace(claim, state=state, decided_by=actor.client_id, reason=reason)
+    await _write(connection, desk, learner, decided)
+    await _close(connection, learner, claim.id, "accepted" if reason is None else reason.value)
+    if reason is not None:
+        return decided, None
+    (achievement,) = await of_pairs(connection, {learner_id: learner.key}, [(learner_id, claim.achievement_id)])
+    verified = {**achievement.current.content, "assurance": "verified"}
+    # The assessor speaks for the provider that was asked; what was claimed is now a fact that it stands for.
+    recorded = await amend(
+        connection, desk, claim.achievement_id, verified, reason="claim accepted", actor=actor, today=today
+    )
+    return decided, recorded
+
+
+async def appeal_claim(connection: AsyncConnection, desk: Desk, learner_id: UUID, claim_id: UUID, today: date) -> Claim:
+    """Ask for another assessor. Raises ClaimNotFound, NothingToAppeal."""
+    learner = await hold_learner(connection, desk, learner_id)
+    claim = await queries.find_claim(connection, learner_id, claim_id)
+    if claim.state is not ClaimState.REJECTED:
+        raise NothingToAppeal(state=claim.state.value)
+    appealed = replace(claim, state=ClaimState.APPEALED, appeals=claim.appeals + 1)
+    await _write(connection, desk, learner, appealed)
+    await _open_review(
+        connection,
+        replace(appealed, recorded_at=learner.recorded_at),
+        "appeal",
+        claim.reason.value if claim.reason is not None else "appeal",
+        today,
+    )
+    return appealed
+
+
+async def _write(connection: AsyncConnection, desk: Desk, learner: LockedLearner, claim: Claim) -> None:
+    await _tick(connection, desk, learner)
+    await connection.execute(
+        update(claims)
+        .where(claims.c.learner_id == claim.learner_id, claims.c.id == claim.id)
+        .values(
+            state=claim.state.value,
+            decided_by=claim.decided_by,
+            reason=claim.reason.value if claim.reason is not None else None,
+            appeals=claim.appeals,
+        )
+    )
+
+
+# --- Reviews ----------------------------------------------------------------------------------------------------------
+
+
+async def _close(connection: AsyncConnection, learner: LockedLearner, subject_id: UUID, outcome: str) -> None:
+    about = (reviews.c.learner_id == learner.id) & (reviews.c.subject_id == subject_id) & (reviews.c.state == "open")
+    values = {"state": "closed", "outcome": outcome, "closed_at": learner.recorded_at}
+    await connection.execute(update(reviews).where(about).values(**values))
+
+
+async def take_review(
+    connection: AsyncConnection, desk: Desk, learner_id: UUID, review_id: UUID, actor: Actor
+) -> Review:
+    """Make a review one's own work. Raises ReviewNotFound, ReviewTaken."""
+    await hold_learner(connection, desk, learner_id)
+    review = await queries.find_review(connection, learner_id, review_id)
+    if review.state != "open":
+        raise ReviewNotFound
+    if review.owner_id not in {None, actor.client_id}:
+        raise ReviewTaken
+    await connection.execute(
+        update(reviews)
+        .where(reviews.c.learner_id == learner_id, reviews.c.id == review_id)
+        .values(owner_id=actor.client_id)
+    )
+    return replace(review, owner_id=actor.client_id)
+
+
+async def close_review(
+    connection: AsyncConnection, desk: Desk, learner_id: UUID, review_id: UUID, outcome: str
+) -> Review:
+    """End a review whose subject is decided: a debt that is to stand, a decision that is right as it is.
+
+    Claims and appeals end with their decision. Raises ReviewNotFound.
+    """
+    learner = await hold_learner(connection, desk, learner_id)
+    review = await queries.find_review(connection, learner_id, review_id)
+    if review.state != "open" or review.kind in {"claim", "appeal"}:
+        raise ReviewNotFound
+    await _tick(connection, desk, learner)
+    await _close(connection, learner, review.subject_id, outcome)
+    return replace(review, state="closed", outcome=outcome)
