@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,12 +13,14 @@ import pytest_asyncio
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import SecretStr
 from starlette.routing import BaseRoute, Mount, Route
 
 from creditbank.access.actions import revoke_key
 from creditbank.access.domain import SCOPES
-from tests.api.world import COLLEGE, DIPLOMA, RIVAL, World, claim, ruling, statement
+from tests.api.world import COLLEGE, DIPLOMA, RIVAL, World, claim, opened, ruling, statement
 from tests.bank import document
+from tests.checkpoints.conftest import ORIGIN, SEED
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -349,6 +352,11 @@ TABLE = (
         ANY,
         foreign=("PATCH /v1/offerings/@foreign_offering", {"places": 3}, 403, "foreign_provider"),
     ),
+    reads("/v1/checkpoints", None),
+    reads("/v1/checkpoints/keys", None),
+    reads("/v1/checkpoints/{size}", None, "/v1/checkpoints/@checkpoint"),
+    reads("/v1/checkpoints/{size}/consistency", None, "/v1/checkpoints/@checkpoint/consistency?from=0"),
+    reads(f"{L}/proof", "ledger:read", f"{MINE}/proof", (f"{MINE}/proof", 403, "bank_only")),
     reads("/v1/kinds", None),
     reads("/v1/categories", None),
     reads("/v1/provider-types", None),
@@ -369,6 +377,18 @@ def _scopes(dependant: Dependant) -> Iterator[str]:
         if (scope := getattr(inner.call, "scope", None)) is not None:
             yield scope
         yield from _scopes(inner)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(database_url: str) -> AsyncIterator[World]:
+    """A bank that has signed a checkpoint since its records were made."""
+    key = SecretStr(base64.b64encode(SEED).decode())
+    async with opened(database_url, checkpoint_key=key, checkpoint_origin=ORIGIN) as served:
+        served.clock.turn(minutes=61)
+        await served.work()
+        newest = await served.client("nobody").get("/v1/checkpoints")
+        served.ids["checkpoint"] = str(newest.json()["items"][0]["size"])
+        yield served
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -60,7 +60,7 @@ async def test_a_learner_gains_by_a_version_that_somebody_else_approved(database
         # The simulation said what came.
         totals, (reason,) = await total(world, learner)
         assert totals == {"CR": "3"}
-        assert "60 h / 20 = 3" in reason
+        assert "60 hours at 20 hours a credit" in reason
         first = (await world.bank.get(at)).json()
         assert first["state"] == "superseded"
 
