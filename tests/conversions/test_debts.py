@@ -67,10 +67,11 @@ async def waive(world: World, learner: str, author: UUID = AUTHOR, approver: UUI
 
 
 async def reviews(world: World) -> list[tuple[str, str, str | None]]:
-    """Every review: kind, state, outcome."""
+    """Every review of a debt: kind, state, outcome. Those of claims were there before."""
     async with world.database.read() as connection:
         columns = (tables.reviews.c.kind, tables.reviews.c.state, tables.reviews.c.outcome)
-        rows = await connection.execute(select(*columns).order_by(tables.reviews.c.id))
+        debts = select(*columns).where(tables.reviews.c.kind == "debt").order_by(tables.reviews.c.id)
+        rows = await connection.execute(debts)
         return [(row.kind, row.state, row.outcome) for row in rows]
 
 

@@ -69,6 +69,7 @@ from creditbank.ledger.domain import (
     exchange_out,
 )
 from creditbank.ledger.queries import holds_by_id, lots_of
+from creditbank.programmes.actions import attach_hold
 from creditbank.providers.domain import ProviderNotActive, UnknownProvider
 from creditbank.providers.queries import by_code
 from creditbank.recognition.actions import Settled, close_reviews, settle
@@ -132,6 +133,7 @@ async def apply_for(
     now = counter.clock()
     done = Act(f"hold:{asked.request}", "hold", client_id=asked.actor.client_id)
     hold = await place_hold(connection, learner, done, chosen.lines, today=today, until=now + counter.hold_for, now=now)
+    await attach_hold(connection, learner.id, hold.id, plan.rule_set_id, plan.programme.id, now)
     conversion_id = new_id()
     held = sum(line.milli for line in hold.lines)
     row = {

@@ -72,7 +72,9 @@ async def governing(connection: AsyncConnection, code: str, on: date) -> Governi
     if row is None:
         return None
     unit, programmes, unit_conversions = _read(row.sha256, row.document)
-    return Governing(RuleSet(row.id, row.code, row.provider), row.version_id, unit, programmes, unit_conversions)
+    return Governing(
+        RuleSet(row.id, row.code, row.owner, row.audience), row.version_id, unit, programmes, unit_conversions
+    )
 
 
 @lru_cache(maxsize=64)
