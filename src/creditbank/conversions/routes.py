@@ -116,8 +116,8 @@ async def apply_for_award(
     request: Request,
     edge: EdgeDep,
     counter: CounterDep,
-    body: Annotated[Read[ConversionIn], Depends(_new)],
     actor: Writer,
+    body: Annotated[Read[ConversionIn], Depends(_new)],
 ) -> Response:
     """Apply for an award. The credits of the best use, or those of the lots chosen, are held until it is decided."""
     asked = _asked(request, edge, actor, body.raw)
@@ -191,8 +191,8 @@ async def decide_conversion(
     request: Request,
     edge: EdgeDep,
     counter: CounterDep,
-    body: Annotated[Read[DecisionIn], Depends(_decision)],
     actor: Decider,
+    body: Annotated[Read[DecisionIn], Depends(_decision)],
 ) -> Response:
     """Approve an application, whole or in part, or reject it. What is not used is given back."""
     asked = _asked(request, edge, actor, body.raw)
@@ -216,8 +216,8 @@ async def withdraw_conversion(
     request: Request,
     edge: EdgeDep,
     counter: CounterDep,
-    body: Annotated[Read[Nothing], Depends(_nothing)],
     actor: Writer,
+    body: Annotated[Read[Nothing], Depends(_nothing)],
 ) -> Response:
     """Take an application back before it is decided."""
     asked = _asked(request, edge, actor, body.raw)
@@ -239,8 +239,8 @@ async def propose_annulment(
     request: Request,
     edge: EdgeDep,
     counter: CounterDep,
-    body: Annotated[Read[AnnulmentIn], Depends(_annulment)],
     actor: Decider,
+    body: Annotated[Read[AnnulmentIn], Depends(_annulment)],
 ) -> Response:
     """Propose that an award be withdrawn. Another client must approve it."""
     asked = _asked(request, edge, actor, body.raw)
@@ -262,8 +262,8 @@ async def decide_annulment(
     request: Request,
     edge: EdgeDep,
     counter: CounterDep,
-    body: Annotated[Read[AnnulmentDecisionIn], Depends(_annulment_decision)],
     actor: Decider,
+    body: Annotated[Read[AnnulmentDecisionIn], Depends(_annulment_decision)],
 ) -> Response:
     """Approve or refuse a proposed annulment: never whoever proposed it."""
     asked = _asked(request, edge, actor, body.raw)
@@ -287,8 +287,8 @@ async def exchange_credits(
     request: Request,
     edge: EdgeDep,
     counter: CounterDep,
-    body: Annotated[Read[ExchangeIn], Depends(_exchange)],
     actor: Writer,
+    body: Annotated[Read[ExchangeIn], Depends(_exchange)],
 ) -> Response:
     """Change credits into another unit, or transfer them to another institution: both legs or none."""
     asked = _asked(request, edge, actor, body.raw)
