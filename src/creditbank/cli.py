@@ -94,7 +94,7 @@ def _settings() -> Settings:
     return settings
 
 
-def _calm_collector() -> None:
+def calm_collector() -> None:
     """Look for garbage in cycles seldom: a batch makes many small objects and hardly a cycle (decision 0015).
 
     With Python's own thresholds a third of the time of a batch went into looking.
@@ -146,7 +146,7 @@ def serve(
 
 def served() -> Any:
     """The application as a server process builds it."""
-    _calm_collector()
+    calm_collector()
     settings = Settings()
     logs.configure(settings.log_level)
     return create_app(settings)
@@ -155,7 +155,7 @@ def served() -> Any:
 @app.command()
 def worker() -> None:
     """Work off jobs, without serving; when told to end, after the step under way."""
-    _calm_collector()
+    calm_collector()
     settings = _settings()
     logs.configure(settings.log_level)
 
@@ -414,7 +414,7 @@ def rules_check(
     language: Annotated[Shown, typer.Option(help="the language of the sentences")] = Shown.BOTH,
 ) -> None:
     """Say what speaks against publishing, with achievements that show it. Exit 1 on errors, 0 on warnings alone."""
-    _calm_collector()
+    calm_collector()
     wrong = 0
     for file in files:
         documents = _read_rules(file)
