@@ -102,6 +102,25 @@ async def test_a_revoked_basis_is_a_debt_that_dies_when_it_holds_again(world: Wo
     await verified(world)
 
 
+async def test_a_debt_is_waived_by_another_than_who_took_its_review(world: World) -> None:
+    learner, achievement, _ = await awarded(world)
+    await amend(world, achievement, credits="1")
+    page = await world.bank.get("/v1/reviews", params={"limit": 200})
+    (review,) = [one for one in page.json()["items"] if one["kind"] == "debt" and one["learner_id"] == learner]
+    at = f"/v1/learners/{learner}/reviews/{review['id']}"
+    waived = {"outcome": "waived"}
+
+    await refused(world, f"{at}/outcome", waived, "two_people_needed", 403, "bank")
+    await post(world, f"{at}/assignment", None, "bank", status=200)
+    await refused(world, f"{at}/outcome", waived, "two_people_needed", 403, "bank")
+    await post(world, f"{at}/outcome", waived, "second", status=200)
+
+    assert await standing(world, learner) == {"redeemed": "3", "write_off": "-2"}
+    assert await reviews(world) == [("debt", "closed", "waived")]
+    assert (await codes(world, learner))[-1] == "WRITE_OFF"
+    await verified(world)
+
+
 async def test_an_annulment_undoes_a_debt_first_and_gives_the_rest_back(world: World) -> None:
     learner, achievement, conversion = await awarded(world)
     await amend(world, achievement, credits="1")

@@ -474,11 +474,12 @@ async def close_review(
     actor: Approver,
     body: Annotated[Read[ReviewOutcomeIn], Depends(_outcome)],
 ) -> Response:
-    """End a review without changing credits: the debt stands, or the decision is right as it is."""
+    """End a review: the debt stands, or another than who took it waives it; or the decision is right as it is."""
     require_bank(actor)
 
     async def work(connection: AsyncConnection) -> Answer:
-        review = await actions.close_review(connection, desk, id, review_id, body.value.outcome)
+        outcome = body.value.outcome
+        review = await actions.close_review(connection, desk, id, review_id, outcome, actor, edge.today())
         details = {"learner": str(id), "outcome": body.value.outcome}
         await record(connection, actor.client_id, "review.close", f"review:{review_id}", details, edge.clock())
         return Answer(200, to_json(show_review(review)))
