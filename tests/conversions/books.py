@@ -402,7 +402,9 @@ class Books(RuleBasedStateMachine):
         if conversion.proposed is None:
 
             async def propose(connection: AsyncConnection) -> Conversion | Refusal:
-                return await propose_annulment(connection, self.counter, FIRST, conversion.id, "other")
+                return await propose_annulment(
+                    connection, self.counter, FIRST, conversion.id, "other", self.bank.today()
+                )
 
             self.do(propose)
 

@@ -6,6 +6,7 @@ free stands where the rules put it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -127,7 +128,8 @@ async def apply_for(
     plan = rules.plan(application.programme) if rules is not None else None
     if plan is None:
         return UnknownAward(programme=application.programme)
-    chosen = choose(plan, purse, today, application.wanted)
+    # The best use may take the solver seconds, in which others are served.
+    chosen = await asyncio.to_thread(choose, plan, purse, today, application.wanted)
     if isinstance(chosen, Refusal):
         return chosen
     now = counter.clock()
@@ -211,13 +213,15 @@ class Verdict:
 
 
 async def _held(
-    connection: AsyncConnection, counter: Counter, conversion_id: UUID
+    connection: AsyncConnection, counter: Counter, conversion_id: UUID, today: date
 ) -> tuple[LockedLearner, Conversion, Mapping[UUID, Lot]]:
-    """An application with its learner locked, and the learner's lots. Raises ConversionNotFound."""
+    """An application with its learner locked and settled, and the learner's lots. Raises ConversionNotFound."""
     learner_id = await queries.owner(connection, conversion_id)
     locked = await learners.lock(connection, counter.vault, [learner_id] if learner_id is not None else [])
     if learner_id is None or learner_id not in locked:
         raise ConversionNotFound
+    # What has lost its basis breaks its hold now, and is not decided about.
+    await _settle(connection, counter, locked[learner_id], today)
     found = await queries.find_conversion(connection, conversion_id)
     lots = (await lots_of(connection, [learner_id]))[learner_id]
     return locked[learner_id], found, {lot.id: lot for lot in lots}
@@ -239,7 +243,7 @@ async def decide(
     connection: AsyncConnection, counter: Counter, actor: Actor, conversion_id: UUID, verdict: Verdict, today: date
 ) -> Conversion | Refusal:
     """Approve an application, whole or in part, or reject it. An approval makes an award; the rest is given back."""
-    learner, conversion, lots = await _held(connection, counter, conversion_id)
+    learner, conversion, lots = await _held(connection, counter, conversion_id, today)
     if not may_decide(actor, conversion):
         return ConversionNotFound()
     now = counter.clock()
@@ -327,7 +331,7 @@ async def withdraw(
     connection: AsyncConnection, counter: Counter, actor: Actor, conversion_id: UUID, today: date
 ) -> Conversion | Refusal:
     """Take an application back: only whoever made it may, and the bank."""
-    learner, conversion, lots = await _held(connection, counter, conversion_id)
+    learner, conversion, lots = await _held(connection, counter, conversion_id, today)
     if not (actor.is_bank or actor.client_id == conversion.applied_by):
         return ConversionNotFound()
     now = counter.clock()
@@ -364,10 +368,10 @@ async def let_lapse(
 
 
 async def propose_annulment(
-    connection: AsyncConnection, counter: Counter, actor: Actor, conversion_id: UUID, reason: str
+    connection: AsyncConnection, counter: Counter, actor: Actor, conversion_id: UUID, reason: str, today: date
 ) -> Conversion | Refusal:
     """Propose that an award be withdrawn; another person must approve it."""
-    learner, conversion, _ = await _held(connection, counter, conversion_id)
+    learner, conversion, _ = await _held(connection, counter, conversion_id, today)
     if not may_decide(actor, conversion):
         return ConversionNotFound()
     if conversion.award is None or not conversion.is_standing:
@@ -393,7 +397,7 @@ async def decide_annulment(
     connection: AsyncConnection, counter: Counter, actor: Actor, conversion_id: UUID, *, approves: bool, today: date
 ) -> Conversion | Refusal:
     """Approve or refuse an annulment. What was redeemed undoes a waiver, then a debt; the rest is given back."""
-    learner, conversion, lots = await _held(connection, counter, conversion_id)
+    learner, conversion, lots = await _held(connection, counter, conversion_id, today)
     if not may_decide(actor, conversion):
         return ConversionNotFound()
     proposed = conversion.proposed
@@ -499,7 +503,7 @@ async def exchange(
 
 def _terms_of(rules: Governing, wish: Wish) -> Terms | Refusal:
     if wish.unit_conversion is None:
-        return Terms(ExchangeKind.TRANSFER, rules.rule_set.id, wish.unit or rules.credit_unit, None)
+        return Terms(ExchangeKind.TRANSFER, rules.rule_set.id, wish.unit or rules.credit_unit, None, wish.provider)
     found = rules.unit_conversions.get(wish.unit_conversion)
     if found is None:
         return UnknownUnitConversion(given=wish.unit_conversion)

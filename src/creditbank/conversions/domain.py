@@ -445,6 +445,8 @@ class Terms:
     rule_set_id: UUID
     from_unit: str
     conversion: UnitConversion | None
+    # Of a transfer; what is this institution's already is not moved to it.
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -501,12 +503,15 @@ def legs_of(
             taken.append((lot, amount))
     else:
         left = milli or 0
-        ordered = sorted(mine.values(), key=lambda lot: (lot.terms.expires or date.max, lot.terms.effective, lot.id))
+        able = [lot for lot in mine.values() if lot.terms.provider != terms.provider]
+        ordered = sorted(able, key=lambda lot: (lot.terms.expires or date.max, lot.terms.effective, lot.id))
         for lot in ordered:
             part = min(left, 0 if lot.id in barred else usable_milli(lot, today))
             if part:
                 taken.append((lot, part))
                 left -= part
+        if left and terms.provider is not None and len(able) < len(mine):
+            return SameInstitution(provider_code=terms.provider)
         if left:
             asked = milli or 0
             return CreditsShort(available=str(Credits(asked - left)), requested=str(Credits(asked)))

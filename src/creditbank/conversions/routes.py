@@ -97,7 +97,8 @@ async def _change(
         subject = f"conversion:{found.id}"
         await record(connection, asked.actor.client_id, verb, subject, {"state": found.state.value}, edge.clock())
         headers = {"Location": f"/v1/conversions/{found.id}"} if status == 201 else {}
-        return Answer(status, to_json(show_conversion(found)), headers)
+        _, key = await learners.find(connection, edge.vault, found.learner_id)
+        return Answer(status, to_json(show_conversion(found)), headers, owner=(found.learner_id, key))
 
     return await once(request, edge, asked.actor.client_id, raw, worked)
 
@@ -246,7 +247,7 @@ async def propose_annulment(
     asked = _asked(request, edge, actor, body.raw)
 
     async def work(connection: AsyncConnection) -> Conversion | Refusal:
-        return await actions.propose_annulment(connection, counter, actor, id, body.value.reason)
+        return await actions.propose_annulment(connection, counter, actor, id, body.value.reason, edge.today())
 
     return await _change(request, edge, asked, body.raw, "annulment.propose", 200, work)
 
@@ -301,7 +302,8 @@ async def exchange_credits(
             raise found
         details = {"kind": found.kind.value}
         await record(connection, actor.client_id, "exchange.make", f"exchange:{found.id}", details, edge.clock())
-        return Answer(201, to_json(show_exchange(found)))
+        _, key = await learners.find(connection, edge.vault, id)
+        return Answer(201, to_json(show_exchange(found)), owner=(id, key))
 
     return await once(request, edge, actor.client_id, body.raw, work)
 

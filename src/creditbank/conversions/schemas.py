@@ -73,6 +73,8 @@ class DecisionIn(Body):
     def _fits(self) -> DecisionIn:
         if (self.decision == "approve_in_part") != (self.amounts is not None):
             raise PydanticCustomError("exactly_one", "amounts belong to an approval in part")
+        if len({one.lot for one in self.amounts or ()}) < len(self.amounts or ()):
+            raise PydanticCustomError("given_twice", "a lot twice")
         if self.decision == "reject" and not self.reasons:
             raise PydanticCustomError("required", "a rejection has a reason")
         return self

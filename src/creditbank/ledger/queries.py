@@ -171,11 +171,6 @@ async def open_holds(connection: AsyncConnection, learner_ids: Sequence[UUID]) -
     return found
 
 
-async def find_hold(connection: AsyncConnection, learner_id: UUID, hold_id: UUID) -> Hold:
-    """One hold, open or ended. Raises LookupError: whoever asks knows that there is one."""
-    return (await holds_by_id(connection, [(learner_id, hold_id)]))[hold_id]
-
-
 def _holds_of(rows: Iterable[Row[Any]]) -> list[Hold]:
     found: dict[UUID, tuple[Row[Any], list[HoldLine]]] = {}
     for row in rows:
