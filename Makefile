@@ -97,6 +97,12 @@ bench: $(STAMP) ## Measure speed against what PostgreSQL itself can do
 .PHONY: soak
 soak: $(STAMP) ## Run a bank under load for longer, with crashes, and verify its ledger
 	@$(BIN)/python -m bench.soak
+	@$(BIN)/python -m bench.books
+
+.PHONY: mutants
+mutants: $(STAMP) ## Break the ledger one line at a time and show what no test notices
+	@$(BIN)/mutmut run
+	@$(BIN)/mutmut results
 
 # --- Keeping ----------------------------------------------------------------------------------------------------------
 
@@ -121,5 +127,5 @@ openapi: $(STAMP) ## Write the API's description into openapi/openapi.json
 
 .PHONY: clean
 clean: ## Remove .venv and all that tools have made
-	@rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	@rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis mutants
 	@find src tests migrations bench examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

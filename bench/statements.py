@@ -257,7 +257,7 @@ def to_script(first: Captured, second: Captured, *, learners: int, clients: int,
         if "FROM learner_identities" in sql:
             names.append("learner_id")
             script.lines.append(f"{sql} \\gset")
-        elif "FOR UPDATE OF learners" in sql:
+        elif "FOR NO KEY UPDATE OF learners" in sql:
             names.append("seq")
             script.lines.append(f"{sql} \\gset")
         else:

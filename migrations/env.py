@@ -11,6 +11,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from creditbank.access import tables as access
 from creditbank.achievements import tables as achievements
 from creditbank.catalogue import tables as catalogue
+from creditbank.checkpoints import tables as checkpoints
+from creditbank.claims import tables as claims
+from creditbank.conversions import tables as conversions
 from creditbank.database.metadata import metadata
 from creditbank.enrolments import tables as enrolments
 from creditbank.jobs import tables as jobs
@@ -26,6 +29,9 @@ ALL = (
     access,
     achievements,
     catalogue,
+    claims,
+    checkpoints,
+    conversions,
     enrolments,
     jobs,
     learners,

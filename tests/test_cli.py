@@ -148,7 +148,7 @@ def test_a_worker_told_to_end_ends_well(run: Run, bank: Path, monkeypatch: pytes
 
     monkeypatch.setattr(Worker, "run", told)
     # What is set for a process of its own would outlive this test in the process of all tests.
-    monkeypatch.setattr(cli, "_calm_collector", lambda: None)
+    monkeypatch.setattr(cli, "calm_collector", lambda: None)
     monkeypatch.setattr(logs, "configure", lambda _: None)
     # A worker that does not listen must end the test and not the run of all tests.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -24,6 +24,9 @@ from creditbank.checkpoints.routes import router as checkpoints
 from creditbank.claims.files import EvidenceFolder
 from creditbank.claims.routes import router as claims
 from creditbank.clock import Clock, learning_day, system_clock
+from creditbank.conversions.actions import Counter
+from creditbank.conversions.jobs import ask_lapsing
+from creditbank.conversions.routes import router as conversions
 from creditbank.database import schema
 from creditbank.database.engine import Database
 from creditbank.database.gathered import GatheredRead
@@ -65,6 +68,7 @@ ROUTERS = (
     providers,
     claims,
     programmes,
+    conversions,
     catalogue,
     checkpoints,
     publishing,
@@ -105,6 +109,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
             await ask_dates(connection, clock, today - timedelta(days=1), today, settings.zone)
             if settings.checkpoint_seed is not None:
                 await ask_checkpoint(connection, clock, timedelta(minutes=settings.checkpoint_minutes))
+            await ask_lapsing(connection, clock)
         yield
         await gathering.close()
         worker.stop()
@@ -125,6 +130,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.state.credentials = Credentials(database, clock, settings.credential_cache_seconds)
     app.state.shelf = shelf
     app.state.desk = desk
+    app.state.counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))
     app.state.gathering = gathering
     app.state.evidence = EvidenceFolder(settings.evidence_folder)
     app.state.holdings = GatheredRead(database, holdings_of)

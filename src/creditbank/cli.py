@@ -94,7 +94,23 @@ def _settings() -> Settings:
     return settings
 
 
-def _calm_collector() -> None:
+def _migrated() -> Settings:
+    """The settings of a bank whose database is at the newest schema."""
+    settings = _settings()
+
+    async def revision() -> str | None:
+        async with _opened(settings) as database, database.read() as connection:
+            return await schema.current(connection)
+
+    file = sqlite_file(settings.database_url)
+    if file is not None and not file.exists():
+        _fail(f"there is no database at {file}: run `creditbank migrate` first")
+    if asyncio.run(revision()) != schema.head():
+        _fail("the database is not at the newest schema: run `creditbank migrate` first")
+    return settings
+
+
+def calm_collector() -> None:
     """Look for garbage in cycles seldom: a batch makes many small objects and hardly a cycle (decision 0015).
 
     With Python's own thresholds a third of the time of a batch went into looking.
@@ -125,7 +141,7 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, help="server processes; more than one needs PostgreSQL")] = 1,
 ) -> None:
     """Serve the API and work off jobs."""
-    settings = _settings()
+    settings = _migrated()
     if settings.is_sqlite and workers > 1:
         _fail("SQLite has one writer: serve it with one process, or use PostgreSQL.")
     logs.configure(settings.log_level)
@@ -146,7 +162,7 @@ def serve(
 
 def served() -> Any:
     """The application as a server process builds it."""
-    _calm_collector()
+    calm_collector()
     settings = Settings()
     logs.configure(settings.log_level)
     return create_app(settings)
@@ -155,8 +171,8 @@ def served() -> Any:
 @app.command()
 def worker() -> None:
     """Work off jobs, without serving; when told to end, after the step under way."""
-    _calm_collector()
-    settings = _settings()
+    calm_collector()
+    settings = _migrated()
     logs.configure(settings.log_level)
 
     async def run() -> None:
@@ -250,9 +266,7 @@ def verify(
     Whoever has the database and all its secrets can write a past that agrees with itself. Only what left the bank
     before shows that: checkpoints and learners' proofs, given with --against.
     """
-    settings = _settings()
-    if (file := sqlite_file(settings.database_url)) is not None and not file.exists():
-        _fail(f"there is no database at {file}")
+    settings = _migrated()
     bar = Progress(
         TextColumn("verifying"),
         BarColumn(),
@@ -293,7 +307,7 @@ def checkpoint(
     export: Annotated[Path | None, typer.Option(help="also write the note to this file")] = None,
 ) -> None:
     """Sign where every learner's chain stands now, and print the note. Keep it where the bank cannot reach it."""
-    settings = _settings()
+    settings = _migrated()
     signer = signer_of(settings)
     if signer is None:
         _fail("CREDITBANK_CHECKPOINT_KEY must be set. `creditbank config secrets` makes one.")
@@ -328,7 +342,7 @@ def clients_create(
         _fail("assurance is one of self, provider, verified, signed")
     if scope is None and provider is not None:
         _fail("name the scopes of a provider's client with --scope; there are: " + ", ".join(SCOPES))
-    settings = _settings()
+    settings = _migrated()
 
     async def create() -> tuple[UUID, str]:
         now = system_clock()
@@ -352,7 +366,7 @@ def clients_create(
 @clients.command("rotate")
 def clients_rotate(client: Annotated[UUID, typer.Argument(help="the client's id")]) -> None:
     """Make a further key for a client. Revoke the old one when nobody uses it any more."""
-    settings = _settings()
+    settings = _migrated()
 
     async def rotate() -> str:
         async with _opened(settings) as database, database.write() as connection:
@@ -367,7 +381,7 @@ def clients_rotate(client: Annotated[UUID, typer.Argument(help="the client's id"
 @clients.command("revoke")
 def clients_revoke(key: Annotated[str, typer.Argument(help="the key's id: the part after cb_live_")]) -> None:
     """Make a key worthless. Running servers honour it some seconds longer (credential_cache_seconds)."""
-    settings = _settings()
+    settings = _migrated()
 
     async def revoke() -> bool:
         async with _opened(settings) as database, database.write() as connection:
@@ -414,7 +428,7 @@ def rules_check(
     language: Annotated[Shown, typer.Option(help="the language of the sentences")] = Shown.BOTH,
 ) -> None:
     """Say what speaks against publishing, with achievements that show it. Exit 1 on errors, 0 on warnings alone."""
-    _calm_collector()
+    calm_collector()
     wrong = 0
     for file in files:
         documents = _read_rules(file)
@@ -586,7 +600,7 @@ def rules_simulate(
     """Store a rule set as a draft, validate it, and say what publishing it would change. Nobody is settled."""
     from creditbank.publishing.commands import Operating, show_report
 
-    settings, name = _settings(), _operator(operator)
+    settings, name = _migrated(), _operator(operator)
     report = _done(Operating(settings, name, err).simulate(file.read_bytes(), _form(file), sample))
     show_report(out, report)
 
@@ -603,7 +617,7 @@ def rules_publish(
     """
     from creditbank.publishing.commands import Operating, show_report
 
-    settings, name = _settings(), _operator(operator)
+    settings, name = _migrated(), _operator(operator)
     approver = approved_by.strip() or _fail("--approved-by needs a name")
     published = _done(Operating(settings, name, err).publish(file.read_bytes(), _form(file), approver))
     show_report(out, published.report)

@@ -77,6 +77,9 @@ class Settings(BaseSettings):
         default=7, ge=1, description="How old the simulation may be on which a rule set is approved and published."
     )
     idempotency_days: int = Field(default=7, ge=1, description="How long an Idempotency-Key is remembered.")
+    hold_days: int = Field(
+        default=60, ge=1, le=730, description="How long an application for an award holds credits before it lapses."
+    )
     worker: bool = Field(default=True, description="Whether `serve` also works off jobs.")
     metrics: bool = Field(default=True, description="Whether `/metrics` answers.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -8,6 +8,8 @@ from datetime import timedelta
 from creditbank.checkpoints.jobs import CHECKPOINT, Checkpointing
 from creditbank.checkpoints.notes import signer_of
 from creditbank.clock import Clock
+from creditbank.conversions.actions import Counter
+from creditbank.conversions.jobs import LAPSING, Lapsing
 from creditbank.database.engine import Database
 from creditbank.jobs.housekeeping import HOUSEKEEPING, Housekeeping
 from creditbank.jobs.working import Handler, Worker
@@ -24,11 +26,13 @@ def build_worker(
     settings: Settings, database: Database, vault: Vault, shelf: Shelf, clock: Clock, metrics: Metrics
 ) -> Worker:
     """The worker with a handler for each kind of job."""
+    counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))
     handlers: Mapping[str, Handler] = {
         RESETTLE: Resettling(vault, shelf, clock, settings.zone),
         DATES: Dates(vault, shelf, clock, settings.zone),
         SIMULATE: Simulating(vault, shelf, clock),
         HOUSEKEEPING: Housekeeping(clock, settings.idempotency_days),
         CHECKPOINT: Checkpointing(vault, signer_of(settings), clock, timedelta(minutes=settings.checkpoint_minutes)),
+        LAPSING: Lapsing(counter, settings.zone),
     }
     return Worker(database, clock, handlers, metrics)

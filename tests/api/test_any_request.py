@@ -22,6 +22,7 @@ from schemathesis.schemas import APIOperation
 
 from tests.api.contract import document
 from tests.api.world import World, opened
+from tests.conversions.desk import CERTIFICATE, apply_for, learner_with, only
 
 # What is found here is reported as it was found: to shrink it would write to the bank again and again.
 BOUNDED = settings(
@@ -39,6 +40,7 @@ OPERATIONS: list[APIOperation[Any, Any, Any, Any]] = [
 assert len(OPERATIONS) == sum(len(operations) for operations in document()["paths"].values())
 KINDS = {
     "achievements": "achievement",
+    "conversions": "conversion",
     "learners": "learner",
     "offerings": "offering",
     "programmes": "programme",
@@ -55,8 +57,15 @@ def served(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     with asyncio.Runner() as runner:
         bank = opened(f"sqlite+aiosqlite:///{file}")
         world = runner.run(bank.__aenter__())
+        runner.run(_apply(world))
         yield runner, world
         runner.run(bank.__aexit__(None, None, None))
+
+
+async def _apply(world: World) -> None:
+    await only(world, CERTIFICATE)
+    learner, _, _ = await learner_with(world, "3")
+    world.ids["conversion"] = (await apply_for(world, learner))["id"]
 
 
 async def _send(world: World, case: Case[Any], known: bool) -> None:

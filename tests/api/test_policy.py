@@ -21,6 +21,7 @@ from creditbank.access.domain import SCOPES
 from tests.api.world import COLLEGE, DIPLOMA, RIVAL, World, claim, opened, ruling, statement
 from tests.bank import document
 from tests.checkpoints.conftest import ORIGIN, SEED
+from tests.conversions.desk import CERTIFICATE, apply_for, decide, learner_with, only, post
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -67,6 +68,15 @@ def announced(**others: Any) -> dict[str, Any]:
     return {"provider": COLLEGE, "code": "POLICY", "kind": "course", "title": title, **others}
 
 
+def applied(learner: str) -> dict[str, Any]:
+    return {"learner": learner, "programme": "college.certificate"}
+
+
+def keyed(key: str) -> dict[str, str]:
+    return {"Idempotency-Key": f"policy-{key}"}
+
+
+TRANSFERRED = {"rule_set": "college", "provider": RIVAL, "amount": "1"}
 L, A, P, V = "/v1/learners/{id}", "/v1/achievements/{id}", "/v1/providers/{id}", "/v1/rule-sets/{id}/versions/{number}"
 MINE, STRANGER = "/v1/learners/@learner", "/v1/learners/@stranger"
 DRAFT = "/v1/rule-sets/@draft/versions/1"
@@ -352,6 +362,53 @@ TABLE = (
         ANY,
         foreign=("PATCH /v1/offerings/@foreign_offering", {"places": 3}, 403, "foreign_provider"),
     ),
+    Row(
+        "POST /v1/conversions",
+        "conversions:write",
+        "POST /v1/conversions",
+        applied("@ready"),
+        keyed("apply"),
+        foreign=("POST /v1/conversions", applied("@stranger"), *UNKNOWN),
+    ),
+    reads("/v1/conversions", "conversions:read", "/v1/conversions?learner=@ready"),
+    reads("/v1/conversions/{id}", "conversions:read", "/v1/conversions/@deciding"),
+    Row(
+        "POST /v1/conversions/{id}/decision",
+        "conversions:decide",
+        "POST /v1/conversions/@deciding/decision",
+        {"decision": "approve"},
+        keyed("decide"),
+    ),
+    Row(
+        "POST /v1/conversions/{id}/withdrawal",
+        "conversions:write",
+        "POST /v1/conversions/@withdrawing/withdrawal",
+        {},
+        keyed("withdraw"),
+    ),
+    Row(
+        "POST /v1/conversions/{id}/annulment",
+        "conversions:decide",
+        "POST /v1/conversions/@annulling/annulment",
+        {"reason": "identity_in_doubt"},
+        keyed("annul"),
+    ),
+    Row(
+        "POST /v1/conversions/{id}/annulment/decision",
+        "conversions:decide",
+        "POST /v1/conversions/@annulled/annulment/decision",
+        {"decision": "approve"},
+        keyed("annulled"),
+    ),
+    reads(f"{L}/exchanges", "conversions:read", f"{MINE}/exchanges", (f"{STRANGER}/exchanges", *UNKNOWN)),
+    Row(
+        f"POST {L}/exchanges",
+        "conversions:write",
+        "POST /v1/learners/@exchanging/exchanges",
+        TRANSFERRED,
+        keyed("exchange"),
+        foreign=(f"POST {STRANGER}/exchanges", TRANSFERRED, *UNKNOWN),
+    ),
     reads("/v1/checkpoints", None),
     reads("/v1/checkpoints/keys", None),
     reads("/v1/checkpoints/{size}", None, "/v1/checkpoints/@checkpoint"),
@@ -388,7 +445,24 @@ async def world(database_url: str) -> AsyncIterator[World]:
         await served.work()
         newest = await served.client("nobody").get("/v1/checkpoints")
         served.ids["checkpoint"] = str(newest.json()["items"][0]["size"])
+        await _let_people_apply(served)
         yield served
+
+
+async def _let_people_apply(world: World) -> None:
+    """Learners on their way to an award: each at another step."""
+    await only(world, CERTIFICATE)
+    for step in ("ready", "exchanging", "deciding", "withdrawing", "annulling", "annulled"):
+        learner, _, _ = await learner_with(world, "3")
+        world.ids[step] = learner
+        if step in {"ready", "exchanging"}:
+            continue
+        held = await apply_for(world, learner)
+        world.ids[step] = held["id"]
+        if step in {"annulling", "annulled"}:
+            await decide(world, held, by="bank")
+    at = f"/v1/conversions/{world.ids['annulled']}/annulment"
+    await post(world, at, {"reason": "identity_in_doubt"}, by="bank", status=200)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

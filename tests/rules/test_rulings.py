@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from creditbank.rules.compile import CompiledVersion
@@ -81,6 +82,18 @@ def test_a_blocked_achievement_earns_nothing_and_says_so() -> None:
 
     assert (decision.effect, decision.lots) == ("none", ())
     assert explain_decision(decision) == "blocked by ruling r1"
+
+
+def test_a_blocked_achievement_stays_blocked_under_a_version_that_gives_no_less() -> None:
+    first = compiled(rule(), header={"version": 1, "until": "2025-01-01"})
+    second = compiled(
+        rule(),
+        header={"version": 2, "from": "2025-01-01"},
+        transition={"applies_to": "unredeemed", "never_less_than": "previous"},
+    )
+    found = evaluate([fact()], [first, second], date(2025, 6, 1), rulings=(Block("r1", "town", "a"),)).decisions
+
+    assert [(decision.effect, decision.lots) for decision in found] == [("none", ())]
 
 
 def test_a_blocked_lot_is_dropped_and_its_neighbours_stand() -> None:

@@ -21,7 +21,7 @@ from creditbank.checkpoints.schemas import (
 )
 from creditbank.web.bodies import json_answer
 from creditbank.web.edge import EdgeDep
-from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer
+from creditbank.web.paging import Cursor, Limit, Page, converted, natural, page_answer
 from creditbank.web.problems import documented
 
 router = APIRouter(tags=["checkpoints"])
@@ -39,7 +39,7 @@ _FOR_EVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 )
 async def list_checkpoints(request: Request, edge: EdgeDep, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """Every checkpoint, the newest first. No credential is needed: keep them, and later the bank can deny none."""
-    before = converted(cursor, int)
+    before = converted(cursor, natural)
     async with edge.database.read() as connection:
         found = await queries.page_of_checkpoints(connection, before=before, limit=limit + 1)
     return page_answer(request, found, limit, lambda c: str(c.size), show_checkpoint)

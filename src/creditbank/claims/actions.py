@@ -38,6 +38,9 @@ from creditbank.intake.domain import Submission
 from creditbank.learners.actions import advance
 from creditbank.learners.domain import LearnerNotFound, Reference
 from creditbank.learners.queries import LockedLearner, lock
+from creditbank.ledger.actions import Act, waive_debt
+from creditbank.ledger.domain import Code
+from creditbank.ledger.queries import lots_of
 from creditbank.recognition.actions import REVIEW_DAYS, settle
 from creditbank.recognition.domain import Cause, HeldRuling, RulingState
 from creditbank.recognition.queries import RULING, ruling_bytes
@@ -347,16 +350,25 @@ async def take_review(
 
 
 async def close_review(
-    connection: AsyncConnection, desk: Desk, learner_id: UUID, review_id: UUID, outcome: str
+    connection: AsyncConnection, desk: Desk, learner_id: UUID, review_id: UUID, outcome: str, actor: Actor, today: date
 ) -> Review:
-    """End a review whose subject is decided: a debt that is to stand, a decision that is right as it is.
+    """End a review: a debt stands or is waived, a decision is right as it is.
 
-    Claims and appeals end with their decision. Raises ReviewNotFound.
+    A debt is waived by two people: whoever took the review proposed it. Claims and appeals end with their decision.
+    Raises LearnerNotFound, ReviewNotFound, TwoPeopleNeeded, NothingOwed.
     """
     learner = await hold_learner(connection, desk, learner_id)
     review = await queries.find_review(connection, learner_id, review_id)
     if review.state != "open" or review.kind in {"claim", "appeal"}:
         raise ReviewNotFound
-    await _tick(connection, desk, learner)
+    if outcome != "waived":
+        await _tick(connection, desk, learner)
+    elif review.kind != "debt":
+        raise ReviewNotFound
+    else:
+        (held,) = (await lots_of(connection, [learner_id])).values()
+        owing = next(lot for lot in held if lot.id == review.subject_id)
+        done = Act(f"waive:{review.id}", Code.WRITE_OFF.value.lower(), outcome, review.owner_id, actor.client_id)
+        await waive_debt(connection, learner, owing, done, today=today, now=desk.clock())
     await _close(connection, learner, review.subject_id, outcome)
     return replace(review, state="closed", outcome=outcome)

@@ -26,6 +26,11 @@ class EvidenceFolder:
             file.flush()
             os.fsync(file.fileno())
         passing.replace(place)
+        # A file is there for good only when its folder says so too, and that folder's.
+        for folder in (place.parent, self._folder):
+            entry = os.open(folder, os.O_RDONLY)
+            os.fsync(entry)
+            os.close(entry)
         return name
 
     def read(self, name: str) -> bytes:

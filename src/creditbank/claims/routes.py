@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require, require_bank
+from creditbank.achievements.queries import of_pairs
 from creditbank.claims import actions, queries
 from creditbank.claims.domain import MEDIA_TYPES, ClaimNotFound, EvidenceNotFound, ReviewNotFound, check_evidence
 from creditbank.claims.files import EvidenceFolder
@@ -36,11 +37,12 @@ from creditbank.codes import code_list
 from creditbank.intake.domain import DateInFuture, ProviderUnnamed, UnknownCategory, UnknownKind
 from creditbank.intake.routes import DeskDep
 from creditbank.learners import queries as learners
-from creditbank.learners.domain import LearnerNotFound
+from creditbank.learners.domain import LearnerNotFound, may_see
 from creditbank.providers.domain import ForeignProvider
 from creditbank.recognition.domain import RulingState
+from creditbank.sealing import LearnerKey
 from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
-from creditbank.web.edge import EdgeDep
+from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
 from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer
 from creditbank.web.problems import EdgeRefusal, documented
@@ -99,6 +101,10 @@ def folder_of(request: Request) -> EvidenceFolder:
     return found
 
 
+async def _key_of(connection: AsyncConnection, edge: Edge, learner_id: UUID) -> LearnerKey:
+    return (await learners.find(connection, edge.vault, learner_id))[1]
+
+
 # --- Evidence ---------------------------------------------------------------------------------------------------------
 
 
@@ -118,7 +124,7 @@ async def upload_evidence(id: UUID, request: Request, edge: EdgeDep, actor: Clai
     check_evidence(media_type, content)
     async with edge.database.read() as connection:
         account, key = await learners.find(connection, edge.vault, id)
-    if not actor.is_bank and (account.provider is None or not actor.acts_for(account.provider)):
+    if not may_see(actor, account):
         # Whoever may not know of the learner is told no more than that there is none.
         raise LearnerNotFound
     sealed = key.seal(content, queries.EVIDENCE)
@@ -145,8 +151,11 @@ async def read_evidence(id: UUID, evidence_id: UUID, request: Request, edge: Edg
     async with edge.database.write() as connection:
         _, key = await learners.find(connection, edge.vault, id)
         found = await queries.find_evidence(connection, id, evidence_id)
-        claims = await queries.claims_of(connection, id)
-        if not any(actor.acts_for(claim.provider) for claim in claims):
+        mine = [claim for claim in await queries.claims_of(connection, id) if actor.acts_for(claim.provider)]
+        about = await of_pairs(connection, {id: key}, [(id, claim.achievement_id) for claim in mine])
+        # Of whom it assesses an assessor sees what was handed in to it, and nothing else.
+        shown = {one["file"] for a in about for v in a.versions for one in v.content.get("evidence", ())}
+        if str(evidence_id) not in shown:
             raise EvidenceNotFound
         subject = f"evidence:{evidence_id}"
         await record(connection, actor.client_id, "evidence.read", subject, {"learner": str(id)}, edge.clock())
@@ -183,6 +192,9 @@ async def lodge_claim(
         raise ForeignProvider(provider_code=provider)
 
     async def work(connection: AsyncConnection) -> Answer:
+        account, _ = await learners.find(connection, edge.vault, wanted.learner)
+        if not may_see(actor, account):
+            raise LearnerNotFound
         claim, recorded = await actions.lodge_claim(
             connection, desk, wanted.learner, provider, wanted.content(), wanted.evidence, actor, today
         )
@@ -256,7 +268,7 @@ async def decide_claim(
         shown: dict[str, Any] = dict(show_claim(decided))
         if recorded is not None:
             shown["outcome"] = recorded.state
-        return Answer(200, to_json(shown))
+        return Answer(200, to_json(shown), owner=(id, await _key_of(connection, edge, id)))
 
     return await once(request, edge, actor.client_id, body.raw, work)
 
@@ -278,7 +290,7 @@ async def appeal_claim(
         await record(
             connection, actor.client_id, "claim.appeal", f"claim:{claim_id}", {"learner": str(id)}, edge.clock()
         )
-        return Answer(200, to_json(show_claim(appealed)))
+        return Answer(200, to_json(show_claim(appealed)), owner=(id, await _key_of(connection, edge, id)))
 
     return await once(request, edge, actor.client_id, b"", work)
 
@@ -454,7 +466,7 @@ async def take_review(
     async def work(connection: AsyncConnection) -> Answer:
         _check_works(actor, (await queries.find_review(connection, id, review_id)).provider)
         review = await actions.take_review(connection, desk, id, review_id, actor)
-        return Answer(200, to_json(show_review(review)))
+        return Answer(200, to_json(show_review(review)), owner=(id, await _key_of(connection, edge, id)))
 
     return await once(request, edge, actor.client_id, b"", work)
 
@@ -474,13 +486,14 @@ async def close_review(
     actor: Approver,
     body: Annotated[Read[ReviewOutcomeIn], Depends(_outcome)],
 ) -> Response:
-    """End a review without changing credits: the debt stands, or the decision is right as it is."""
+    """End a review: the debt stands, or another than who took it waives it; or the decision is right as it is."""
     require_bank(actor)
 
     async def work(connection: AsyncConnection) -> Answer:
-        review = await actions.close_review(connection, desk, id, review_id, body.value.outcome)
+        outcome = body.value.outcome
+        review = await actions.close_review(connection, desk, id, review_id, outcome, actor, edge.today())
         details = {"learner": str(id), "outcome": body.value.outcome}
         await record(connection, actor.client_id, "review.close", f"review:{review_id}", details, edge.clock())
-        return Answer(200, to_json(show_review(review)))
+        return Answer(200, to_json(show_review(review)), owner=(id, await _key_of(connection, edge, id)))
 
     return await once(request, edge, actor.client_id, body.raw, work)

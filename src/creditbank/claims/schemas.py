@@ -221,6 +221,6 @@ def show_review(review: Review) -> ReviewOut:
 
 
 class ReviewOutcomeIn(Body):
-    """How a review ends: the debt stands, or the decision is right as it is."""
+    """How a review ends: the debt stands or is waived, or the decision is right as it is."""
 
-    outcome: Literal["stands", "as_decided"]
+    outcome: Literal["stands", "waived", "as_decided"]

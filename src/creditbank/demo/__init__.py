@@ -252,7 +252,7 @@ class Town:
         self._say("API", f"{self._url}/v1")
         self._say("its description", f"{self._url}/openapi.json")
         self._say("this transcript", f"{self._url}{path}")
-        self._say("", "JSON, or a page with Accept: text/html; in English and Chinese by Accept-Language")
+        self._say("", "with the bank's key; JSON, or a page with Accept: text/html; by Accept-Language")
         self._say("the page, saved", f"{self._page('en')}, {self._page('zh-Hans')}")
         self._say("health, figures", f"{self._url}/readyz, {self._url}/metrics")
         self._out.print("\nKeys", style="bold")

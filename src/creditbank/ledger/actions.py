@@ -28,13 +28,16 @@ from creditbank.ledger.domain import (
     Lot,
     LotTerms,
     Movement,
+    NothingOwed,
     Posting,
+    TwoPeopleNeeded,
     apply,
     redeem,
     release,
     reserve,
     seal_posting,
     usable_milli,
+    waive,
 )
 from creditbank.ledger.tables import hold_lines, holds, ledger_transactions, lots, postings
 
@@ -124,11 +127,18 @@ class Step:
 
 
 async def act(
-    connection: AsyncConnection, learner: LockedLearner, done: Act, steps: Sequence[Step], now: datetime
+    connection: AsyncConnection,
+    learner: LockedLearner,
+    done: Act,
+    steps: Sequence[Step],
+    now: datetime,
+    *,
+    made: Sequence[Step] = (),
 ) -> UUID:
     """Do something to a locked learner's lots, all of it or nothing, and answer the transaction.
 
-    Each lot stands once in ``steps``, as it is before. The caller has asked ``find_transaction`` for the key.
+    Each lot stands once in ``steps``, as it is before; ``made`` are lots that come into being by this act. The caller
+    has asked ``find_transaction`` for the key.
     """
     transaction_id = new_id()
     learner.recorded_at = rising(now, learner.recorded_at)
@@ -143,7 +153,7 @@ async def act(
         "recorded_at": learner.recorded_at,
     }
     await insert_rows(connection, ledger_transactions, [row])
-    moved = [replace(step.lot, positions=apply(step.lot.positions, step.movements)) for step in steps]
+    moved = [_after(step) for step in steps]
     entries = [
         Entry(
             step.lot.id,
@@ -152,14 +162,34 @@ async def act(
             step.lot.terms.decision_id,
             step.lot.terms.expires or step.day if movement.code is Code.EXPIRE else step.day,
         )
-        for step in steps
+        for step in (*steps, *made)
         for movement in step.movements
     ]
-    change = Change(learner.id, Chain(learner.seq, learner.head), learner.recorded_at, [], moved, entries)
+    new = [_after(step) for step in made]
+    change = Change(learner.id, Chain(learner.seq, learner.head), learner.recorded_at, new, moved, entries)
     chain = (await post(connection, [change]))[learner.id]
     learner.seq, learner.head = chain.seq, chain.head
     await advance(connection, [learner])
     return transaction_id
+
+
+def _after(step: Step) -> Lot:
+    return replace(step.lot, positions=apply(step.lot.positions, step.movements))
+
+
+async def waive_debt(
+    connection: AsyncConnection, learner: LockedLearner, lot: Lot, done: Act, *, today: date, now: datetime
+) -> UUID:
+    """Waive what the learner owes on a lot: the bank bears it. Raises TwoPeopleNeeded, NothingOwed.
+
+    ``done`` names who proposed it and who approved it. The review of the debt is closed by whoever decides it.
+    """
+    if done.client_id is None or done.approver_id in {None, done.client_id}:
+        raise TwoPeopleNeeded
+    movements = waive(lot.positions)
+    if not movements:
+        raise NothingOwed(lot=lot.id)
+    return await act(connection, learner, done, [Step(lot, movements, today)], now)
 
 
 async def place_hold(

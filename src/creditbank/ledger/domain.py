@@ -197,7 +197,11 @@ def apply(positions: Positions, movements: Iterable[Movement]) -> dict[Account, 
 
 @dataclass(frozen=True, slots=True)
 class LotKey:
-    """What a lot is identified by, through every re-evaluation (rules/v1 section 17)."""
+    """What a lot is identified by, through every re-evaluation (rules/v1 section 17).
+
+    ``number`` counts the lots of one unit from 0; a lot that came by exchange has one below 0, which no evaluation
+    gives, so that none ever takes it for its own.
+    """
 
     rule_set_id: UUID
     binding: str
@@ -377,6 +381,23 @@ class HoldEnded(Refusal):
     code = "hold_ended"
     kind = Kind.CONFLICT
     state: str
+
+
+@dataclass(eq=False, kw_only=True)
+class TwoPeopleNeeded(Refusal):
+    """Two people are needed, and whoever proposed it cannot also approve it."""
+
+    code = "two_people_needed"
+    kind = Kind.FORBIDDEN
+
+
+@dataclass(eq=False, kw_only=True)
+class NothingOwed(Refusal):
+    """There is no debt on the lot (any more)."""
+
+    code = "nothing_owed"
+    kind = Kind.CONFLICT
+    lot: UUID
 
 
 @dataclass(frozen=True, slots=True)

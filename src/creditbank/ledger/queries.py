@@ -156,7 +156,8 @@ async def postings_of(
     return [_posting_of(row) for row in await connection.execute(statement)]
 
 
-_HOLDS = select(holds, hold_lines.c.lot_id, hold_lines.c.milli, hold_lines.c.redeemed_milli).join(
+# A hold without lines is one for an award that is made of credits counted once more.
+_HOLDS = select(holds, hold_lines.c.lot_id, hold_lines.c.milli, hold_lines.c.redeemed_milli).outerjoin(
     hold_lines, (hold_lines.c.learner_id == holds.c.learner_id) & (hold_lines.c.hold_id == holds.c.id)
 )
 
@@ -170,18 +171,12 @@ async def open_holds(connection: AsyncConnection, learner_ids: Sequence[UUID]) -
     return found
 
 
-async def find_hold(connection: AsyncConnection, learner_id: UUID, hold_id: UUID) -> Hold:
-    """One hold, open or ended. Raises LookupError: whoever asks knows that there is one."""
-    rows = await connection.execute(_HOLDS.where(holds.c.learner_id == learner_id, holds.c.id == hold_id))
-    for hold in _holds_of(rows):
-        return hold
-    raise LookupError(hold_id)
-
-
 def _holds_of(rows: Iterable[Row[Any]]) -> list[Hold]:
     found: dict[UUID, tuple[Row[Any], list[HoldLine]]] = {}
     for row in rows:
-        found.setdefault(row.id, (row, []))[1].append(HoldLine(row.lot_id, row.milli, row.redeemed_milli))
+        lines = found.setdefault(row.id, (row, []))[1]
+        if row.lot_id is not None:
+            lines.append(HoldLine(row.lot_id, row.milli, row.redeemed_milli))
     return [
         Hold(
             row.learner_id,
@@ -193,6 +188,14 @@ def _holds_of(rows: Iterable[Row[Any]]) -> list[Hold]:
         )
         for row, lines in sorted(found.values(), key=lambda pair: pair[0].id)
     ]
+
+
+async def holds_by_id(connection: AsyncConnection, pairs: Sequence[tuple[UUID, UUID]]) -> dict[UUID, Hold]:
+    """The holds that (learner, hold) pairs name, open or ended, by id."""
+    if not pairs:
+        return {}
+    named = pairs_among(connection, (holds.c.learner_id, holds.c.id), pairs)
+    return {hold.id: hold for hold in _holds_of(await connection.execute(_HOLDS.where(named)))}
 
 
 async def lapsed(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:

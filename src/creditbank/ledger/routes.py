@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 from uuid import UUID
 
@@ -15,21 +14,12 @@ from creditbank.learners.queries import existing
 from creditbank.ledger import queries
 from creditbank.ledger.schemas import PostingOut, show_posting
 from creditbank.web.edge import EdgeDep
-from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer
+from creditbank.web.paging import Cursor, Limit, Page, converted, natural, page_answer
 from creditbank.web.problems import documented
 
 router = APIRouter(tags=["ledger"])
 
 Reader = Annotated[Actor, Depends(require("ledger:read"))]
-
-# A place in a chain; so many digits fit the database's integers.
-_SEQ = re.compile(r"[1-9][0-9]{0,17}")
-
-
-def _seq(text: str) -> int:
-    if not _SEQ.fullmatch(text):
-        raise ValueError(text)
-    return int(text)
 
 
 @router.get(
@@ -47,7 +37,7 @@ async def list_postings(
 ) -> Response:
     """A learner's postings in the order of their hash chain. A chain is read whole, so only the bank reads it."""
     require_bank(actor)
-    after = converted(cursor, _seq) or 0
+    after = converted(cursor, natural) or 0
     async with edge.database.read() as connection:
         found = await queries.postings_of(connection, id, after=after, limit=limit + 1)
         if not found and not await existing(connection, [id]):

@@ -18,7 +18,7 @@ from creditbank.identifiers import new_id
 from creditbank.learners.actions import advance
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.actions import Chain, Change, close_holds, post
-from creditbank.ledger.domain import Code, HoldState
+from creditbank.ledger.domain import Account, Code, HoldState
 from creditbank.recognition.domain import ENGINE, Cause, Difference, input_hash, settle_learner
 from creditbank.recognition.queries import TRACE, trace_bytes
 from creditbank.recognition.reach import Changed, Touched, books_of, is_current, load_all, load_touched
@@ -103,6 +103,7 @@ async def keep_reviews(connection: AsyncConnection, book: Book, settled: Sequenc
     rule_sets = {entry.rule_set_id: entry.compiled.rule_set for entry in book.entries.values()}
     opened: list[dict[str, Any]] = []
     replaced: list[tuple[UUID, UUID]] = []
+    died: list[tuple[UUID, UUID]] = []
     for one in settled:
         learner_id, recorded_at = one.learner.id, one.learner.recorded_at
         waiting: list[tuple[str, UUID, str | None, str, str | None]] = []
@@ -135,7 +136,15 @@ async def keep_reviews(connection: AsyncConnection, book: Book, settled: Sequenc
             }
             for kind, subject, rule_set, reason, provider in waiting
         ]
+        paid = {e.lot_id for e in one.difference.entries if e.movement.target is Account.OWED}
+        died += [
+            (learner_id, lot.id)
+            for lot in one.difference.moved
+            if lot.id in paid and lot.id not in owing and not lot.positions[Account.OWED]
+        ]
     await close_reviews(connection, sorted(set(replaced)), "replaced", settled)
+    # A debt that died leaves nothing to be decided.
+    await close_reviews(connection, sorted(set(died)), "settled", settled)
     await insert_rows(connection, reviews, opened)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
+from pydantic_core import PydanticCustomError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import Actor
@@ -62,9 +63,19 @@ def _shown(decisions: Sequence[Decision], language: Language, names: Names) -> l
     ]
 
 
+_YEARS: Final = (1970, 9000)
+
+
+def _in_our_time(known: datetime) -> datetime:
+    # At the ends of the calendar an instant has no day in every zone.
+    if not _YEARS[0] <= known.year <= _YEARS[1]:
+        raise PydanticCustomError("wrong_value", "no year in which the bank knew anything")
+    return known
+
+
 Effective = Annotated[date | None, Query(description="the day that is asked for; by default today")]
 Known = Annotated[
-    AwareDatetime | None,
+    Annotated[AwareDatetime, AfterValidator(_in_our_time)] | None,
     Query(description="the instant whose knowledge is asked for, such as one printed on a transcript; by default now"),
 ]
 

@@ -62,9 +62,10 @@ def recognise(
         taken = {key for draft in bound for key in draft.keys}
         left = [fact for fact in left if fact.key not in taken]
     _fill_pools(drafts)
+    free = [fact for fact in ordered if (fact.key, None) not in rulings.blocks]
     for place, version in enumerate(line):
         if reaching[place] is not None and place:
-            drafts = _compare_with_former(drafts, ordered, line[:place], version, as_of, standing)
+            drafts = _compare_with_former(drafts, free, line[:place], version, as_of, standing)
     for draft in drafts:
         draft.rule_on(rulings)
     return drafts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -59,6 +60,17 @@ def converted(cursor: str | None, to: Callable[[str], T]) -> T | None:
         return to(place)
     except ValueError as wrong:
         raise unknown_cursor() from wrong
+
+
+# So many digits fit the integers of every database.
+_NATURAL = re.compile(r"[0-9]{1,18}")
+
+
+def natural(text: str) -> int:
+    """A place that is a whole number not below 0. Raises ValueError."""
+    if not _NATURAL.fullmatch(text):
+        raise ValueError(text)
+    return int(text)
 
 
 def page_answer(
