@@ -101,7 +101,13 @@ class Capture:
             if entry.get("application_name") == "creditbank" and _EXECUTED.match(entry["message"]):
                 sql = _EXECUTED.sub("", entry["message"]).strip().rstrip(";")
                 by_pid.setdefault(entry["pid"], []).append(Statement(sql, _parameters(entry.get("detail", ""))))
-        found = [part for mine in by_pid.values() for part in _transactions(mine) if any(mark in s.sql for s in part)]
+        # Background work of the same server is told by its job.
+        found = [
+            part
+            for mine in by_pid.values()
+            for part in _transactions(mine)
+            if any(mark in s.sql for s in part) and not any(re.search(r"\bjobs\b", s.sql) for s in part)
+        ]
         if len(found) != 1:
             raise RuntimeError(f"{len(found)} transactions name {mark}; one lone request was made")
         return found[0]
