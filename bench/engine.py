@@ -13,7 +13,7 @@ from typing import Any
 
 from bench import city
 from bench.stage import Plan, out
-from creditbank.cli import calm_collector
+from creditbank.cli.running import calm_collector
 from creditbank.rules.checking.publishing import examine_documents
 from creditbank.rules.compile import compile_version
 from creditbank.rules.document import read_documents

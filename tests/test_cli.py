@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from creditbank import __version__, cli, logs
 from creditbank.access.domain import SCOPES, PrintedKey, hash_secret
+from creditbank.cli import running, server
 from creditbank.jobs.working import Worker
 from tests.bank import SECRETS, document
 
@@ -37,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command in the folder; what it prints is not broken into lines by a narrow terminal."""
-    for console in (cli.out, cli.err):
+    for console in (running.out, running.err):
         monkeypatch.setattr(console, "width", 400)
     runner = CliRunner()
 
@@ -148,7 +149,7 @@ def test_a_worker_told_to_end_ends_well(run: Run, bank: Path, monkeypatch: pytes
 
     monkeypatch.setattr(Worker, "run", told)
     # What is set for a process of its own would outlive this test in the process of all tests.
-    monkeypatch.setattr(cli, "calm_collector", lambda: None)
+    monkeypatch.setattr(server, "calm_collector", lambda: None)
     monkeypatch.setattr(logs, "configure", lambda _: None)
     # A worker that does not listen must end the test and not the run of all tests.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)

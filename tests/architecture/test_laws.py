@@ -21,7 +21,7 @@ EDGES = (
     "*/routes.py",
     "access/credentials.py",
     "app.py",
-    "cli.py",
+    "cli/*.py",
     "demo/__init__.py",
     "intake/gathering.py",
     "jobs/working.py",
@@ -65,7 +65,8 @@ DIALECT = re.compile(r"sqlite|postgres|psycopg|asyncpg|dialect|pragma", re.IGNOR
 # By module: what it may name, and why.
 NAMING: Mapping[str, tuple[str, str]] = {
     "settings.py": ("sqlite|postgres|asyncpg", "The address of a database is a setting, and says which it is."),
-    "cli.py": ("sqlite|postgres", "One process serves SQLite, and there is a file to look for."),
+    "cli/running.py": ("sqlite", "Where the bank is a file, there is a file to look for."),
+    "cli/server.py": ("sqlite|postgres", "One process serves SQLite; describing the API opens no database."),
     "demo/__init__.py": ("sqlite", "The demonstration runs on the embedded database."),
     "access/tables.py": ("postgresql_partition_by", "How a table is partitioned stands with its columns."),
     "logs.py": ("aiosqlite", "The driver's own log is silenced by its name."),

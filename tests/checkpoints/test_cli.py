@@ -19,6 +19,7 @@ from creditbank import cli, proving
 from creditbank.checkpoints.notes import Signer, read_note
 from creditbank.checkpoints.queries import prove_inclusion
 from creditbank.checkpoints.schemas import show_proof
+from creditbank.cli import running
 from creditbank.database.engine import Database
 from creditbank.recognition.verify import Finding, Page
 from creditbank.web.bodies import to_json
@@ -51,7 +52,7 @@ def url(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> s
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command; what it prints is not broken into lines by a narrow terminal."""
-    for console in (cli.out, cli.err):
+    for console in (running.out, running.err):
         monkeypatch.setattr(console, "width", 400)
 
     def run_command(*words: str, code: int = 0) -> Result:

@@ -1,0 +1,33 @@
+"""The command line. Exit codes: 0 done, 1 found something wrong, 2 bad use.
+
+Commands stand in a module for each noun, which holds its Typer group as ``commands``; those on the whole server or bank
+have no group. A new noun is a new module and a line here.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from creditbank.cli import bank, clients, config, rules, server
+
+app = typer.Typer(no_args_is_help=True, help="The Learning Credit Bank.", pretty_exceptions_enable=False)
+for command in (
+    server.version,
+    server.serve,
+    server.worker,
+    bank.migrate,
+    server.demo,
+    server.openapi,
+    server.healthcheck,
+    bank.verify,
+    bank.checkpoint,
+):
+    app.command()(command)
+app.add_typer(clients.commands, name="clients")
+app.add_typer(rules.commands, name="rules")
+app.add_typer(config.commands, name="config")
+
+
+def main() -> None:
+    """The entry point."""
+    app()
