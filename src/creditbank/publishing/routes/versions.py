@@ -1,70 +1,42 @@
-"""Endpoints of the life of rule sets, of what-if, and of the accreditation registers that rules read."""
+"""Endpoints of rule sets and their versions: drafts, and each step of a version's life."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Collection
 from datetime import date, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
-import orjson
 import yaml
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
-from creditbank.access.guards import require, require_bank
+from creditbank.access.guards import require
 from creditbank.errors import Fault
-from creditbank.jobs.queries import find_state
-from creditbank.learners.queries import load
-from creditbank.providers.actions import NewAccreditation
-from creditbank.providers.queries import by_code
-from creditbank.providers.schemas import AccreditationIn, AccreditationOut
 from creditbank.publishing import actions as life
 from creditbank.publishing.schemas import (
-    CaseOut,
-    CasesOut,
     DifferenceOut,
-    ProgressOut,
-    SimulationOut,
-    SupposedOut,
     ValidatedOut,
-    WhatIfIn,
-    WhatIfOut,
     show_difference,
-    show_supposed,
-    totals_of,
 )
-from creditbank.publishing.simulating import Case, cases, compared
-from creditbank.publishing.what_if import Supposed, suppose
-from creditbank.recognition.explain import WORDS
-from creditbank.rules.compile import CompiledVersion
 from creditbank.rules.difference import difference
-from creditbank.rules.explain import explain_decision
-from creditbank.rules.outcome import Decision
 from creditbank.rulesets import actions, queries
 from creditbank.rulesets.domain import (
     MUTABLE,
     Audience,
-    Book,
     ForeignRuleSet,
     NotADraft,
     RuleSet,
-    RuleSetNotFound,
-    Simulation,
-    SimulationNotFound,
     StoredVersion,
     VersionMoved,
     client,
     governing,
 )
 from creditbank.rulesets.schemas import GovernedOut, PublishedOut, RuleSetOut, VersionOut, VersionSummary
-from creditbank.rulesets.shelf import Shelf, compile_stored
-from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
+from creditbank.web.bodies import json_answer
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
 from creditbank.web.paging import Cursor, Limit, Page, page_answer, place_of
@@ -73,24 +45,6 @@ from creditbank.web.revisions import check_match, etag, is_unchanged
 from creditbank.web.sentences import Language
 
 router = APIRouter(tags=["rules"])
-
-_accreditation = JsonBody(AccreditationIn, {"register": "moe", "from": "2024-09-01", "until": "2029-09-01"})
-_what_if = JsonBody(
-    WhatIfIn,
-    {
-        "achievements": [
-            {
-                "external_id": "planned",
-                "provider": "cq/yuzhong",
-                "kind": "course",
-                "code": "ENG101",
-                "credits": "3",
-                "completed": "2026-06-20",
-            }
-        ],
-        "rule_set": {"code": "town"},
-    },
-)
 
 _EXAMPLE: Final = """\
 ruleset: {lcb: rules/v1, id: town, version: 1, from: "2026-01-01", unit: {code: CR, step: "0.5"}}
@@ -315,7 +269,7 @@ async def _held(connection: AsyncConnection, actor: Actor, id: UUID, number: int
     return version
 
 
-async def _step(
+async def take_step(
     request: Request,
     edge: Edge,
     actor: Actor,
@@ -378,129 +332,7 @@ async def validate_rule_set_version(
             found,
         )
 
-    return await _step(request, edge, actor, (id, number), "rule_set.validate", work)
-
-
-@router.post(
-    "/v1/rule-sets/{id}/versions/{number}/simulate",
-    operation_id="simulate_rule_set_version",
-    status_code=202,
-    responses={202: {"model": SimulationOut, "description": "asked for"}, **documented(404, 409, 410)},
-)
-async def simulate_rule_set_version(
-    id: UUID,
-    number: Number,
-    request: Request,
-    edge: EdgeDep,
-    actor: Writer,
-    sample: Annotated[
-        int | None, Query(ge=1, le=1_000_000, description="look at about so many learners only; all when left out")
-    ] = None,
-) -> Response:
-    """Ask what publishing a validated version would change. A worker counts; `…/simulation` tells how far it is."""
-
-    async def work(connection: AsyncConnection, version: StoredVersion) -> Callable[[StoredVersion], Answer]:
-        asked = await life.ask_simulation(connection, version, sample, edge.today(), edge.clock)
-        shown = SimulationOut.from_domain(asked, version, "waiting", None)
-        location = f"/v1/rule-sets/{id}/versions/{number}/simulation"
-        return lambda _: Answer(202, shown.model_dump_json().encode(), {"Location": location})
-
-    return await _step(request, edge, actor, (id, number), "rule_set.simulate", work)
-
-
-async def _simulation_of(
-    connection: AsyncConnection, id: UUID, number: int
-) -> tuple[StoredVersion, Sequence[Simulation]]:
-    version = await queries.find_version(connection, id, number)
-    found = await queries.simulations_of(connection, version.id)
-    if not found:
-        raise SimulationNotFound
-    return version, found
-
-
-@router.get(
-    "/v1/rule-sets/{id}/versions/{number}/simulation",
-    operation_id="read_simulation",
-    responses={200: {"model": SimulationOut, "description": "the simulation asked for last"}, **documented(404)},
-)
-async def read_simulation(id: UUID, number: Number, edge: EdgeDep, actor: Reader) -> Response:
-    """How far the simulation is that was asked for last, and its report once it is whole.
-
-    The largest changes name learners: they are shown to the bank's own clients only.
-    """
-    async with edge.database.snapshot() as connection:
-        version, found = await _simulation_of(connection, id, number)
-        latest = found[0]
-        job = await find_state(connection, latest.job_id) if latest.job_id is not None else None
-    state, progress = "ended" if latest.report is not None else "waiting", None
-    if latest.report is None and job is not None:
-        state = "outdated" if job.state == "done" else job.state
-        if "all" in job.progress:
-            progress = ProgressOut(walked=job.progress["walked"], all=job.progress["all"])
-    shown = SimulationOut.from_domain(latest, version, state, progress)
-    if shown.report is not None and not actor.is_bank:
-        shown.report.pop("largest")
-    return json_answer(shown)
-
-
-@router.get(
-    "/v1/rule-sets/{id}/versions/{number}/simulation/cases",
-    operation_id="read_simulation_cases",
-    responses={200: {"model": CasesOut, "description": "the largest changes"}, **documented(404, 409)},
-)
-async def read_simulation_cases(
-    id: UUID,
-    number: Number,
-    request: Request,
-    edge: EdgeDep,
-    actor: Annotated[Actor, Depends(require("ledger:read"))],
-) -> Response:
-    """The largest changes of the last whole simulation, each with both traces, evaluated again now.
-
-    No trace is kept: it would be one more place that names persons. Only for the bank's own clients, and written down.
-    """
-    require_bank(actor)
-    language, shelf = language_of(request), _shelf(request)
-    async with edge.database.write() as connection:
-        version, found = await _simulation_of(connection, id, number)
-        ended = next((s for s in found if s.report is not None and s.sha256 == version.sha256), None)
-        if ended is None or ended.report is None or version.state not in MUTABLE:
-            raise SimulationNotFound
-        largest = {UUID(case["learner"]): case for case in ended.report["largest"]}
-        whose = list((await load(connection, edge.vault, list(largest))).values()) if largest else []
-        lines = await compared(connection, shelf, version)
-        evaluated = await cases(connection, lines, ended, whose)
-        subject, ids = f"rule_set_version:{version.id}", sorted(str(one.id) for one in whose)
-        await record(connection, actor.client_id, "rule_set.read_cases", subject, {"learners": ids}, edge.clock())
-    shown = [_show_case(id_, largest[id_], evaluated[id_], language) for id_ in largest if id_ in evaluated]
-    return json_answer(CasesOut(simulation=ended.id, cases=shown))
-
-
-def _show_case(learner_id: UUID, simulated: dict[str, Any], case: Case, language: Language) -> CaseOut:
-    def show(decisions: Sequence[Decision]) -> list[SupposedOut]:
-        # The provider's own names for achievements may be about persons; the bank's ids are not.
-        text = json.dumps([show_supposed(d, _reason(d, language)) for d in decisions], default=str, ensure_ascii=False)
-        for key in sorted(case.ids, key=len, reverse=True):
-            text = text.replace(json.dumps(key, ensure_ascii=False)[1:-1], str(case.ids[key]))
-        shown: list[SupposedOut] = json.loads(text)
-        return shown
-
-    totals = [{t["unit"]: t["total"] for t in totals_of(line)} for line in (case.before, case.after)]
-    return {
-        "learner": learner_id,
-        "is_as_simulated": totals == [simulated["before"], simulated["after"]],
-        "before": show(case.before),
-        "after": show(case.after),
-    }
-
-
-def _reason(decision: Decision, language: Language) -> str:
-    return explain_decision(decision, WORDS[language])
-
-
-def _shelf(request: Request) -> Shelf:
-    found: Shelf = request.app.state.shelf
-    return found
+    return await take_step(request, edge, actor, (id, number), "rule_set.validate", work)
 
 
 @router.post(
@@ -518,7 +350,7 @@ async def approve_rule_set_version(
         await life.approve(connection, version, by, edge.clock, edge.settings.simulation_days)
         return lambda found: _shown(200, VersionSummary.from_domain(found), found)
 
-    return await _step(request, edge, actor, (id, number), "rule_set.approve", work)
+    return await take_step(request, edge, actor, (id, number), "rule_set.approve", work)
 
 
 @router.post(
@@ -539,7 +371,7 @@ async def publish_rule_set_version(
         job = await life.publish(connection, version, edge.clock, edge.settings.simulation_days)
         return lambda found: _shown(200, _with_job(found, job), found)
 
-    return await _step(request, edge, actor, (id, number), "rule_set.publish", work)
+    return await take_step(request, edge, actor, (id, number), "rule_set.publish", work)
 
 
 def _with_job(version: StoredVersion, job: UUID | None) -> PublishedOut:
@@ -560,7 +392,7 @@ async def withdraw_rule_set_version(
         job = await life.withdraw(connection, version, edge.clock)
         return lambda found: _shown(200, _with_job(found, job), found)
 
-    return await _step(request, edge, actor, (id, number), "rule_set.withdraw", work)
+    return await take_step(request, edge, actor, (id, number), "rule_set.withdraw", work)
 
 
 @router.get(
@@ -575,92 +407,3 @@ async def compare_rule_set_versions(id: UUID, number: Number, other: Number, edg
         after = await queries.find_version(connection, id, other)
         layered = [await queries.layered_of(connection, version.document) for version in (before, after)]
     return json_answer(show_difference(id, number, other, difference(*layered)))
-
-
-# --- What-if ----------------------------------------------------------------------------------------------------------
-
-
-@router.post(
-    "/v1/what-if",
-    operation_id="ask_what_if",
-    openapi_extra=_what_if.documents,
-    responses={200: {"model": WhatIfOut, "description": "what they would give"}, **documented(404, 415)},
-)
-async def ask_what_if(
-    request: Request, edge: EdgeDep, actor: Reader, body: Annotated[Read[WhatIfIn], Depends(_what_if)]
-) -> Response:
-    """What achievements would give under the rules in force, one rule set, or a document. Nothing is stored."""
-    wanted, language = body.value, language_of(request)
-    given = wanted.document
-    raw = given.encode() if isinstance(given, str) else orjson.dumps(given) if given is not None else None
-    async with edge.database.snapshot() as connection:
-        book = await _shelf(request).book_seen(connection)
-        above = await life.find_above(connection, raw) if raw is not None else {}
-        if wanted.rule_set is not None:
-            book = replace(book, versions=await _asked(connection, book, wanted.rule_set.code, wanted.rule_set.version))
-        else:
-            # Whom rules for the enrolled do not concern yet asks here what they would give.
-            book = replace(book, versions=book.every_version)
-        types = await by_code(connection, sorted({one.provider for one in wanted.achievements}))
-    supposed = [Supposed(one.external_id, one.supposed()) for one in wanted.achievements]
-    as_of = wanted.as_of or edge.today()
-
-    def decide() -> list[Decision]:
-        read = book
-        if raw is not None:
-            form: Literal["yaml", "json"] = "yaml" if isinstance(given, str) else "json"
-            read = replace(book, versions=[life.read_compiled(raw, form, language, above)])
-        return suppose(supposed, read, {code: one.provider_type for code, one in types.items()}, as_of)
-
-    decisions = await asyncio.to_thread(decide)
-    shown = [show_supposed(decision, _reason(decision, language)) for decision in decisions]
-    return Response(
-        to_json(WhatIfOut(as_of=as_of, totals=totals_of(decisions), decisions=shown)), media_type="application/json"
-    )
-
-
-async def _asked(connection: AsyncConnection, book: Book, code: str, number: int | None) -> Sequence[CompiledVersion]:
-    """The versions of a rule set in force, or one of its versions whatever its state. Raises RuleSetNotFound."""
-    if number is not None:
-        rule_set = await queries.rule_set_by_code(connection, code)
-        if rule_set is None:
-            raise RuleSetNotFound
-        version = await queries.find_version(connection, rule_set.id, number)
-        return [(await compile_stored(connection, version.document, version.sha256)).compiled]
-    found = [one.compiled for (of, _), one in book.entries.items() if of == code]
-    if not found:
-        raise RuleSetNotFound
-    return found
-
-
-@router.post(
-    "/v1/providers/{id}/accreditations",
-    operation_id="enter_accreditation",
-    tags=["providers"],
-    status_code=201,
-    openapi_extra=_accreditation.documents,
-    responses={201: {"model": AccreditationOut, "description": "entered"}, **documented(404, 409, 410, 415)},
-)
-async def add_accreditation(
-    id: UUID,
-    request: Request,
-    edge: EdgeDep,
-    actor: Annotated[Actor, Depends(require("providers:accredit"))],
-    body: Annotated[Read[AccreditationIn], Depends(_accreditation)],
-) -> Response:
-    """Enter an accreditation in a register. Nobody accredits itself: only the bank's own clients may."""
-    require_bank(actor)
-    wanted = body.value
-    new = NewAccreditation(wanted.register_name, wanted.offering, wanted.valid_from, wanted.valid_until)
-
-    async def work(connection: AsyncConnection) -> Answer:
-        entry = await life.enter_accreditation(connection, id, new, edge.clock)
-        await record(
-            connection, actor.client_id, "provider.accredit", f"provider:{id}", {"entry": str(entry.id)}, edge.clock()
-        )
-        shown = AccreditationOut.from_domain(entry)
-        return Answer(
-            201, shown.model_dump_json(by_alias=True).encode(), {"Location": f"/v1/providers/{id}/accreditations"}
-        )
-
-    return await once(request, edge, actor.client_id, body.raw, work)
