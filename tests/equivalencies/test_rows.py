@@ -12,7 +12,8 @@ import pytest
 
 from creditbank.equivalencies.domain import Course, Equivalency, Grade, compose
 from creditbank.equivalencies.faults import FAULTS, REMARKS, TableRefused
-from creditbank.equivalencies.rows import KNOWN_SCALES, Book, Cell, Defaults, Listed, book_of, read_book
+from creditbank.equivalencies.listing import book_of
+from creditbank.equivalencies.rows import KNOWN_SCALES, Book, Cell, Defaults, Listed, read_book
 from creditbank.rules.canonical import canonical
 from creditbank.rules.document import read_documents
 from tests.equivalencies.tables import HEADINGS, START, book, gives, row, text_of

@@ -20,7 +20,8 @@ import pytest
 
 from creditbank.equivalencies.commands import rule_set_text
 from creditbank.equivalencies.domain import Equivalency, compose
-from creditbank.equivalencies.rows import Defaults, book_of, read_book
+from creditbank.equivalencies.listing import book_of
+from creditbank.equivalencies.rows import Defaults, read_book
 from creditbank.rules.canonical import canonical
 from creditbank.rules.checking.publishing import examine_documents
 from creditbank.rules.compile import CompiledVersion, compile_version

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from creditbank.equivalencies.domain import Composition, Remark, compose, document_of
 from creditbank.equivalencies.faults import TableRefused, remark_sentence
-from creditbank.equivalencies.rows import Defaults, book_of, read_book
+from creditbank.equivalencies.listing import book_of
+from creditbank.equivalencies.rows import Defaults, read_book
 from creditbank.equivalencies.sheets import read_file, write_file
 from creditbank.equivalencies.trials import trials_of
 from creditbank.equivalencies.writing import yaml_text
