@@ -124,6 +124,14 @@ async def find_key(connection: AsyncConnection, vault: Vault, learner_id: UUID) 
     return vault.unwrap(learner_id, wrapped) if wrapped is not None else None
 
 
+async def key_of(connection: AsyncConnection, vault: Vault, learner_id: UUID) -> LearnerKey:
+    """The key to what is sealed of a learner who is there. Raises LearnerNotFound."""
+    found = await find_key(connection, vault, learner_id)
+    if found is None:
+        raise LearnerNotFound
+    return found
+
+
 async def lock(connection: AsyncConnection, vault: Vault, learner_ids: Sequence[UUID]) -> dict[UUID, LockedLearner]:
     """Lock the learners in the order of their ids, so that two transactions never wait for each other."""
     if not learner_ids:
