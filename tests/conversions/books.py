@@ -42,8 +42,10 @@ from creditbank.learners.queries import load, lock
 from creditbank.ledger.actions import Act, waive_debt
 from creditbank.ledger.domain import Account, Code, Hold, HoldState, Lot, Posting, usable_milli
 from creditbank.ledger.queries import holds_by_id, positions_at
-from creditbank.recognition.domain import evaluate_achievements, standing_of
+from creditbank.recognition.domain import evaluate_achievements
+from creditbank.recognition.reach import Touched, load_all
 from creditbank.recognition.tables import reviews
+from creditbank.rulesets.domain import Book
 from tests.bank import Bank, content, document, granting, opened, submission
 
 T = TypeVar("T")
@@ -596,18 +598,20 @@ class Books(RuleBasedStateMachine):
     def recognised(self) -> None:
         """Invariants 12 and 16 to 19: what the engine says, in any order of arrival, and what that leaves to use."""
 
-        async def read() -> tuple[Any, Any, Any]:
+        async def read() -> tuple[Touched, Book, date | None]:
             async with self.bank.database.snapshot() as connection:
                 learner = (await load(connection, self.bank.vault, [self.learner]))[self.learner]
-                mine = (await of_learners(connection, {self.learner: learner.key}))[self.learner]
-                return mine, await self.bank.shelf.book_seen(connection), learner.evaluated_as_of
+                book, as_of = await self.bank.shelf.book_seen(connection), learner.evaluated_as_of
+                loaded = await load_all(connection, self.bank.shelf, [learner], book, as_of or self.bank.today())
+                return loaded[self.learner], book, as_of
 
-        mine, book, as_of = self.run(read())
+        touched, book, as_of = self.run(read())
         if as_of is None:
             return
-        standing = standing_of(mine, self.seen.lots.values())
-        found = evaluate_achievements(mine, book, as_of, standing=standing)
-        assert evaluate_achievements(mine[::-1], book, as_of, standing=standing) == found, "12: the order matters"
+        mine, standing = list(touched.achievements.values()), touched.standing(book, as_of)
+        found = evaluate_achievements(mine, book, as_of, touched.known, standing)
+        again = evaluate_achievements(mine[::-1], book, as_of, touched.known, standing)
+        assert again == found, "12: the order matters"
         by_year: dict[int, int] = defaultdict(int)
         units: list[str] = []
         for decision in found.decisions:

@@ -52,7 +52,7 @@ async def audited(bank: Bank, learner: UUID, programme: str) -> Audit:
         book = await bank.shelf.book_seen(connection)
         one = (await load(connection, bank.vault, [learner]))[learner]
         rule_set, _, name = programme.rpartition(".")
-        return await audit_of(connection, book, one, ProgrammeRef(rule_set or "town", name), bank.today())
+        return await audit_of(connection, bank.shelf, book, one, ProgrammeRef(rule_set or "town", name), bank.today())
 
 
 def credits_of(milli: Mapping[Any, int]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from uuid import UUID
 from creditbank.errors import Kind, Refusal
 from creditbank.rules.compile import CompiledVersion
 from creditbank.rules.days import Duration, read_duration
+from creditbank.rules.standing import VersionName
 
 
 class ChangeKind(StrEnum):
@@ -171,6 +172,23 @@ def _deadline(
             still = Duration(0, (ended - max(begun, last)).days, "")
             deadline = still.after(deadline)
     return deadline
+
+
+def elections(enrolments: Iterable[Enrolment], on: date) -> dict[UUID, VersionName]:
+    """The version of each rule set that a learner has asked for as a whole by a day; the last of several.
+
+    It stays asked for: what was recognised by it does not change when the catalogue right lapses or the enrolment ends.
+    """
+    made = [
+        (change.day, change.recorded_at, change.id, enrolment.rule_set_id, change.detail)
+        for enrolment in enrolments
+        for change in enrolment.changes
+        if change.kind is ChangeKind.ELECTED and change.day <= on
+    ]
+    return {
+        rule_set_id: VersionName(detail["version"], date.fromisoformat(detail["from"]))
+        for *_, rule_set_id, detail in sorted(made, key=lambda one: one[:3])
+    }
 
 
 def check_election(

@@ -293,6 +293,14 @@ class Hold:
     lines: tuple[HoldLine, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """When what is redeemed of a lot began to be: the instant, and the day from which it counts."""
+
+    at: datetime
+    on: date
+
+
 def usable_milli(lot: Lot, on: date) -> int:
     """What of a lot can be held on a day: a lot past its date counts as expired, whether or not that was posted."""
     return 0 if lot.is_expired(on) else lot.positions[Account.AVAILABLE]

@@ -25,6 +25,7 @@ from creditbank.ledger.domain import (
     LotTerms,
     Posting,
     PostingUnreadable,
+    Redeemed,
     past_date,
 )
 from creditbank.ledger.tables import hold_lines, holds, ledger_transactions, lots, postings
@@ -93,6 +94,37 @@ async def _lots_by(connection: AsyncConnection, column: Column[str], pairs: Sequ
         return []
     statement = _LOTS.where(pairs_among(connection, (lots.c.learner_id, column), pairs))
     return [_lot_of(row) for row in await connection.execute(statement)]
+
+
+async def redeemed_since(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, Redeemed]:
+    """By lot of these learners since when something of it has been redeemed without a break; only of such lots."""
+    since: dict[UUID, Redeemed] = {}
+    milli: dict[UUID, int] = {}
+    statement = _POSTINGS.where(
+        among(connection, postings.c.learner_id, learner_ids), postings.c.code.in_((Code.REDEEM, Code.ANNUL))
+    )
+    for row in await connection.execute(statement):
+        posting = _posting_of(row)
+        before = milli.get(posting.lot_id, 0)
+        if posting.target is Account.REDEEMED:
+            milli[posting.lot_id] = before + posting.amount_milli
+            if not before:
+                since[posting.lot_id] = Redeemed(posting.recorded_at, posting.effective)
+        elif posting.source is Account.REDEEMED:
+            milli[posting.lot_id] = before - posting.amount_milli
+            if not milli[posting.lot_id]:
+                del since[posting.lot_id]
+    return since
+
+
+async def with_redeemed(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the learners who have redeemed credits."""
+    if not learner_ids:
+        return set()
+    statement = select(lots.c.learner_id).where(
+        among(connection, lots.c.learner_id, learner_ids), lots.c.redeemed_milli > 0
+    )
+    return set((await connection.execute(statement.distinct())).scalars())
 
 
 async def page_of_lots(

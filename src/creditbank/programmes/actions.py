@@ -50,6 +50,7 @@ from creditbank.programmes.queries import admission_to, audit_of, held_for
 from creditbank.programmes.tables import programme_admissions, programme_audits, programme_holds
 from creditbank.rules.compile import CompiledVersion
 from creditbank.rulesets.domain import Book
+from creditbank.rulesets.shelf import Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,7 @@ async def ask_for(
 
 async def change(
     connection: AsyncConnection,
+    shelf: Shelf,
     book: Book,
     learner: LockedLearner,
     ref: ProgrammeRef,
@@ -181,7 +183,7 @@ async def change(
     check_change(enrolment, kind, day)
     detail: dict[str, Any] = {}
     if kind is ChangeKind.ELECTED:
-        audit = await audit_of(connection, book, learner, ref, today)
+        audit = await audit_of(connection, shelf, book, learner, ref, today)
         number = wanted["version"]
         found = next((v for v in audit.place.line if v.version == number), None)
         elected = check_election(audit.version, found, ref.programme, today, number)
@@ -202,7 +204,7 @@ async def change(
     )
     if kind is ChangeKind.PINNED:
         # What cannot be had is refused now, and not at the next audit: the transaction takes the choice back.
-        await audit_of(connection, book, learner, ref, today)
+        await audit_of(connection, shelf, book, learner, ref, today)
     return changed
 
 

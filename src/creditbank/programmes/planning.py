@@ -21,8 +21,8 @@ from creditbank.rules.examine import candidates_of
 from creditbank.rules.fact import Fact
 from creditbank.rules.language.programmes import Cap, Requirement
 from creditbank.rules.outcome import Decision
-from creditbank.rules.recognise import NOTHING_STANDS, Standing
 from creditbank.rules.rulings import Ruling
+from creditbank.rules.standing import NOTHING_STANDS, Standing
 from creditbank.rulesets.domain import Book
 
 WAYS_MAX: Final = 5

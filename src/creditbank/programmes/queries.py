@@ -39,7 +39,7 @@ from creditbank.programmes.domain import (
 )
 from creditbank.programmes.planning import Gap, Situation, Ways, gaps_of, kinds_and_providers, ways_to_close
 from creditbank.programmes.tables import programme_admissions, programme_audits, programme_holds
-from creditbank.recognition.domain import fact_of, standing_of
+from creditbank.recognition.domain import fact_of
 from creditbank.recognition.reach import Touched, load_all
 from creditbank.rules.allocate.allocation import Allocation, allocate
 from creditbank.rules.allocate.solver import NotSolved
@@ -47,6 +47,7 @@ from creditbank.rules.compile import CompiledVersion
 from creditbank.rules.rulings import Waive
 from creditbank.rulesets.domain import Book
 from creditbank.rulesets.queries import find_rule_set
+from creditbank.rulesets.shelf import Shelf
 
 OFFERINGS_TRIED: Final = 500
 """So many open offerings are looked at for each gap, the soonest first."""
@@ -107,6 +108,7 @@ class Look:
 
 async def audit_of(
     connection: AsyncConnection,
+    shelf: Shelf,
     book: Book,
     learner: LockedLearner,
     ref: ProgrammeRef,
@@ -118,11 +120,12 @@ async def audit_of(
 
     Raises ProgrammeNotFound, AllocationImpossible.
     """
-    return (await look(connection, book, learner, ref, today, planned=planned)).audit
+    return (await look(connection, shelf, book, learner, ref, today, planned=planned)).audit
 
 
 async def look(
     connection: AsyncConnection,
+    shelf: Shelf,
     book: Book,
     learner: LockedLearner,
     ref: ProgrammeRef,
@@ -132,7 +135,7 @@ async def look(
 ) -> Look:
     """The audit with what it was made of. Raises ProgrammeNotFound, AllocationImpossible."""
     place = place_of(book, ref)
-    touched = (await load_all(connection, [learner], book, today))[learner.id]
+    touched = (await load_all(connection, shelf, [learner], book, today))[learner.id]
     enrolment = await current_enrolment(connection, learner.id, place, today)
     version, lapsed_on = _version_for(place, enrolment, touched, today)
     situation = situation_of(book, place, touched, today)
@@ -193,7 +196,7 @@ def situation_of(book: Book, place: Place, touched: Touched, today: date) -> Sit
         today,
         [fact_of(a, book, touched.known) for a in valid],
         touched.known,
-        standing_of(touched.achievements.values(), touched.lots.values()),
+        touched.standing(book, today, of=place.ref.rule_set),
         touched.rulings,
     )
 
@@ -259,10 +262,16 @@ async def ways_for(connection: AsyncConnection, seen: Look) -> list[Ways]:
 
 
 async def ways_to_credits(
-    connection: AsyncConnection, book: Book, learner: LockedLearner, place: Place, milli: int, today: date
+    connection: AsyncConnection,
+    shelf: Shelf,
+    book: Book,
+    learner: LockedLearner,
+    place: Place,
+    milli: int,
+    today: date,
 ) -> Ways:
     """The nearest ways to so many more credits of a rule set."""
-    touched = (await load_all(connection, [learner], book, today))[learner.id]
+    touched = (await load_all(connection, shelf, [learner], book, today))[learner.id]
     return await _ways(connection, Gap(None, milli, 0), situation_of(book, place, touched, today), None)
 
 

@@ -291,10 +291,10 @@ async def enrol(
         try:
             enrolment = await actions.enrol(connection, book, learner, new, actor.client_id, now, today)
         except AdmissionCreditsShort as short:
-            short.faults = await _ways_in(connection, edge, book, learner, place, short, language)
+            short.faults = await _ways_in(connection, edge, shelf, book, learner, place, short, language)
             raise
         except AdmissionAwardMissing as missing:
-            missing.faults = await _award_in(connection, edge, book, learner, missing, language)
+            missing.faults = await _award_in(connection, edge, shelf, book, learner, missing, language)
             raise
         if place.rule_set_id in book.restricted:
             # Only now do these rules say anything of the learner.
@@ -309,6 +309,7 @@ async def enrol(
 async def _ways_in(
     connection: AsyncConnection,
     edge: Edge,
+    shelf: Shelf,
     book: Book,
     learner: LockedLearner,
     place: Place,
@@ -317,7 +318,7 @@ async def _ways_in(
 ) -> tuple[Fault, ...]:
     """What is missing, and the nearest ways to it: a refusal is no dead end."""
     milli = Credits.parse(short.missing).milli
-    ways = await queries.ways_to_credits(connection, book, learner, place, milli, edge.today())
+    ways = await queries.ways_to_credits(connection, shelf, book, learner, place, milli, edge.today())
     named = [
         Fault("/programme", "admission_way", sentence_of_way(way.offering, str(Credits(way.milli)), language))
         for way in ways.ways
@@ -328,13 +329,14 @@ async def _ways_in(
 async def _award_in(
     connection: AsyncConnection,
     edge: Edge,
+    shelf: Shelf,
     book: Book,
     learner: LockedLearner,
     missing: AdmissionAwardMissing,
     language: Language,
 ) -> tuple[Fault, ...]:
     """What the award that is asked for still lacks."""
-    audit = await queries.audit_of(connection, book, learner, ProgrammeRef.parse(missing.award), edge.today())
+    audit = await queries.audit_of(connection, shelf, book, learner, ProgrammeRef.parse(missing.award), edge.today())
     lacking = max(audit.allocation.total - audit.allocation.recognised, 0)
     terms = {"award": missing.award, "missing": str(Credits(lacking))}
     text = sentence("admission_award_way" if lacking else "admission_award_ready", language, terms)
@@ -409,8 +411,11 @@ async def change_enrolment(
         check_match(request, enrolment.revision)
         ref, (kind, day, detail) = ProgrammeRef(code, enrolment.programme), _asked(wanted, today)
         changed = await actions.change(
-            connection, book, learner, ref, enrolment, kind, day, detail, actor.client_id, now, today
+            connection, shelf, book, learner, ref, enrolment, kind, day, detail, actor.client_id, now, today
         )
+        if kind is ChangeKind.ELECTED:
+            # What was recognised of older achievements may be another from now on.
+            await settle(connection, shelf, {id: learner}, Cause.ENROLMENT, as_of=today, clock=edge.clock)
         about = f"learner:{id}"
         await record(connection, actor.client_id, f"enrolment.{kind.value}", about, {"programme": str(ref)}, now)
         return _answer(changed, code, learner, 200)
@@ -452,7 +457,7 @@ async def audit_programme(
             raise EnrolmentNotFound
         learner = (await learners.load(connection, edge.vault, [id]))[id]
         planned = await queries.planned_offerings(connection, add or ())
-        seen = await queries.look(connection, book, learner, place.ref, today, planned=planned)
+        seen = await queries.look(connection, shelf, book, learner, place.ref, today, planned=planned)
         ways = await queries.ways_for(connection, seen)
     if not planned and seen.is_new:
         async with edge.database.write() as connection:

@@ -20,7 +20,7 @@ from creditbank.learners.queries import LockedLearner, load, page_of_ids
 from creditbank.learners.tables import learners
 from creditbank.publishing.domain import Tally, effect_of
 from creditbank.publishing.queries import touched_learners
-from creditbank.recognition.domain import evaluate_achievements, standing_of
+from creditbank.recognition.domain import evaluate_achievements
 from creditbank.recognition.reach import load_all
 from creditbank.rules.compile import CompiledVersion, compile_version
 from creditbank.rules.difference import EVERYTHING, Touched, difference
@@ -46,6 +46,7 @@ WALKED_A_STEP: Final = 10_000
 class Compared:
     """The lines of one rule set as it is and as it would be; ``book`` is the present one over the versions of both."""
 
+    code: str
     book: Book
     before: Sequence[CompiledVersion]
     after: Sequence[CompiledVersion]
@@ -60,9 +61,9 @@ async def compared(connection: AsyncConnection, shelf: Shelf, version: StoredVer
     knows enrolments it settles nobody.
     """
     book = await shelf.book(connection)
-    if version.rule_set.audience != "everyone":
-        return Compared(replace(book, versions=()), (), (), ())
     code = version.rule_set.code
+    if version.rule_set.audience != "everyone":
+        return Compared(code, replace(book, versions=()), (), (), ())
     standing = {entry.version_id: entry.compiled for (rule_set, _), entry in book.entries.items() if rule_set == code}
     layered = await layered_of(connection, version.document)
     draft = compile_version(layered, sha256=version.sha256)
@@ -76,7 +77,7 @@ async def compared(connection: AsyncConnection, shelf: Shelf, version: StoredVer
             after.append(replace(compiled, valid_from=rest.start, valid_until=rest.until))
     before = list(standing.values())
     touched = await _touched(connection, version, layered, list(changed))
-    return Compared(replace(book, versions=[*before, *after]), before, after, touched)
+    return Compared(code, replace(book, versions=[*before, *after]), before, after, touched)
 
 
 async def _touched(
@@ -108,20 +109,19 @@ class Case:
 
 
 async def cases(
-    connection: AsyncConnection, lines: Compared, simulation: Simulation, whose: Sequence[LockedLearner]
+    connection: AsyncConnection, shelf: Shelf, lines: Compared, simulation: Simulation, whose: Sequence[LockedLearner]
 ) -> dict[UUID, Case]:
     """Evaluate these learners under both lines as of the simulation's day."""
     found: dict[UUID, Case] = {}
-    for id_, touched in (await load_all(connection, whose, lines.book, simulation.as_of)).items():
+    for id_, touched in (await load_all(connection, shelf, whose, lines.book, simulation.as_of)).items():
         achievements = list(touched.achievements.values())
-        standing = standing_of(achievements, touched.lots.values())
-        known, rulings = touched.known, touched.rulings
-        both = [
-            evaluate_achievements(
-                achievements, replace(lines.book, versions=line), simulation.as_of, known, standing, rulings
-            ).decisions
-            for line in (lines.before, lines.after)
-        ]
+        both = []
+        for line in (lines.before, lines.after):
+            book, day = replace(lines.book, versions=line), simulation.as_of
+            # What was redeemed stays what it is under either line.
+            standing = touched.standing(book, day, of=lines.code)
+            made = evaluate_achievements(achievements, book, day, touched.known, standing, touched.rulings)
+            both.append(made.decisions)
         found[id_] = Case(both[0], both[1], {a.key: a.id for a in achievements})
     return found
 
@@ -191,7 +191,7 @@ class Simulating:
         if lines.after:
             met = await touched_learners(connection, chosen, lines.touched)
             whose = list((await load(connection, self._vault, met)).values()) if met else []
-            for id_, case in (await cases(connection, lines, simulation, whose)).items():
+            for id_, case in (await cases(connection, self._shelf, lines, simulation, whose)).items():
                 tally.add(id_, effect_of(case.before, case.after))
         walked = {"epoch": progress["epoch"], "all": progress["all"], "walked": progress["walked"] + len(ids)}
         full = simulation.sample is not None and tally.seen >= simulation.sample

@@ -64,9 +64,9 @@ async def settle(
         for id_, one in learners.items()
         if changes is None or not book.is_local or books[id_] is not book or not is_current(one, book, as_of)
     ]
-    touched = await load_all(connection, whole, book, as_of)
+    touched = await load_all(connection, shelf, whole, book, as_of)
     some = [c for c in changes or () if c.achievement.learner_id not in touched]
-    touched.update(await load_touched(connection, learners, some, book, as_of))
+    touched.update(await load_touched(connection, shelf, learners, some, book, as_of))
     settled = {id_: _settle_one(learners[id_], mine, books[id_], as_of) for id_, mine in touched.items()}
     await _write(connection, book, [s for s in settled.values() if not s.difference.is_empty], cause, as_of, clock())
     for one in settled.values():
@@ -76,6 +76,7 @@ async def settle(
 
 
 def _settle_one(learner: LockedLearner, touched: Touched, book: Book, as_of: date) -> Settled:
+    book = book.with_former(touched.basis.former)
     difference = settle_learner(
         learner.id,
         list(touched.achievements.values()),
@@ -87,6 +88,7 @@ def _settle_one(learner: LockedLearner, touched: Touched, book: Book, as_of: dat
         new_id=new_id,
         mark=lambda trace: learner.key.mark(trace_bytes(trace)),
         known=touched.known,
+        standing=touched.standing(book, as_of),
         rulings=touched.rulings,
         holds=touched.holds,
         evaluation=touched.evaluation,
@@ -171,6 +173,7 @@ async def _write(
     for one in settled:
         one.learner.recorded_at = rising(now, one.learner.recorded_at)
     hashes = [entry.compiled.sha256 for entry in book.entries.values()]
+    former = {one.learner.id: [entry.compiled.sha256 for entry in one.book.former.values()] for one in settled}
     await insert_rows(
         connection,
         evaluations,
@@ -181,7 +184,7 @@ async def _write(
                 "cause": cause.value,
                 "as_of": as_of,
                 "epoch": book.epoch,
-                "input_sha256": input_hash(one.achievements.values(), hashes, as_of),
+                "input_sha256": input_hash(one.achievements.values(), [*hashes, *former[one.learner.id]], as_of),
                 "engine": ENGINE,
                 "recorded_at": one.learner.recorded_at,
             }

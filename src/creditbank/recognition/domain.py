@@ -35,11 +35,11 @@ from creditbank.rules.evaluate import evaluate
 from creditbank.rules.fact import Assurance, Fact
 from creditbank.rules.outcome import Decision as RuleDecision
 from creditbank.rules.outcome import Evaluation, TargetLot
-from creditbank.rules.recognise import NOTHING_STANDS, Standing
 from creditbank.rules.rulings import Block, Force, Insert, Ruling, Value, Waive
+from creditbank.rules.standing import NOTHING_STANDS, Standing
 from creditbank.rulesets.domain import Book
 
-ENGINE: Final = "2"
+ENGINE: Final = "3"
 """The engine's version, kept with every evaluation: it changes when the same input may give another result."""
 
 _COMPACT: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -331,17 +331,6 @@ def evaluate_achievements(
     return evaluate(facts, book.versions, as_of, standing, rulings)
 
 
-def standing_of(achievements: Iterable[Achievement], lots: Iterable[Lot]) -> Standing:
-    """The facts on whose credits something is already built."""
-    keys = {str(a.id): a.key for a in achievements}
-    held: dict[Account, set[str]] = {Account.RESERVED: set(), Account.REDEEMED: set()}
-    for lot in lots:
-        for account, facts in held.items():
-            if lot.positions.get(account, 0):
-                facts.update(keys[id_] for id_ in lot.key.binding.split(",") if id_ in keys)
-    return Standing(frozenset(held[Account.RESERVED]), frozenset(held[Account.REDEEMED]))
-
-
 def settle_learner(
     learner_id: UUID,
     achievements: Sequence[Achievement],
@@ -354,6 +343,7 @@ def settle_learner(
     new_id: Callable[[], UUID],
     mark: Callable[[Mapping[str, Any]], bytes],
     known: Known = NOTHING_KNOWN,
+    standing: Standing = NOTHING_STANDS,
     rulings: Sequence[Ruling] = (),
     holds: Sequence[Hold] = (),
     evaluation: Evaluation | None = None,
@@ -376,7 +366,6 @@ def settle_learner(
         {lot.key: lot for lot in lots},
     )
     if evaluation is None:
-        standing = standing_of(achievements, lots)
         evaluation = evaluate_achievements(achievements, book, as_of, known, standing, rulings)
     broken = _broken(settling, evaluation, valid, holds)
     for made in evaluation.decisions:
@@ -424,7 +413,7 @@ def _broken(
     targets: dict[LotKey, Target] = {}
     for made in evaluation.decisions:
         if made.effect != "none":
-            entry = settling.book.entries[(made.rule_set, made.version)]
+            entry = settling.book.entry(made.rule_set, made.version)
             binding = ",".join(str(valid[key].id) for key in made.binding)
             for lot in made.lots:
                 targets[LotKey(entry.rule_set_id, binding, unit_of(lot, valid), lot.number)] = _target(lot)
@@ -445,7 +434,7 @@ def _settle_decision(
     settling: _Settling, learner_id: UUID, made: RuleDecision, valid: Mapping[str, Achievement]
 ) -> None:
     taken = made.effect != "none"
-    entry = settling.book.entries[(made.rule_set, made.version)] if taken else None
+    entry = settling.book.entry(made.rule_set, made.version) if taken else None
     bound = [valid[key] for key in made.binding]
     binding = ",".join(str(a.id) for a in bound)
     trace = trace_of(made, bound, valid)

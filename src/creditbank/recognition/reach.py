@@ -9,7 +9,7 @@ and by ``verify``, which evaluates everything). Under any other rules the whole 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
@@ -18,10 +18,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.domain import Achievement
 from creditbank.achievements.queries import of_learners, of_pairs
-from creditbank.enrolments.queries import enrolled_in
+from creditbank.enrolments.queries import enrolled_in, enrolments_of
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.domain import Account, Hold, Lot
-from creditbank.ledger.queries import lots_of, lots_of_bindings, lots_of_units, open_holds
+from creditbank.ledger.queries import (
+    lots_of,
+    lots_of_bindings,
+    lots_of_units,
+    open_holds,
+    redeemed_since,
+    with_redeemed,
+)
 from creditbank.providers import queries as providers
 from creditbank.recognition.domain import NOTHING_KNOWN, Decision, HeldRuling, Known, evaluate_achievements, unit_of
 from creditbank.recognition.queries import (
@@ -31,9 +38,12 @@ from creditbank.recognition.queries import (
     rulings_of,
     with_rulings,
 )
+from creditbank.recognition.standing import NO_BASIS, Basis, former_chapters, standing_of
 from creditbank.rules.outcome import Evaluation
 from creditbank.rules.rulings import Ruling
-from creditbank.rulesets.domain import Book
+from creditbank.rules.standing import Standing
+from creditbank.rulesets.domain import Book, Entry
+from creditbank.rulesets.shelf import Shelf
 
 BLANKET = "blanket:"
 """Units that never compete begin with this (rules/v1 section 6)."""
@@ -58,6 +68,13 @@ class Touched:
     rulings: Sequence[Ruling] = ()
     holds: Sequence[Hold] = ()
     evaluation: Evaluation | None = None
+    basis: Basis = NO_BASIS
+
+    def standing(self, book: Book, as_of: date, *, of: str | None = None) -> Standing:
+        """What stands against the book's versions; in one rule set only if asked."""
+        return standing_of(
+            self.achievements.values(), self.lots.values(), self.decisions, book, as_of, self.basis, of=of
+        )
 
     def units(self) -> set[str]:
         """The units that lots of this learner have, should have, or had, and compete for."""
@@ -87,7 +104,7 @@ async def books_of(connection: AsyncConnection, book: Book, learner_ids: Sequenc
 
 
 async def load_all(
-    connection: AsyncConnection, learners: Sequence[LockedLearner], book: Book, as_of: date
+    connection: AsyncConnection, shelf: Shelf, learners: Sequence[LockedLearner], book: Book, as_of: date
 ) -> dict[UUID, Touched]:
     """Everything of these learners, and what the bank knows of it that the book's rules read."""
     if not learners:
@@ -96,7 +113,8 @@ async def load_all(
     achievements = await of_learners(connection, {learner.id: learner.key for learner in learners})
     lots = await lots_of(connection, ids)
     decisions = await latest_decisions(connection, ids)
-    known = await known_of(connection, book, achievements)
+    bases = await bases_of(connection, shelf, book, lots)
+    known = await known_of(connection, book.with_former(former_of(bases.values())), achievements)
     rulings = await rulings_of(connection, {learner.id: learner.key for learner in learners})
     holds = await open_holds(connection, ids)
     return {
@@ -107,9 +125,40 @@ async def load_all(
             known[id_],
             in_force(rulings[id_], achievements[id_], as_of),
             holds[id_],
+            basis=bases[id_],
         )
         for id_ in ids
     }
+
+
+async def bases_of(
+    connection: AsyncConnection, shelf: Shelf, book: Book, lots: Mapping[UUID, Sequence[Lot]]
+) -> dict[UUID, Basis]:
+    """What says how changed rules reach these learners, given with all their lots.
+
+    It is looked up for those who have redeemed credits, and, where some version may be elected, for all.
+    """
+    redeeming = [id_ for id_, mine in lots.items() if any(lot.positions[Account.REDEEMED] for lot in mine)]
+    since = await redeemed_since(connection, redeeming) if redeeming and book.ever_changed else {}
+    chapters = {id_: former_chapters(book, mine, since) for id_, mine in lots.items()} if since else {}
+    former = await shelf.former(connection, [one for mine in chapters.values() for one in mine])
+    is_elective = any(
+        entry.compiled.transition.elect_until is not None for entry in (*book.entries.values(), *former.values())
+    )
+    enrolments = await enrolments_of(connection, list(lots)) if is_elective else {}
+    return {
+        id_: Basis(
+            {lot.id: since[lot.id] for lot in mine if lot.id in since},
+            {one.publication.version_id: former[one.publication.version_id] for one in chapters.get(id_, ())},
+            enrolments.get(id_, ()),
+        )
+        for id_, mine in lots.items()
+    }
+
+
+def former_of(bases: Iterable[Basis]) -> dict[UUID, Entry]:
+    """The former versions on which these learners' redeemed credits rest."""
+    return {id_: entry for basis in bases for id_, entry in basis.former.items()}
 
 
 def in_force(held: Sequence[HeldRuling], achievements: Sequence[Achievement], as_of: date) -> list[Ruling]:
@@ -136,6 +185,7 @@ async def known_of(
 
 async def load_touched(
     connection: AsyncConnection,
+    shelf: Shelf,
     learners: Mapping[UUID, LockedLearner],
     changes: Sequence[Changed],
     book: Book,
@@ -162,12 +212,14 @@ async def load_touched(
         growing = await _add_strangers(connection, learners, touched, growing, known)
     for id_, held in (await latest_of_bindings(connection, known)).items():
         touched[id_].decisions = held
-    # On what is reserved or ruled on hangs more than what was touched.
+    # On what is reserved or ruled on hangs more than what was touched, and on what was redeemed under other rules.
     hanging = {
         id_ for id_, mine in touched.items() if any(lot.positions[Account.RESERVED] for lot in mine.lots.values())
     }
     hanging |= await with_rulings(connection, list(touched))
-    touched.update(await load_all(connection, [learners[id_] for id_ in sorted(hanging)], book, as_of))
+    if book.ever_changed:
+        hanging |= await with_redeemed(connection, list(touched))
+    touched.update(await load_all(connection, shelf, [learners[id_] for id_ in sorted(hanging)], book, as_of))
     return touched
 
 

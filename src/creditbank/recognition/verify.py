@@ -24,7 +24,7 @@ from creditbank.ledger.domain import Account, Hold, Lot, Posting, PostingUnreada
 from creditbank.ledger.queries import chains_of, lots_of, open_holds
 from creditbank.recognition.domain import settle_learner
 from creditbank.recognition.queries import all_marks, latest_decisions, rulings_of, trace_bytes
-from creditbank.recognition.reach import Touched, books_of, in_force, known_of
+from creditbank.recognition.reach import Touched, bases_of, books_of, former_of, in_force, known_of
 from creditbank.rulesets.domain import Book
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import SealBroken, Vault
@@ -154,7 +154,8 @@ async def _verify_page(
     lots = await lots_of(connection, ids)
     latest = await latest_decisions(connection, ids)
     marks = await all_marks(connection, {id_: learner.key for id_, learner in loaded.items()})
-    known = await known_of(connection, book, facts)
+    bases = await bases_of(connection, shelf, book, lots)
+    known = await known_of(connection, book.with_former(former_of(bases.values())), facts)
     books = await books_of(connection, book, list(loaded))
     rulings = await rulings_of(connection, {id_: learner.key for id_, learner in loaded.items()})
     holds = await open_holds(connection, ids)
@@ -172,6 +173,7 @@ async def _verify_page(
             known[id_],
             in_force(rulings[id_], facts[id_], as_of),
             holds[id_],
+            basis=bases[id_],
         )
         findings += _verify_holds(id_, lots[id_], holds[id_])
         findings += _verify_settled(learner, touched, books[id_], as_of)
@@ -267,6 +269,7 @@ def _verify_decisions(
 
 
 def _verify_settled(learner: LockedLearner, touched: Touched, book: Book, as_of: date) -> list[Finding]:
+    book = book.with_former(touched.basis.former)
     difference = settle_learner(
         learner.id,
         list(touched.achievements.values()),
@@ -278,6 +281,7 @@ def _verify_settled(learner: LockedLearner, touched: Touched, book: Book, as_of:
         new_id=new_id,
         mark=lambda trace: learner.key.mark(trace_bytes(trace)),
         known=touched.known,
+        standing=touched.standing(book, as_of),
         rulings=touched.rulings,
         holds=touched.holds,
     )

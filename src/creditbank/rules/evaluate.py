@@ -16,8 +16,9 @@ from creditbank.rules.drafts import Draft, DraftLot
 from creditbank.rules.fact import Fact
 from creditbank.rules.limits import apply_limits, version_at
 from creditbank.rules.outcome import Decision, Evaluation, State, TargetLot
-from creditbank.rules.recognise import NOTHING_STANDS, Standing, recognise
+from creditbank.rules.recognise import recognise
 from creditbank.rules.rulings import NO_RULINGS, Ruling, Rulings, sort_rulings
+from creditbank.rules.standing import NOTHING_STANDS, Standing
 from creditbank.rules.unique import keep_unique
 
 
@@ -37,26 +38,78 @@ def evaluate(
     ordered = sorted(facts, key=lambda fact: (fact.completed, fact.key))
     if len({fact.key for fact in ordered}) != len(ordered):
         raise ValueError("two facts have the same key")
-    by_rule_set: dict[str, list[CompiledVersion]] = {}
-    for version in sorted(versions, key=lambda v: (v.rule_set, v.valid_from, v.version)):
-        by_rule_set.setdefault(version.rule_set, []).append(version)
+    by_rule_set = _lines(versions)
     ruled = sort_rulings(rulings)
     taken: set[str] = set()
     decided: list[tuple[date, tuple[str, ...], str, Decision]] = []
-    for rule_set, line in by_rule_set.items():
-        mine = ruled.get(rule_set, NO_RULINGS)
-        drafts = recognise(ordered, line, as_of, standing, mine)
-        keep_unique(drafts, version_at(line, as_of))
-        apply_limits(drafts, line, as_of, mine)
-        for draft in drafts:
+    for rule_set in sorted({*by_rule_set, *standing.eras}):
+        line, mine = by_rule_set.get(rule_set, []), ruled.get(rule_set, NO_RULINGS)
+        for draft in _decide(ordered, rule_set, line, as_of, standing, mine):
             taken.update(draft.keys)
             decided.append((draft.completed, draft.keys, rule_set, _decision(draft, as_of)))
     for fact in ordered:
         if fact.key not in taken:
-            decided.append((fact.completed, (fact.key,), "", _blocked(fact, ruled) or _untaken(fact, by_rule_set)))
+            lines = _asked(fact, by_rule_set, standing)
+            decided.append((fact.completed, (fact.key,), "", _blocked(fact, ruled) or _untaken(fact, lines)))
     # A rule set decides once about a binding, so that the decisions themselves are never compared.
     decided.sort(key=lambda entry: entry[:3])
     return Evaluation(as_of, tuple([entry[3] for entry in decided]))
+
+
+def _lines(versions: Sequence[CompiledVersion]) -> dict[str, list[CompiledVersion]]:
+    """The versions of each rule set by the days they govern."""
+    lines: dict[str, list[CompiledVersion]] = {}
+    for version in sorted(versions, key=lambda v: (v.rule_set, v.valid_from, v.version)):
+        lines.setdefault(version.rule_set, []).append(version)
+    return lines
+
+
+def _decide(
+    ordered: Sequence[Fact],
+    rule_set: str,
+    line: Sequence[CompiledVersion],
+    as_of: date,
+    standing: Standing,
+    rulings: Rulings,
+) -> list[Draft]:
+    """The decisions of one rule set: first those on redeemed credits, each by the rules of its own era, then the rest.
+
+    An era is asked about every fact that is left, as it was when its rules were in force, so that pools, bindings and
+    limits come to what they came to then; only what is said of its own facts is kept.
+    """
+    drafts: list[Draft] = []
+    left = ordered
+    for era in standing.eras.get(rule_set, ()):
+        found = _decide_by(left, era.line, era.day, standing, rulings, drafts)
+        own = [draft for draft in found if not era.keys.isdisjoint(draft.keys)]
+        gone = era.keys.union(*[draft.keys for draft in own])
+        left = [fact for fact in left if fact.key not in gone]
+        drafts += own
+    return drafts + _decide_by(left, line, as_of, standing, rulings, drafts) if line else drafts
+
+
+def _decide_by(
+    facts: Sequence[Fact],
+    line: Sequence[CompiledVersion],
+    day: date,
+    standing: Standing,
+    rulings: Rulings,
+    kept: Sequence[Draft],
+) -> list[Draft]:
+    drafts = recognise(facts, line, day, standing, rulings, kept)
+    keep_unique(drafts, version_at(line, day), kept)
+    apply_limits(drafts, line, day, rulings, kept)
+    return drafts
+
+
+def _asked(
+    fact: Fact, by_rule_set: Mapping[str, Sequence[CompiledVersion]], standing: Standing
+) -> Mapping[str, Sequence[CompiledVersion]]:
+    """The versions that were asked about a fact: of an era where it belongs to one, else those in force."""
+    eras = {
+        rule_set: era.line for rule_set, eras in standing.eras.items() for era in eras if fact.key in era.keys
+    }  # fmt: skip
+    return {**by_rule_set, **eras} if eras else by_rule_set
 
 
 # --- Validity: section 6 ----------------------------------------------------------------------------------------------
@@ -191,7 +244,7 @@ def _blocked(fact: Fact, ruled: Mapping[str, Rulings]) -> Decision | None:
     return _none(fact, None, None, {"failed": [], "reason": "blocked", "ruling": blocks[0].id})
 
 
-def _untaken(fact: Fact, by_rule_set: dict[str, list[CompiledVersion]]) -> Decision:
+def _untaken(fact: Fact, by_rule_set: Mapping[str, Sequence[CompiledVersion]]) -> Decision:
     versions = [version for line in by_rule_set.values() for version in line]
     in_force = [version for version in versions if version.governs(version.governing(fact))]
     near = [(miss, version) for version in in_force if (miss := version.nearest(fact)) is not None]

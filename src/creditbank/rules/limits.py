@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from typing import Any
@@ -19,22 +19,43 @@ _Bucket = tuple[str, str, tuple[str, ...]]
 
 
 def apply_limits(
-    drafts: Iterable[Draft], line: Sequence[CompiledVersion], as_of: date, rulings: Rulings = NO_RULINGS
+    drafts: Iterable[Draft],
+    line: Sequence[CompiledVersion],
+    as_of: date,
+    rulings: Rulings = NO_RULINGS,
+    kept: Sequence[Draft] = (),
 ) -> None:
     """Cut lots to the room that their limits leave, in order of (limits date, achievements, grant).
 
-    A lot for which a limit was waived takes no room of it either.
+    A lot for which a limit was waived takes no room of it either. What is ``kept`` is never cut, and its room is taken
+    before anything else is given some.
     """
     if not any(version.limits for version in line):
         return
     present = version_at(line, as_of)
     usage: defaultdict[_Bucket, _Used] = defaultdict(_Used)
-    lots = [(draft.limits_day, draft.keys, lot.grant, lot) for draft in drafts for lot in draft.lots if lot.recognised]
-    for day, _, _, lot in sorted(lots, key=lambda entry: entry[:3]):
+    fixed = {id(draft) for draft in kept}
+
+    def limits_on(lot: DraftLot, day: date) -> list[tuple[CompiledLimit, str]]:
         limits = _limits_on(lot, day, line, present)
         if rulings.waives:
             limits = (pair for pair in limits if not rulings.waives_limit(pair[0].id, lot.draft.keys))
-        _cut(lot, day, list(limits), usage)
+        return list(limits)
+
+    for lot in [lot for draft in kept for lot in draft.lots if lot.recognised]:
+        for limit, period in limits_on(lot, lot.draft.limits_day):
+            usage[_bucket(limit, period, lot)].ahead.append((lot.draft.limits_day, lot))
+    lots = [
+        (draft.limits_day, draft.keys, lot.grant, lot)
+        for draft in (*drafts, *kept)
+        for lot in draft.lots
+        if lot.recognised
+    ]
+    for day, _, _, lot in sorted(lots, key=lambda entry: entry[:3]):
+        if id(lot.draft) in fixed:
+            _pass(lot, day, limits_on(lot, day), usage)
+        else:
+            _cut(lot, day, limits_on(lot, day), usage)
 
 
 def version_at(line: Sequence[CompiledVersion], day: date) -> CompiledVersion:
@@ -82,15 +103,42 @@ class _Used:
         self._lots: deque[tuple[date, int, int]] = deque()
         # By decision the number of its lots: a count is one of decisions.
         self._decisions: Counter[int] = Counter()
+        # Lots that will get what they have whatever is left, each with its day.
+        self.ahead: list[tuple[date, DraftLot]] = []
+
+    @property
+    def taken(self) -> int:
+        """What is used, with what is as good as used."""
+        return self.milli + sum([lot.recognised for _, lot in self.ahead])
 
     @property
     def count(self) -> int:
-        """How many decisions were counted."""
-        return len(self._decisions)
+        """How many decisions were counted, or are as good as counted."""
+        return len(self._decisions.keys() | {id(lot.draft) for _, lot in self.ahead})
 
-    def has(self, draft: Draft) -> bool:
-        """Whether another lot of the decision was counted."""
-        return id(draft) in self._decisions
+    def room(self, limit: CompiledLimit, draft: Draft, day: date, wanted: int) -> tuple[int, bool]:
+        """How much of what a lot wants there is room for, and whether it is the number of decisions that leaves none.
+
+        Another lot of a decision that was counted is not counted again.
+        """
+        if not self.ahead:
+            return _room(limit, wanted, self.milli, self._decisions, draft)
+        return min([_room(limit, wanted, *view, draft) for view in self._views(limit.per, day)])
+
+    def _views(self, per: Periods | Duration | None, day: date) -> Iterator[tuple[int, Collection[int]]]:
+        """What is used, in thousandths and by decision, wherever more on this day would add to it.
+
+        Of a rolling window that is the one that ends on the day, and each later one that holds the day and ends with a
+        lot that will get what it has.
+        """
+        if not isinstance(per, Duration):
+            yield self.taken, self._decisions.keys() | {id(lot.draft) for _, lot in self.ahead}
+            return
+        yield self.milli, self._decisions
+        for end in {on for on, _ in self.ahead if per.after(day) > on}:
+            inside = [(milli, decision) for on, milli, decision in self._lots if per.after(on) > end]
+            inside += [(lot.recognised, id(lot.draft)) for on, lot in self.ahead if on <= end < per.after(on)]
+            yield sum([milli for milli, _ in inside]), {decision for _, decision in inside}
 
     def add(self, day: date, milli: int, draft: Draft) -> None:
         """Count what a lot got."""
@@ -108,6 +156,14 @@ class _Used:
                 del self._decisions[decision]
 
 
+def _room(limit: CompiledLimit, wanted: int, milli: int, decisions: Collection[int], draft: Draft) -> tuple[int, bool]:
+    if limit.count is not None and id(draft) not in decisions and len(decisions) >= limit.count:
+        return 0, True
+    if limit.credits_milli is None:
+        return wanted, False
+    return min(wanted, max(limit.credits_milli - milli, 0)), False
+
+
 def _bucket(limit: CompiledLimit, period: str, lot: DraftLot) -> _Bucket:
     lead = lot.draft.binding[0]
     values = {
@@ -120,6 +176,18 @@ def _bucket(limit: CompiledLimit, period: str, lot: DraftLot) -> _Bucket:
     return limit.id, period, tuple([values[name] for name in limit.by])
 
 
+def _pass(
+    lot: DraftLot, day: date, limits: Sequence[tuple[CompiledLimit, str]], usage: Mapping[_Bucket, _Used]
+) -> None:
+    """Count a lot that is never cut, which was expected so far."""
+    for limit, period in limits:
+        used = usage[_bucket(limit, period, lot)]
+        if isinstance(limit.per, Duration):
+            used.forget(limit.per, day)
+        used.ahead = [(on, other) for on, other in used.ahead if other is not lot]
+        used.add(day, lot.recognised, lot.draft)
+
+
 def _cut(lot: DraftLot, day: date, limits: Sequence[tuple[CompiledLimit, str]], usage: Mapping[_Bucket, _Used]) -> None:
     wanted = allowed = lot.recognised
     reason: tuple[CompiledLimit, _Bucket, int, int, bool] | None = None
@@ -130,15 +198,11 @@ def _cut(lot: DraftLot, day: date, limits: Sequence[tuple[CompiledLimit, str]], 
         used = usage[bucket]
         if isinstance(limit.per, Duration):
             used.forget(limit.per, day)
-        room, by_count = wanted, False
-        if limit.credits_milli is not None:
-            room = min(room, max(limit.credits_milli - used.milli, 0))
-        if limit.count is not None and not used.has(lot.draft) and used.count >= limit.count:
-            room, by_count = 0, True
+        room, by_count = used.room(limit, lot.draft, day, wanted)
         if room < wanted and not limit.splits:
             room = 0
         if room < allowed:
-            allowed, reason = room, (limit, bucket, used.milli, used.count, by_count)
+            allowed, reason = room, (limit, bucket, used.taken, used.count, by_count)
     if reason is not None:
         lot.recognised = allowed
         if reason[0].drops:

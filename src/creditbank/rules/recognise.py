@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from typing import Final
 
 from creditbank.rules.binding import bind
 from creditbank.rules.compile import CompiledRule, CompiledVersion, rule_of_ruling, same_outcome
@@ -14,21 +14,7 @@ from creditbank.rules.drafts import Draft, DraftLot
 from creditbank.rules.fact import Fact
 from creditbank.rules.language.recognition import LIFETIME
 from creditbank.rules.rulings import NO_RULINGS, Rulings
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What is already built on a learner's credits, and which versions the learner asked for.
-
-    ``reserved`` and ``redeemed`` are keys of facts whose credits are; ``elected`` gives a version by rule set.
-    """
-
-    reserved: frozenset[str] = frozenset()
-    redeemed: frozenset[str] = frozenset()
-    elected: Mapping[str, int] | None = None
-
-
-NOTHING_STANDS = Standing()
+from creditbank.rules.standing import Bound, Standing
 
 
 def recognise(
@@ -37,38 +23,51 @@ def recognise(
     as_of: date,
     standing: Standing,
     rulings: Rulings = NO_RULINGS,
+    kept: Sequence[Draft] = (),
 ) -> list[Draft]:
     """The decisions of one rule set with what their formulas give, pools and transitions included.
 
     ``ordered`` are the facts by (completed, key), ``line`` the versions by the days they govern. What people ruled
-    about a fact comes before every rule.
+    about a fact comes before every rule. ``kept`` are decisions about other facts that stand whatever the line says:
+    they only fill pools.
     """
     drafts = list(_ruled(ordered, line, rulings))
     ruled = {key for draft in drafts for key in draft.keys}
     left = [fact for fact in ordered if fact.key not in ruled and (fact.key, None) not in rulings.blocks]
-    reaching = [_reaches(version, line, as_of, standing) for version in line]
+    bound = standing.bound.get(line[0].rule_set, _NOTHING_BOUND)
+    reaching = [_reaches(version, line, as_of, bound, standing) for version in line]
+    pins = _pinned(left, line, reaching, bound) if bound else {}
     for place, version in enumerate(line):
         reaching_later = zip(line[place + 1 :], reaching[place + 1 :], strict=True)
         later = [(v, reach) for v, reach in reaching_later if reach is not None]
-        mine = (
-            [fact for fact in left if not any(_is_reached(fact, v, reach, line) for v, reach in later)]
-            if later
-            else left
-        )
-        bound = _Binder(
-            version, mine, line[0].valid_from if reaching[place] is not None else version.valid_from, reaching[place]
-        ).bind()
-        drafts += bound
-        taken = {key for draft in bound for key in draft.keys}
+        mine = left
+        if later or pins:
+            mine = [
+                fact
+                for fact in left
+                if (
+                    pins[fact.key] == place
+                    if fact.key in pins
+                    else not any(_is_reached(fact, v, reach, line) for v, reach in later)
+                )
+            ]
+        since = line[0].valid_from if reaching[place] is not None else version.valid_from
+        made = _Binder(version, mine, since, reaching[place], pins).bind()
+        drafts += made
+        taken = {key for draft in made for key in draft.keys}
         left = [fact for fact in left if fact.key not in taken]
-    _fill_pools(drafts)
+    _fill_pools(drafts, kept)
     free = [fact for fact in ordered if (fact.key, None) not in rulings.blocks]
+    pinned = set(pins.values())
     for place, version in enumerate(line):
-        if reaching[place] is not None and place:
-            drafts = _compare_with_former(drafts, free, line[:place], version, as_of, standing)
+        if place and (reaching[place] is not None or place in pinned):
+            drafts = _compare_with_former(drafts, free, line[:place], version, as_of, standing, kept)
     for draft in drafts:
         draft.rule_on(rulings)
     return drafts
+
+
+_NOTHING_BOUND: Final[Mapping[str, Bound]] = {}
 
 
 def _ruled(ordered: Sequence[Fact], line: Sequence[CompiledVersion], rulings: Rulings) -> Iterator[Draft]:
@@ -97,18 +96,53 @@ def _ruled(ordered: Sequence[Fact], line: Sequence[CompiledVersion], rulings: Ru
 
 
 def _reaches(
-    version: CompiledVersion, line: Sequence[CompiledVersion], as_of: date, standing: Standing
+    version: CompiledVersion,
+    line: Sequence[CompiledVersion],
+    as_of: date,
+    bound: Mapping[str, Bound],
+    standing: Standing,
 ) -> frozenset[str] | None:
     """The facts to which a version does not reach back although it does to others; None when it reaches to none."""
     transition = version.transition
-    elected = (standing.elected or {}).get(version.rule_set) == version.version
     if version is line[0] or as_of < version.valid_from:
         return None
     if transition.applies_to == "all":
-        return standing.redeemed
-    if transition.applies_to == "unredeemed" or (elected and transition.elect_until is not None):
-        return standing.redeemed | standing.reserved
-    return None
+        return frozenset([key for key, one in bound.items() if one.is_redeemed])
+    elected = standing.elected.get(version.rule_set)
+    is_elected = transition.elect_until is not None and elected is not None and elected.within(line) is version
+    return frozenset(bound) if is_elected or transition.applies_to == "unredeemed" else None
+
+
+def _pinned(
+    facts: Iterable[Fact],
+    line: Sequence[CompiledVersion],
+    reaching: Sequence[frozenset[str] | None],
+    bound: Mapping[str, Bound],
+) -> dict[str, int]:
+    """The places in the line of the versions by which facts stay decided, since something is built on their credits.
+
+    A correction takes the place of what it corrects, and a version governs the days it took from another: neither
+    leaves what is reserved where it was. Of what lies before its days a correction keeps what itself reaches back to.
+    """
+    pins: dict[str, int] = {}
+    places = {version.version: place for place, version in enumerate(line)}
+    for fact in facts:
+        one = bound.get(fact.key)
+        version = one.by.within(line) if one is not None else None
+        if one is None or version is None:
+            continue
+        place, day = places[version.version], version.governing(fact)
+        if version.valid_until is not None and day >= version.valid_until:
+            continue
+        if day < version.valid_from and version.version != one.by.number and reaching[place] is None:
+            continue
+        if not one.is_redeemed and any(
+            later.transition.applies_to == "all" and reach is not None and _is_reached(fact, later, reach, line)
+            for later, reach in zip(line[place + 1 :], reaching[place + 1 :], strict=True)
+        ):
+            continue
+        pins[fact.key] = place
+    return pins
 
 
 def _is_reached(fact: Fact, version: CompiledVersion, kept: frozenset[str], line: Sequence[CompiledVersion]) -> bool:
@@ -123,6 +157,7 @@ def _compare_with_former(
     version: CompiledVersion,
     as_of: date,
     standing: Standing,
+    kept: Sequence[Draft],
 ) -> list[Draft]:
     """Hold what the versions before gave: amounts where the new one says so, validity unless it may shorten it."""
     reached = [draft for draft in drafts if draft.version is version and draft.governing < version.valid_from]
@@ -131,7 +166,9 @@ def _compare_with_former(
         return drafts
     of_version = {key for draft in drafts if draft.version is version for key in draft.keys}
     free = {key for draft in drafts for key in draft.keys} - of_version
-    former = recognise([fact for fact in ordered if fact.key not in free], before, as_of, standing)
+    # What the former versions gave does not hang on what was built since on what the new one gives.
+    asked = Standing(elected=standing.elected)
+    former = recognise([fact for fact in ordered if fact.key not in free], before, as_of, asked, kept=kept)
     by_keys = {draft.keys: draft for draft in former}
     for draft in reached:
         draft.former = by_keys.get(draft.keys)
@@ -192,11 +229,17 @@ class _Binder:
     """
 
     def __init__(
-        self, version: CompiledVersion, facts: Sequence[Fact], since: date, kept: frozenset[str] | None
+        self,
+        version: CompiledVersion,
+        facts: Sequence[Fact],
+        since: date,
+        kept: frozenset[str] | None,
+        pins: Mapping[str, int],
     ) -> None:
         self.version = version
         self.since = since
         self.kept = kept
+        self.pins = pins
         self.facts = [fact for fact in facts if self._may_be_bound(fact)]
         self.alone = {
             fact.key: rule
@@ -212,10 +255,12 @@ class _Binder:
         day = self.version.governing(fact)
         if until is not None and day >= until:
             return False
-        return self.kept is None or day >= self.version.valid_from or fact.key not in self.kept
+        if self.kept is None or day >= self.version.valid_from or fact.key not in self.kept:
+            return True
+        return fact.key in self.pins
 
     def _is_governed(self, fact: Fact) -> bool:
-        return self.since <= self.version.governing(fact)
+        return self.since <= self.version.governing(fact) or fact.key in self.pins
 
     def bind(self) -> list[Draft]:
         """The decisions, in no particular order."""
@@ -256,8 +301,15 @@ class _Binder:
             )
 
         slots = [[fact for fact in by_slot.get(number, ()) if is_left(fact)] for number in range(len(rule.slots))]
-        since = max(self.since, start) if start is not None else self.since
-        return bind(rule.ways or (), slots, governing=governing, since=since)
+        if start is not None:
+            return bind(rule.ways or (), slots, governing=governing, since=max(self.since, start))
+        if self.pins:
+            # What the version keeps it governs, on whatever day it was.
+            def held(fact: Fact) -> date:
+                return max(governing(fact), self.since) if fact.key in self.pins else governing(fact)
+
+            return bind(rule.ways or (), slots, governing=held, since=self.since)
+        return bind(rule.ways or (), slots, governing=governing, since=self.since)
 
     def _judge(
         self,
@@ -301,9 +353,13 @@ class _Binder:
 # --- Pools: section 5.4 -----------------------------------------------------------------------------------------------
 
 
-def _fill_pools(drafts: Iterable[Draft]) -> None:
-    """Give pooled lots their share: what the hours so far come to, less what those before came to."""
-    pooled = [lot for draft in drafts for lot in draft.lots if lot.terms.pool is not None]
+def _fill_pools(drafts: Iterable[Draft], kept: Sequence[Draft]) -> None:
+    """Give pooled lots their share: what the hours so far come to, less what those before came to.
+
+    The share of what is kept stands; its hours are in the pool all the same.
+    """
+    pooled = [lot for draft in (*drafts, *kept) for lot in draft.lots if lot.terms.pool is not None]
+    fixed = {id(draft) for draft in kept}
     seen: dict[tuple[str, int, str], Fraction] = {}
     for lot in sorted(pooled, key=lambda one: (*one.draft.order, one.grant)):
         draft, pool = lot.draft, lot.terms.pool
@@ -312,6 +368,8 @@ def _fill_pools(drafts: Iterable[Draft]) -> None:
         before = seen.get(bucket)
         hours = sum((fact.hours for fact in draft.binding if fact.hours is not None), before or Fraction(0))
         seen[bucket] = hours
+        if id(draft) in fixed:
+            continue
         formula = lot.terms.formula
         whole = formula.amount_of_hours(hours)
         already = formula.amount_of_hours(before).milli if before is not None else 0

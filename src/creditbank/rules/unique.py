@@ -19,6 +19,7 @@ class _Contestant:
     draft: Draft
     lots: Sequence[DraftLot]
     keys: frozenset[_Key]
+    is_kept: bool = False
 
     @property
     def level(self) -> int:
@@ -33,15 +34,25 @@ class _Contestant:
         return self.lots[0].grade
 
 
-def keep_unique(drafts: Iterable[Draft], version: CompiledVersion) -> None:
-    """Let contestants meet in the order of their decisions; the loser's credits become excess, its keys are free."""
+def keep_unique(drafts: Iterable[Draft], version: CompiledVersion, kept: Iterable[Draft] = ()) -> None:
+    """Let contestants meet in the order of their decisions; the loser's credits become excess, its keys are free.
+
+    What is ``kept`` holds its keys before all others, and gives way to nobody.
+    """
     if version.unique is None:
         return
     holders: dict[_Key, list[_Contestant]] = {}
+    for draft in kept:
+        for contestant in _contestants(draft, version.unique[0]):
+            contestant.is_kept = True
+            for key in contestant.keys:
+                holders.setdefault(key, []).append(contestant)
     for draft in sorted(drafts, key=lambda one: one.order):
         for contestant in _contestants(draft, version.unique[0]):
             rivals = _rivals(contestant, holders)
-            stronger = next((rival for rival in rivals if not _beats(contestant, rival, version)), None)
+            stronger = next(
+                (rival for rival in rivals if rival.is_kept or not _beats(contestant, rival, version)), None
+            )
             if stronger is not None:
                 _give_way(contestant, stronger, version)
                 continue

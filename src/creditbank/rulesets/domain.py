@@ -17,6 +17,7 @@ from creditbank.errors import Kind, Refusal
 from creditbank.identifiers import lineage
 from creditbank.providers.domain import Accreditation
 from creditbank.rules.compile import CompiledVersion
+from creditbank.rules.standing import VersionName
 from creditbank.rules.telling.names import Wording
 
 Audience = Literal["everyone", "enrolled"]
@@ -67,6 +68,16 @@ class Publication:
     valid: Interval
     known_from: datetime
     known_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A publication as the bank holds it or once held it, with whose it is and the number of its version."""
+
+    rule_set_id: UUID
+    code: str
+    number: int
+    publication: Publication
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +176,11 @@ class Entry:
     version_id: UUID
     compiled: CompiledVersion
 
+    @property
+    def named(self) -> tuple[str, int]:
+        """The rule set's code and the version's number."""
+        return self.compiled.rule_set, self.compiled.version
+
 
 @dataclass(frozen=True)
 class Book:
@@ -186,6 +202,12 @@ class Book:
     # The rule sets by which only learners enrolled in one of their programmes are settled (rules/v1 section 9).
     restricted: frozenset[UUID] = frozenset()
 
+    # Every publication there ever was, by rule set: what governed when somebody's credits were redeemed.
+    history: Mapping[UUID, Sequence[Chapter]] = field(default_factory=dict)
+
+    # Versions that govern nothing any more, compiled, by version: of one learner whose redeemed credits rest on them.
+    former: Mapping[UUID, Entry] = field(default_factory=dict)
+
     @cached_property
     def every_version(self) -> Sequence[CompiledVersion]:
         """The compiled versions of all rule sets, whomever they concern."""
@@ -199,6 +221,38 @@ class Book:
         more = [entry.compiled for entry in self.entries.values() if entry.rule_set_id in mine]
         return replace(self, versions=[*self.versions, *more])
 
+    def with_former(self, former: Mapping[UUID, Entry]) -> Book:
+        """The book by which a learner is settled whose redeemed credits rest on these versions; often this one."""
+        return replace(self, former=former) if former else self
+
+    def entry(self, code: str, number: int) -> Entry:
+        """A version in force, or a former one of the learner's. Raises KeyError."""
+        found = self.entries.get((code, number))
+        return found or next(e for e in self.former.values() if e.named == (code, number))
+
+    @cached_property
+    def names(self) -> Mapping[UUID, VersionName]:
+        """What each version that was ever published is called, by its id."""
+        return {
+            one.publication.version_id: VersionName(one.number, one.publication.valid.start)
+            for chapters in self.history.values()
+            for one in chapters
+        }
+
+    @cached_property
+    def ever_changed(self) -> bool:
+        """Whether some rule set ever had more than one publication, so that other rules may have governed before."""
+        return any(len(chapters) > 1 for chapters in self.history.values())
+
+    def line_known(self, rule_set_id: UUID, at: datetime) -> list[Chapter]:
+        """What governed the days of a rule set as the bank held it at an instant."""
+        return [
+            one
+            for one in self.history.get(rule_set_id, ())
+            if one.publication.known_from <= at
+            and (one.publication.known_until is None or at < one.publication.known_until)
+        ]
+
     @cached_property
     def is_local(self) -> bool:
         """Whether a learner's achievements meet only through the units of their lots (``CompiledVersion.is_local``)."""
@@ -208,13 +262,17 @@ class Book:
     def waiving(self) -> frozenset[UUID]:
         """The rule sets under which a debt after redemption is written off at once: as their last version says."""
         last = {
-            entry.rule_set_id: entry for entry in sorted(self.entries.values(), key=lambda e: e.compiled.valid_from)
+            entry.rule_set_id: entry
+            for entries in (self.former, self.entries)
+            for entry in sorted(entries.values(), key=lambda e: e.compiled.valid_from)
         }
         return frozenset(id_ for id_, entry in last.items() if entry.compiled.waives)
 
     def reads(self, fact: str) -> bool:
         """Whether some version reads this fact of the bank's own."""
-        return any(fact in version.reads for version in self.every_version)
+        return any(
+            fact in entry.compiled.reads for entries in (self.entries, self.former) for entry in entries.values()
+        )
 
     def same_rules(self, one: date, other: date) -> bool:
         """Whether an evaluation as of either day reads the same rules: no version begins or ends between them."""

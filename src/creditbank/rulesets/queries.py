@@ -14,7 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.database.statements import among, for_update, pairs_among
 from creditbank.rules.document import RuleSetDocument
 from creditbank.rules.layers import Layered, chain_of
-from creditbank.rulesets.domain import Interval, Publication, RuleSet, RuleSetNotFound, Simulation, StoredVersion
+from creditbank.rulesets.domain import (
+    Chapter,
+    Interval,
+    Publication,
+    RuleSet,
+    RuleSetNotFound,
+    Simulation,
+    StoredVersion,
+)
 from creditbank.rulesets.tables import (
     rule_set_edits,
     rule_set_publications,
@@ -152,6 +160,21 @@ async def in_force(connection: AsyncConnection, code: str | None = None) -> list
         )
         for row in await connection.execute(statement)
     ]
+
+
+async def history(connection: AsyncConnection) -> dict[UUID, list[Chapter]]:
+    """Every publication there ever was, by rule set and the days it governs."""
+    statement = (
+        select(rule_set_publications, rule_set_versions.c.number, rule_sets.c.code)
+        .join(rule_set_versions, rule_set_versions.c.id == rule_set_publications.c.version_id)
+        .join(rule_sets, rule_sets.c.id == rule_set_publications.c.rule_set_id)
+        .order_by(rule_set_publications.c.valid_from, rule_set_publications.c.known_from)
+    )
+    found: dict[UUID, list[Chapter]] = {}
+    for row in await connection.execute(statement):
+        chapter = Chapter(row.rule_set_id, row.code, row.number, publication_of(row))
+        found.setdefault(row.rule_set_id, []).append(chapter)
+    return found
 
 
 async def published_documents(

@@ -16,8 +16,8 @@ from creditbank.providers.domain import Accreditation
 from creditbank.providers.queries import all_accreditations
 from creditbank.rules.compile import compile_version
 from creditbank.rules.telling.names import Wording, wording_of
-from creditbank.rulesets.domain import Book, Entry
-from creditbank.rulesets.queries import in_force, layered_of, published_documents
+from creditbank.rulesets.domain import Book, Chapter, Entry
+from creditbank.rulesets.queries import history, in_force, layered_of, published_documents
 from creditbank.rulesets.tables import rules_epoch
 
 _EPOCH = select(rules_epoch.c.epoch)
@@ -50,13 +50,31 @@ class Shelf:
     ) -> Mapping[tuple[str, int], Wording]:
         """How these versions call things, whether they govern still or not."""
         book = await self.book_seen(connection)
-        missing = {version for version in versions if version not in book.wordings and version not in self._former}
-        for code, number, document, sha256 in await published_documents(connection, missing):
+        former = await self._read(connection, {version for version in versions if version not in book.wordings})
+        return {**book.wordings, **former}
+
+    async def former(self, connection: AsyncConnection, chapters: Collection[Chapter]) -> dict[UUID, Entry]:
+        """The versions of these publications, compiled, whether they govern still or not, by version."""
+        if not chapters:
+            return {}
+        found = await self._read(connection, {(one.code, one.number) for one in chapters})
+        return {
+            one.publication.version_id: Entry(
+                one.rule_set_id, one.publication.version_id, found[one.code, one.number].compiled
+            )
+            for one in chapters
+        }
+
+    async def _read(
+        self, connection: AsyncConnection, versions: Collection[tuple[str, int]]
+    ) -> dict[tuple[str, int], Wording]:
+        """Published versions, from what was compiled before as far as it is still kept."""
+        found = {version: self._former[version] for version in versions if version in self._former}
+        for code, number, document, sha256 in await published_documents(connection, set(versions) - set(found)):
             if len(self._former) >= _FORMER_MAX:
                 self._former.pop(next(iter(self._former)))
-            self._former[code, number] = await compile_stored(connection, document, sha256)
-        former = {version: self._former[version] for version in versions if version in self._former}
-        return {**book.wordings, **former}
+            self._former[code, number] = found[code, number] = await compile_stored(connection, document, sha256)
+        return found
 
     async def _at(self, epoch: int, connection: AsyncConnection) -> Book:
         book = self._book
@@ -91,6 +109,7 @@ class Shelf:
             [entry.compiled for entry in entries.values() if entry.rule_set_id not in restricted],
             wordings,
             frozenset(restricted),
+            await history(connection),
         )
 
 

@@ -162,7 +162,7 @@ async def read_simulation_cases(
         largest = {UUID(case["learner"]): case for case in ended.report["largest"]}
         whose = list((await load(connection, edge.vault, list(largest))).values()) if largest else []
         lines = await compared(connection, shelf, version)
-        evaluated = await cases(connection, lines, ended, whose)
+        evaluated = await cases(connection, shelf, lines, ended, whose)
         subject, ids = f"rule_set_version:{version.id}", sorted(str(one.id) for one in whose)
         await record(connection, actor.client_id, "rule_set.read_cases", subject, {"learners": ids}, edge.clock())
     shown = [_show_case(id_, largest[id_], evaluated[id_], language) for id_ in largest if id_ in evaluated]
