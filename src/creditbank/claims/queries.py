@@ -20,8 +20,11 @@ from creditbank.claims.domain import (
     Review,
     ReviewNotFound,
     RulingNotFound,
+    Waiver,
+    WaiverReason,
+    WaiverState,
 )
-from creditbank.claims.tables import claims, evidence_files
+from creditbank.claims.tables import claims, evidence_files, waivers
 from creditbank.database.statements import under
 from creditbank.recognition.domain import HeldRuling
 from creditbank.recognition.queries import held_ruling_of
@@ -120,6 +123,34 @@ async def find_review(connection: AsyncConnection, learner_id: UUID, review_id: 
     if row is None:
         raise ReviewNotFound
     return _review_of(row)
+
+
+async def waivers_of(connection: AsyncConnection, learner_id: UUID, lot_id: UUID) -> list[Waiver]:
+    """What was proposed about the debt on a lot, the first first. What a closed review left undecided has lapsed."""
+    statement = (
+        select(waivers, reviews.c.state.label("review"))
+        .join(reviews, (reviews.c.learner_id == waivers.c.learner_id) & (reviews.c.id == waivers.c.review_id))
+        .where(waivers.c.learner_id == learner_id, waivers.c.lot_id == lot_id)
+        .order_by(waivers.c.id)
+    )
+    return [
+        Waiver(
+            row.learner_id,
+            row.id,
+            row.review_id,
+            row.lot_id,
+            row.milli,
+            WaiverReason(row.reason),
+            WaiverState.LAPSED
+            if row.state == WaiverState.PROPOSED.value and row.review == "closed"
+            else WaiverState(row.state),
+            row.author_id,
+            row.decided_by,
+            row.recorded_at,
+            row.decided_at,
+        )
+        for row in await connection.execute(statement)
+    ]
 
 
 async def precedents(connection: AsyncConnection, review: Review, *, most: int = 200) -> Counter[str]:

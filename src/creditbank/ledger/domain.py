@@ -385,7 +385,7 @@ class HoldEnded(Refusal):
 
 @dataclass(eq=False, kw_only=True)
 class TwoPeopleNeeded(Refusal):
-    """Two people are needed, and whoever proposed it cannot also approve it."""
+    """Two people are needed, and this is the first of them."""
 
     code = "two_people_needed"
     kind = Kind.FORBIDDEN
