@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -34,10 +35,10 @@ from creditbank.claims.domain import (
     WaiverReason,
     WaiverState,
 )
+from creditbank.claims.files import EvidenceFolder
 from creditbank.claims.tables import claims, evidence_files, waivers
 from creditbank.clock import rising
 from creditbank.credits import Credits
-from creditbank.database.statements import insert_new
 from creditbank.errors import Refusal
 from creditbank.identifiers import new_id
 from creditbank.intake.actions import Desk, Recorded, amend, submit
@@ -155,25 +156,39 @@ async def decide_ruling(
 
 
 async def keep_evidence(
-    connection: AsyncConnection,
-    learner: LockedLearner,
-    media_type: str,
-    size: int,
-    mark: str,
-    stored_as: str,
+    connection: AsyncConnection, desk: Desk, folder: EvidenceFolder, learner_id: UUID, media_type: str, content: bytes
 ) -> UUID:
-    """Write down a file that was stored; the same file again is the same evidence."""
-    row = {
-        "learner_id": learner.id,
-        "id": new_id(),
-        "media_type": media_type,
-        "size": size,
-        "mark": mark,
-        "stored_as": stored_as,
-        "recorded_at": learner.recorded_at,
-    }
-    await insert_new(connection, evidence_files, [row])
-    return await queries.evidence_by_mark(connection, learner.id, mark)
+    """Keep a file, sealed with the learner's key; the same file again is the same evidence. Raises LearnerNotFound.
+
+    It is looked for with the learner locked, so that of two who hand it in at once one writes.
+    """
+    learner = await hold_learner(connection, desk, learner_id)
+    mark = learner.key.mark(content).hex()
+    known = await queries.evidence_by_mark(connection, learner_id, mark)
+    if known is not None and await asyncio.to_thread(folder.is_whole, known.stored_as):
+        return known.id
+    sealed = await asyncio.to_thread(learner.key.seal, content, queries.EVIDENCE)
+    # The file is there before the row that names it: a row never points at nothing. What a row never came to name is
+    # swept away.
+    stored_as = await asyncio.to_thread(folder.keep, sealed)
+    if known is not None:
+        # What was lost from the folder is whole again.
+        one = (evidence_files.c.learner_id == learner_id) & (evidence_files.c.id == known.id)
+        await connection.execute(update(evidence_files).where(one).values(stored_as=stored_as))
+        return known.id
+    evidence_id = new_id()
+    await connection.execute(
+        insert(evidence_files).values(
+            learner_id=learner_id,
+            id=evidence_id,
+            media_type=media_type,
+            size=len(content),
+            mark=mark,
+            stored_as=stored_as,
+            recorded_at=learner.recorded_at,
+        )
+    )
+    return evidence_id
 
 
 # --- Claims -----------------------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ class Evidence:
     id: UUID
     media_type: str
     size: int
-    sha256: str
+    mark: str
     stored_as: str
     recorded_at: datetime
 

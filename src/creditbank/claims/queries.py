@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -25,7 +26,7 @@ from creditbank.claims.domain import (
     WaiverState,
 )
 from creditbank.claims.tables import claims, evidence_files, waivers
-from creditbank.database.statements import under
+from creditbank.database.statements import among, under
 from creditbank.recognition.domain import HeldRuling
 from creditbank.recognition.queries import held_ruling_of
 from creditbank.recognition.tables import reviews, rulings
@@ -170,13 +171,21 @@ async def find_evidence(connection: AsyncConnection, learner_id: UUID, evidence_
     row = (await connection.execute(statement)).one_or_none()
     if row is None:
         raise EvidenceNotFound
+    return _evidence_of(row)
+
+
+async def evidence_by_mark(connection: AsyncConnection, learner_id: UUID, mark: str) -> Evidence | None:
+    """The evidence of a learner that has this content; None when there is none yet."""
+    statement = select(evidence_files).where(evidence_files.c.learner_id == learner_id, evidence_files.c.mark == mark)
+    row = (await connection.execute(statement)).one_or_none()
+    return _evidence_of(row) if row is not None else None
+
+
+async def files_named(connection: AsyncConnection, names: Sequence[str]) -> set[str]:
+    """Those of the files that some evidence, whoever's, lies in."""
+    statement = select(evidence_files.c.stored_as).where(among(connection, evidence_files.c.stored_as, names))
+    return set((await connection.execute(statement)).scalars())
+
+
+def _evidence_of(row: Row[Any]) -> Evidence:
     return Evidence(row.learner_id, row.id, row.media_type, row.size, row.mark, row.stored_as, row.recorded_at)
-
-
-async def evidence_by_mark(connection: AsyncConnection, learner_id: UUID, mark: str) -> UUID:
-    """The evidence of a learner that has this content."""
-    statement = select(evidence_files.c.id).where(
-        evidence_files.c.learner_id == learner_id, evidence_files.c.mark == mark
-    )
-    found: UUID = (await connection.execute(statement)).scalar_one()
-    return found
