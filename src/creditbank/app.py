@@ -22,6 +22,7 @@ from creditbank.checkpoints.jobs import ask_checkpoint
 from creditbank.checkpoints.notes import keys_of
 from creditbank.checkpoints.routes import router as checkpoints
 from creditbank.claims.files import EvidenceFolder
+from creditbank.claims.jobs import ask_sweeping
 from creditbank.claims.routes import router as claims
 from creditbank.clock import Clock, learning_day, system_clock
 from creditbank.conversions.actions import Counter
@@ -110,6 +111,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
             if settings.checkpoint_seed is not None:
                 await ask_checkpoint(connection, clock, timedelta(minutes=settings.checkpoint_minutes))
             await ask_lapsing(connection, clock)
+            await ask_sweeping(connection, clock)
         yield
         await gathering.close()
         worker.stop()

@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from creditbank.checkpoints.jobs import CHECKPOINT, Checkpointing
 from creditbank.checkpoints.notes import signer_of
+from creditbank.claims.files import EvidenceFolder
+from creditbank.claims.jobs import SWEEPING, Sweeping
 from creditbank.clock import Clock
 from creditbank.conversions.actions import Counter
 from creditbank.conversions.jobs import LAPSING, Lapsing
@@ -34,5 +36,6 @@ def build_worker(
         HOUSEKEEPING: Housekeeping(clock, settings.idempotency_days),
         CHECKPOINT: Checkpointing(vault, signer_of(settings), clock, timedelta(minutes=settings.checkpoint_minutes)),
         LAPSING: Lapsing(counter, settings.zone),
+        SWEEPING: Sweeping(EvidenceFolder(settings.evidence_folder), clock),
     }
     return Worker(database, clock, handlers, metrics)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from creditbank.access.tables import audit_events
 from tests.api.world import COLLEGE, PDF, World, claim, ruling
 from tests.bank import document, granting
 
@@ -29,6 +32,13 @@ async def lodged(world: World, **others: Any) -> tuple[str, dict[str, Any]]:
     answer = await world.partner.post("/v1/recognition-claims", json=wanted)
     assert answer.status_code == 201, answer.text
     return learner, answer.json()
+
+
+async def written(world: World, subject: str) -> Sequence[Any]:
+    """What the audit log holds about something, the first first."""
+    events = select(audit_events).where(audit_events.c.subject == subject).order_by(audit_events.c.id)
+    async with world.database.read() as connection:
+        return (await connection.execute(events)).all()
 
 
 def contents_of(folder: Path) -> list[bytes]:
@@ -78,14 +88,14 @@ async def test_a_rejected_claim_is_appealed_once_and_decided_by_somebody_else(wo
     at = f"/v1/learners/{learner}/recognition-claims/{made['id']}"
     assert (await world.partner.post(f"{at}/appeal")).json()["code"] == "nothing_to_appeal"
     own = await world.partner.post(f"{at}/decision", json={"decision": "accept"})
-    assert (own.status_code, own.json()["code"]) == (403, "same_person")
+    assert (own.status_code, own.json()["code"]) == (403, "two_people_needed")
     rejected = await decide(world, learner, made["id"], "reject", "outcomes_not_shown")
     assert (rejected.json()["state"], rejected.json()["reason"]) == ("rejected", "outcomes_not_shown")
 
     appealed = await world.partner.post(f"{at}/appeal")
     assert (appealed.json()["state"], appealed.json()["appeals"]) == ("appealed", 1)
     same = await decide(world, learner, made["id"], "accept")
-    assert (same.status_code, same.json()["code"]) == (403, "same_person")
+    assert (same.status_code, same.json()["code"]) == (403, "two_people_needed")
     await world.let_in("second assessor", None, ["claims:decide"])
     closed = await world.client("second assessor").post(
         f"{at}/decision", json={"decision": "reject", "reason": "evidence_doubtful"}
@@ -134,7 +144,7 @@ async def test_a_ruling_counts_when_a_second_person_approved_it(world: World) ->
     at = proposed.headers["location"]
 
     same = await world.bank.post(f"{at}/approval")
-    assert (same.status_code, same.json()["code"]) == (403, "same_person")
+    assert (same.status_code, same.json()["code"]) == (403, "two_people_needed")
     await world.let_in("second ruler", None, ["rulings:approve"])
     approved = await world.client("second ruler").post(f"{at}/approval")
     assert approved.json()["state"] == "approved"
@@ -191,11 +201,6 @@ async def test_the_work_list_has_an_owner_a_day_and_precedents(world: World) -> 
     assert (mine["reason"], mine["rule_set"], mine["due_on"] > "2025") == ("credits_missing", "thesis", True)
     at = f"/v1/learners/{learner}/reviews/{mine['id']}"
 
-    taken = await world.bank.post(f"{at}/assignment")
-    assert taken.json()["owner"] is not None
-    await world.let_in("colleague", None, ["reviews:read"])
-    other = await world.client("colleague").post(f"{at}/assignment")
-    assert (other.status_code, other.json()["code"]) == (409, "review_taken")
     closed = await world.bank.post(f"{at}/outcome", json={"outcome": "as_decided"})
     assert (closed.json()["state"], closed.json()["outcome"]) == ("closed", "as_decided")
 
@@ -205,6 +210,37 @@ async def test_the_work_list_has_an_owner_a_day_and_precedents(world: World) -> 
     (waiting,) = [review for review in listed if review["learner_id"] == another]
     read = await world.bank.get(f"/v1/learners/{another}/reviews/{waiting['id']}")
     assert read.json()["similar"] == {"as_decided": 1}
+
+
+async def test_a_review_is_taken_and_released_and_both_are_written_down(world: World) -> None:
+    _, made = await lodged(world)
+    listed = (await world.bank.get("/v1/reviews", params={"kind": "claim", "limit": 500})).json()["items"]
+    (review,) = [one for one in listed if one["subject"] == made["id"]]
+    at = f"/v1/learners/{made['learner_id']}/reviews/{review['id']}/assignment"
+    await world.let_in("assessor", COLLEGE, ["reviews:write"])
+    assessor, colleague = world.client("assessor"), world.partner
+
+    taken = [(await assessor.post(at)).json()["owner"] for _ in range(2)]
+    by_others = [await colleague.post(at), await world.bank.post(at), await colleague.delete(at)]
+    released = await assessor.delete(at)
+    retaken = await colleague.post(at)
+    freed = await world.bank.delete(at)
+    again = await world.bank.delete(at)
+    strange = [await world.rival.post(at), await world.rival.delete(at)]
+
+    assert taken[0] is not None
+    assert taken[0] == taken[1]
+    assert [(one.status_code, one.json()["code"]) for one in by_others] == [(409, "review_taken")] * 3
+    assert [one.json()["owner"] for one in (released, freed, again)] == [None] * 3
+    assert retaken.json()["owner"] not in {None, taken[0]}
+    assert [(one.status_code, one.json()["code"]) for one in strange] == [(404, "review_not_found")] * 2
+    events = [(event.action, event.details.get("owner")) for event in await written(world, f"review:{review['id']}")]
+    assert events == [
+        ("review.take", None),
+        ("review.release", taken[0]),
+        ("review.take", None),
+        ("review.release", retaken.json()["owner"]),
+    ]
 
 
 async def test_a_decision_that_is_made_otherwise_closes_its_review(world: World) -> None:

@@ -295,9 +295,40 @@ TABLE = (
     ),
     Row(
         f"POST {L}/reviews/{{review_id}}/assignment",
-        "reviews:read",
+        "reviews:write",
         f"POST {MINE}/reviews/@decision_review/assignment",
         foreign=(f"POST {STRANGER}/reviews/@foreign_review/assignment", None, 404, "review_not_found"),
+    ),
+    Row(
+        f"DELETE {L}/reviews/{{review_id}}/assignment",
+        "reviews:write",
+        f"DELETE {MINE}/reviews/@decision_review/assignment",
+        foreign=(f"DELETE {STRANGER}/reviews/@foreign_review/assignment", None, 404, "review_not_found"),
+    ),
+    Row(
+        f"POST {L}/reviews/{{review_id}}/waiver",
+        "reviews:write",
+        "POST /v1/learners/@owing/reviews/@owing_review/waiver",
+        {"reason": "hardship"},
+        foreign=(f"POST {STRANGER}/reviews/@foreign_review/waiver", {"reason": "other"}, 404, "review_not_found"),
+    ),
+    Row(
+        f"POST {L}/reviews/{{review_id}}/waiver/withdrawal",
+        "reviews:write",
+        "POST /v1/learners/@owing/reviews/@owing_review/waiver/withdrawal",
+        foreign=(f"POST {STRANGER}/reviews/@foreign_review/waiver/withdrawal", None, 404, "review_not_found"),
+    ),
+    Row(
+        f"POST {L}/reviews/{{review_id}}/waiver/decision",
+        "rulings:approve",
+        "POST /v1/learners/@forgiven/reviews/@forgiven_review/waiver/decision",
+        {"decision": "approve"},
+        foreign=(
+            "POST /v1/learners/@forgiven/reviews/@forgiven_review/waiver/decision",
+            {"decision": "approve"},
+            403,
+            "bank_only",
+        ),
     ),
     Row(
         f"POST {L}/reviews/{{review_id}}/outcome",
@@ -463,6 +494,16 @@ async def _let_people_apply(world: World) -> None:
             await decide(world, held, by="bank")
     at = f"/v1/conversions/{world.ids['annulled']}/annulment"
     await post(world, at, {"reason": "identity_in_doubt"}, by="bank", status=200)
+    for name in ("owing", "forgiven"):
+        learner, (achievement,), _ = await learner_with(world, "3")
+        await decide(world, await apply_for(world, learner), by="bank")
+        gone = await world.partner.post(f"/v1/achievements/{achievement}/revocation", json={"reason": "a mistake"})
+        assert gone.status_code == 201, gone.text
+        debts = (await world.bank.get("/v1/reviews?kind=debt")).json()["items"]
+        world.ids[name] = learner
+        world.ids[f"{name}_review"] = next(one["id"] for one in debts if one["learner_id"] == learner)
+    at = f"/v1/learners/{world.ids['forgiven']}/reviews/{world.ids['forgiven_review']}/waiver"
+    await post(world, at, {"reason": "hardship"}, by="bank", status=201)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
+from creditbank.access.tables import audit_events
 from creditbank.learners.queries import lock
 from creditbank.ledger.actions import Act, waive_debt
 from creditbank.ledger.domain import Account, NothingOwed, TwoPeopleNeeded
@@ -102,23 +103,129 @@ async def test_a_revoked_basis_is_a_debt_that_dies_when_it_holds_again(world: Wo
     await verified(world)
 
 
-async def test_a_debt_is_waived_by_another_than_who_took_its_review(world: World) -> None:
+WHY = {"reason": "good_faith"}
+APPROVE, REFUSE = {"decision": "approve"}, {"decision": "refuse"}
+
+
+async def indebted(world: World) -> tuple[str, str, str]:
+    """A learner who owes 2 of 3 redeemed credits; answers the learner, the achievement, where the review stands."""
     learner, achievement, _ = await awarded(world)
     await amend(world, achievement, credits="1")
-    page = await world.bank.get("/v1/reviews", params={"limit": 200})
-    (review,) = [one for one in page.json()["items"] if one["kind"] == "debt" and one["learner_id"] == learner]
-    at = f"/v1/learners/{learner}/reviews/{review['id']}"
-    waived = {"outcome": "waived"}
+    return learner, achievement, await review_of(world, learner)
 
-    await refused(world, f"{at}/outcome", waived, "two_people_needed", 403, "bank")
-    await post(world, f"{at}/assignment", None, "bank", status=200)
-    await refused(world, f"{at}/outcome", waived, "two_people_needed", 403, "bank")
-    await post(world, f"{at}/outcome", waived, "second", status=200)
 
+async def review_of(world: World, learner: str) -> str:
+    """Where the open review of the learner's debt stands."""
+    page = await world.bank.get("/v1/reviews", params={"limit": 500, "kind": "debt"})
+    (review,) = [one for one in page.json()["items"] if one["learner_id"] == learner]
+    return f"/v1/learners/{learner}/reviews/{review['id']}"
+
+
+async def proposals(world: World, at: str) -> list[tuple[str, str, str]]:
+    """What was proposed about a debt: amount, reason, state."""
+    shown = (await world.bank.get(at)).json()
+    return [(one["credits"], one["reason"], one["state"]) for one in shown["waivers"]]
+
+
+async def test_a_debt_is_waived_when_another_approves_what_one_proposed(world: World) -> None:
+    learner, _, at = await indebted(world)
+    await refused(world, f"{at}/waiver/decision", APPROVE, "no_waiver_proposed", 409, "second")
+
+    made = await post(world, f"{at}/waiver", WHY, "bank", status=201)
+
+    assert await standing(world, learner) == {"redeemed": "3", "owed": "-2"}
+    await refused(world, f"{at}/waiver", WHY, "waiver_proposed", 409, "second")
+    await refused(world, f"{at}/waiver/decision", APPROVE, "two_people_needed", 403, "bank")
+    await refused(world, f"{at}/waiver/decision", REFUSE, "two_people_needed", 403, "bank")
+    await refused(world, f"{at}/outcome", {"outcome": "stands"}, "waiver_proposed", 409, "second")
+    assert await proposals(world, at) == [("2", "good_faith", "proposed")]
+    decided = (await post(world, f"{at}/waiver/decision", APPROVE, "second", status=200)).json()
     assert await standing(world, learner) == {"redeemed": "3", "write_off": "-2"}
     assert await reviews(world) == [("debt", "closed", "waived")]
     assert (await codes(world, learner))[-1] == "WRITE_OFF"
+    await refused(world, f"{at}/waiver/decision", APPROVE, "review_not_found", 404, "second")
+    assert await proposals(world, at) == [("2", "good_faith", "approved")]
+    whole = {"credits": "2", "learner": learner, "lot": decided["lot"], "reason": "good_faith", "review": at[-36:]}
+    assert await audited(world, f"waiver:{made.json()['id']}") == [
+        ("waiver.propose", UUID(decided["proposed_by"]), {**whole, "state": "proposed"}),
+        ("waiver.decide", UUID(decided["decided_by"]), {**whole, "state": "approved"}),
+    ]
+    assert decided["proposed_by"] != decided["decided_by"]
     await verified(world)
+
+
+async def audited(world: World, subject: str) -> list[tuple[str, UUID | None, Any]]:
+    """What the audit log holds about something: what was done, by whom, the details."""
+    events = select(audit_events).where(audit_events.c.subject == subject).order_by(audit_events.c.id)
+    async with world.database.read() as connection:
+        return [(row.action, row.client_id, row.details) for row in await connection.execute(events)]
+
+
+async def test_a_waiver_that_is_refused_or_taken_back_leaves_the_debt(world: World) -> None:
+    learner, _, at = await indebted(world)
+
+    await post(world, f"{at}/waiver", WHY, "bank", status=201)
+    await refused(world, f"{at}/waiver/withdrawal", None, "not_the_proposer", 403, "second")
+    await post(world, f"{at}/waiver/withdrawal", None, "bank", status=200)
+    await post(world, f"{at}/waiver", {"reason": "hardship"}, "bank", status=201)
+    await post(world, f"{at}/waiver/decision", REFUSE, "second", status=200)
+
+    assert await proposals(world, at) == [("2", "good_faith", "withdrawn"), ("2", "hardship", "refused")]
+    assert await standing(world, learner) == {"redeemed": "3", "owed": "-2"}
+    assert await reviews(world) == [("debt", "open", None)]
+    await post(world, f"{at}/outcome", {"outcome": "stands"}, "second", status=200)
+    await refused(world, f"{at}/waiver", WHY, "review_not_found", 404, "bank")
+    assert await reviews(world) == [("debt", "closed", "stands")]
+    await verified(world)
+
+
+async def test_a_waiver_is_proposed_by_the_institution_and_approved_by_the_bank(world: World) -> None:
+    learner, _, at = await indebted(world)
+
+    await refused(world, f"{at}/waiver", WHY, "review_not_found", 404, "rival")
+    await post(world, f"{at}/waiver", WHY, "registrar", status=201)
+    await refused(world, f"{at}/waiver/decision", APPROVE, "bank_only", 403, "partner")
+    await post(world, f"{at}/waiver/decision", APPROVE, "bank", status=200)
+
+    assert await standing(world, learner) == {"redeemed": "3", "write_off": "-2"}
+
+
+async def test_whoever_works_on_a_debt_is_the_one_to_propose(world: World) -> None:
+    _, _, at = await indebted(world)
+    await post(world, f"{at}/assignment", None, "registrar", status=200)
+
+    await refused(world, f"{at}/waiver", WHY, "review_taken", 409, "bank")
+    await post(world, f"{at}/waiver", WHY, "registrar", status=201)
+
+
+async def test_no_other_amount_is_waived_than_was_proposed(world: World) -> None:
+    learner, achievement, at = await indebted(world)
+    await post(world, f"{at}/waiver", WHY, "bank", status=201)
+    await amend(world, achievement, credits="2")
+
+    await refused(world, f"{at}/waiver/decision", APPROVE, "debt_changed", 409, "second")
+    await post(world, f"{at}/waiver/decision", REFUSE, "second", status=200)
+    await post(world, f"{at}/waiver", WHY, "bank", status=201)
+    await post(world, f"{at}/waiver/decision", APPROVE, "second", status=200)
+
+    assert await standing(world, learner) == {"redeemed": "3", "write_off": "-1"}
+    assert await proposals(world, at) == [("2", "good_faith", "refused"), ("1", "good_faith", "approved")]
+
+
+async def test_a_waiver_lapses_with_its_debt_and_never_meets_a_later_one(world: World) -> None:
+    learner, achievement, at = await indebted(world)
+    await post(world, f"{at}/waiver", WHY, "bank", status=201)
+    await amend(world, achievement, credits="3")
+    lapsed = await proposals(world, at)
+    await refused(world, f"{at}/waiver/decision", APPROVE, "review_not_found", 404, "second")
+
+    await amend(world, achievement, credits="1")
+    later = await review_of(world, learner)
+
+    assert lapsed == [("2", "good_faith", "lapsed")]
+    assert later != at
+    await refused(world, f"{later}/waiver/decision", APPROVE, "no_waiver_proposed", 409, "second")
+    await post(world, f"{later}/waiver", WHY, "second", status=201)
 
 
 async def test_an_annulment_undoes_a_debt_first_and_gives_the_rest_back(world: World) -> None:

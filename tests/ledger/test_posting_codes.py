@@ -14,6 +14,7 @@ from creditbank.ledger.domain import (
     ACCOUNTS,
     Account,
     Code,
+    HoldLine,
     Lot,
     LotKey,
     LotTerms,
@@ -38,7 +39,7 @@ from creditbank.ledger.domain import (
     waive,
 )
 
-NOBODY = UUID(int=0)
+NOBODY, POSTING = UUID(int=0), UUID(int=7)
 
 
 def at(**stands: int) -> dict[Account, int]:
@@ -48,12 +49,18 @@ def at(**stands: int) -> dict[Account, int]:
     return positions
 
 
+def held(milli: int) -> HoldLine:
+    """What a hold reserves of a lot."""
+    return HoldLine(NOBODY, milli, POSTING)
+
+
 def moves(*movements: str) -> list[Movement]:
-    """Movements as they are written in the table: ``CODE source target amount``."""
+    """Movements as they are written in the table: ``CODE source target amount``; ``undoes`` says that of POSTING."""
     found = []
     for text in movements:
-        code, source, target, milli = text.split()
-        found.append(Movement(Account(source), Account(target), int(milli), Code(code)))
+        code, source, target, milli, *undoes = text.split()
+        reverses = POSTING if undoes == ["undoes"] else None
+        found.append(Movement(Account(source), Account(target), int(milli), Code(code), reverses))
     return found
 
 
@@ -175,21 +182,24 @@ def test_a_policy_of_waiving_bears_the_debt_at_once() -> None:
             ["REDEEM reserved redeemed 3", "REDEEM reserved available 2", "EXPIRE available expired 2"],
         ),
         (lambda: redeem(5, 0, expired=False), ["REDEEM reserved available 5"]),
-        (lambda: release(5, Code.VOID, expired=False), ["VOID reserved available 5"]),
+        (lambda: release(held(5), Code.VOID, expired=False), ["VOID reserved available 5 undoes"]),
         (
-            lambda: release(5, Code.TIMEOUT, expired=True),
-            ["TIMEOUT reserved available 5", "EXPIRE available expired 5"],
+            lambda: release(held(5), Code.TIMEOUT, expired=True),
+            ["TIMEOUT reserved available 5 undoes", "EXPIRE available expired 5"],
         ),
         (lambda: waive(at(redeemed=5, owed=-3)), ["WRITE_OFF write_off owed 3"]),
         (lambda: waive(at(redeemed=5)), []),
-        (lambda: annul(at(redeemed=5), 5, expired=False), ["ANNUL redeemed available 5"]),
-        (lambda: annul(at(redeemed=5), 3, expired=True), ["ANNUL redeemed available 3", "EXPIRE available expired 3"]),
+        (lambda: annul(at(redeemed=5), 5, POSTING, expired=False), ["ANNUL redeemed available 5 undoes"]),
         (
-            lambda: annul(at(redeemed=6, owed=-2, write_off=-1), 6, expired=False),
-            ["ANNUL redeemed write_off 1", "ANNUL redeemed owed 2", "ANNUL redeemed available 3"],
+            lambda: annul(at(redeemed=5), 3, POSTING, expired=True),
+            ["ANNUL redeemed available 3 undoes", "EXPIRE available expired 3"],
         ),
-        (lambda: annul(at(redeemed=5, write_off=-5), 2, expired=False), ["ANNUL redeemed write_off 2"]),
-        (lambda: annul(at(redeemed=5, owed=-5), 2, expired=True), ["ANNUL redeemed owed 2"]),
+        (
+            lambda: annul(at(redeemed=6, owed=-2, write_off=-1), 6, POSTING, expired=False),
+            ["ANNUL redeemed write_off 1 undoes", "ANNUL redeemed owed 2 undoes", "ANNUL redeemed available 3 undoes"],
+        ),
+        (lambda: annul(at(redeemed=5, write_off=-5), 2, POSTING, expired=False), ["ANNUL redeemed write_off 2 undoes"]),
+        (lambda: annul(at(redeemed=5, owed=-5), 2, POSTING, expired=True), ["ANNUL redeemed owed 2 undoes"]),
         (lambda: exchange_out(5, Code.CONVERT), ["CONVERT available exchange 5"]),
         (lambda: exchange_in(3, Code.CONVERT), ["CONVERT exchange available 3"]),
         (lambda: exchange_out(5, Code.TRANSFER), ["TRANSFER available exchange 5"]),

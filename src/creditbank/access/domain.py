@@ -34,6 +34,7 @@ SCOPES: Final = (
     "providers:read",
     "providers:write",
     "reviews:read",
+    "reviews:write",
     "rules:approve",
     "rules:read",
     "rules:write",

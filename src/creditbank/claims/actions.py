@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -18,19 +19,26 @@ from creditbank.claims.domain import (
     Claim,
     ClaimDecided,
     ClaimState,
+    DebtChanged,
     NewRuling,
     NothingToAppeal,
+    NotTheProposer,
+    NoWaiverProposed,
     Reason,
     Review,
     ReviewNotFound,
     ReviewTaken,
     RulingDecided,
-    SamePerson,
     UnknownSubject,
+    Waiver,
+    WaiverProposed,
+    WaiverReason,
+    WaiverState,
 )
-from creditbank.claims.tables import claims, evidence_files
+from creditbank.claims.files import EvidenceFolder
+from creditbank.claims.tables import claims, evidence_files, waivers
 from creditbank.clock import rising
-from creditbank.database.statements import insert_new
+from creditbank.credits import Credits
 from creditbank.errors import Refusal
 from creditbank.identifiers import new_id
 from creditbank.intake.actions import Desk, Recorded, amend, submit
@@ -39,7 +47,7 @@ from creditbank.learners.actions import advance
 from creditbank.learners.domain import LearnerNotFound, Reference
 from creditbank.learners.queries import LockedLearner, lock
 from creditbank.ledger.actions import Act, waive_debt
-from creditbank.ledger.domain import Code
+from creditbank.ledger.domain import Account, Code, Lot, NothingOwed, TwoPeopleNeeded
 from creditbank.ledger.queries import lots_of
 from creditbank.recognition.actions import REVIEW_DAYS, settle
 from creditbank.recognition.domain import Cause, HeldRuling, RulingState
@@ -119,7 +127,7 @@ async def decide_ruling(
 ) -> HeldRuling:
     """Approve or refuse a proposed ruling as a second person, or withdraw one; the learner is settled again.
 
-    Raises RulingNotFound, RulingDecided, SamePerson.
+    Raises RulingNotFound, RulingDecided, TwoPeopleNeeded.
     """
     learner = await hold_learner(connection, desk, learner_id)
     ruling = await queries.find_ruling(connection, learner_id, ruling_id, learner.key)
@@ -131,7 +139,7 @@ async def decide_ruling(
         if ruling.state is not RulingState.PROPOSED:
             raise RulingDecided(state=ruling.state.value)
         if actor.client_id == ruling.author_id:
-            raise SamePerson
+            raise TwoPeopleNeeded
         approver = actor.client_id
     await _tick(connection, desk, learner)
     await connection.execute(
@@ -148,25 +156,39 @@ async def decide_ruling(
 
 
 async def keep_evidence(
-    connection: AsyncConnection,
-    learner: LockedLearner,
-    media_type: str,
-    size: int,
-    mark: str,
-    stored_as: str,
+    connection: AsyncConnection, desk: Desk, folder: EvidenceFolder, learner_id: UUID, media_type: str, content: bytes
 ) -> UUID:
-    """Write down a file that was stored; the same file again is the same evidence."""
-    row = {
-        "learner_id": learner.id,
-        "id": new_id(),
-        "media_type": media_type,
-        "size": size,
-        "mark": mark,
-        "stored_as": stored_as,
-        "recorded_at": learner.recorded_at,
-    }
-    await insert_new(connection, evidence_files, [row])
-    return await queries.evidence_by_mark(connection, learner.id, mark)
+    """Keep a file, sealed with the learner's key; the same file again is the same evidence. Raises LearnerNotFound.
+
+    It is looked for with the learner locked, so that of two who hand it in at once one writes.
+    """
+    learner = await hold_learner(connection, desk, learner_id)
+    mark = learner.key.mark(content).hex()
+    known = await queries.evidence_by_mark(connection, learner_id, mark)
+    if known is not None and await asyncio.to_thread(folder.is_whole, known.stored_as):
+        return known.id
+    sealed = await asyncio.to_thread(learner.key.seal, content, queries.EVIDENCE)
+    # The file is there before the row that names it: a row never points at nothing. What a row never came to name is
+    # swept away.
+    stored_as = await asyncio.to_thread(folder.keep, sealed)
+    if known is not None:
+        # What was lost from the folder is whole again.
+        one = (evidence_files.c.learner_id == learner_id) & (evidence_files.c.id == known.id)
+        await connection.execute(update(evidence_files).where(one).values(stored_as=stored_as))
+        return known.id
+    evidence_id = new_id()
+    await connection.execute(
+        insert(evidence_files).values(
+            learner_id=learner_id,
+            id=evidence_id,
+            media_type=media_type,
+            size=len(content),
+            mark=mark,
+            stored_as=stored_as,
+            recorded_at=learner.recorded_at,
+        )
+    )
+    return evidence_id
 
 
 # --- Claims -----------------------------------------------------------------------------------------------------------
@@ -264,14 +286,14 @@ async def decide_claim(
 ) -> tuple[Claim, Recorded | None]:
     """Accept a claim (``reason`` None), so that the fact is verified and rules recognise it, or reject it.
 
-    An appeal is decided by somebody else than who rejected. Raises ClaimNotFound, ClaimDecided, SamePerson.
+    An appeal is decided by somebody else than who rejected. Raises ClaimNotFound, ClaimDecided, TwoPeopleNeeded.
     """
     learner = await hold_learner(connection, desk, learner_id)
     claim = await queries.find_claim(connection, learner_id, claim_id)
     if not claim.is_open:
         raise ClaimDecided(state=claim.state.value)
     if actor.client_id in {claim.lodged_by, claim.decided_by}:
-        raise SamePerson
+        raise TwoPeopleNeeded
     if reason is None:
         state = ClaimState.ACCEPTED
     else:
@@ -331,44 +353,170 @@ async def _close(connection: AsyncConnection, learner: LockedLearner, subject_id
     await connection.execute(update(reviews).where(about).values(**values))
 
 
-async def take_review(
-    connection: AsyncConnection, desk: Desk, learner_id: UUID, review_id: UUID, actor: Actor
-) -> Review:
-    """Make a review one's own work. Raises ReviewNotFound, ReviewTaken."""
-    await hold_learner(connection, desk, learner_id)
+async def _open(connection: AsyncConnection, learner_id: UUID, review_id: UUID) -> Review:
     review = await queries.find_review(connection, learner_id, review_id)
     if review.state != "open":
         raise ReviewNotFound
+    return review
+
+
+async def take_review(
+    connection: AsyncConnection, desk: Desk, learner_id: UUID, review_id: UUID, actor: Actor
+) -> tuple[Review, bool]:
+    """Make a review one's own work; answers whether it was not so before. Raises ReviewNotFound, ReviewTaken."""
+    await hold_learner(connection, desk, learner_id)
+    review = await _open(connection, learner_id, review_id)
+    _check_free(review, actor)
+    await _own(connection, review, actor.client_id)
+    return replace(review, owner_id=actor.client_id), review.owner_id is None
+
+
+async def release_review(
+    connection: AsyncConnection, desk: Desk, learner_id: UUID, review_id: UUID, actor: Actor
+) -> tuple[Review, UUID | None]:
+    """Let others have a review; answers whose it was. Its owner does that, or the bank for one who is away.
+
+    Raises ReviewNotFound, ReviewTaken.
+    """
+    await hold_learner(connection, desk, learner_id)
+    review = await _open(connection, learner_id, review_id)
+    if not actor.is_bank:
+        _check_free(review, actor)
+    await _own(connection, review, None)
+    return replace(review, owner_id=None), review.owner_id
+
+
+def _check_free(review: Review, actor: Actor) -> None:
     if review.owner_id not in {None, actor.client_id}:
         raise ReviewTaken
-    await connection.execute(
-        update(reviews)
-        .where(reviews.c.learner_id == learner_id, reviews.c.id == review_id)
-        .values(owner_id=actor.client_id)
-    )
-    return replace(review, owner_id=actor.client_id)
+
+
+async def _own(connection: AsyncConnection, review: Review, owner_id: UUID | None) -> None:
+    one = (reviews.c.learner_id == review.learner_id) & (reviews.c.id == review.id)
+    await connection.execute(update(reviews).where(one).values(owner_id=owner_id))
 
 
 async def close_review(
-    connection: AsyncConnection, desk: Desk, learner_id: UUID, review_id: UUID, outcome: str, actor: Actor, today: date
+    connection: AsyncConnection, desk: Desk, learner_id: UUID, review_id: UUID, outcome: str
 ) -> Review:
-    """End a review: a debt stands or is waived, a decision is right as it is.
+    """End a review: a debt stands, a decision is right as it is. Claims and appeals end with their decision.
 
-    A debt is waived by two people: whoever took the review proposed it. Claims and appeals end with their decision.
-    Raises LearnerNotFound, ReviewNotFound, TwoPeopleNeeded, NothingOwed.
+    Raises LearnerNotFound, ReviewNotFound, WaiverProposed.
     """
     learner = await hold_learner(connection, desk, learner_id)
-    review = await queries.find_review(connection, learner_id, review_id)
-    if review.state != "open" or review.kind in {"claim", "appeal"}:
+    review = await _open(connection, learner_id, review_id)
+    if review.kind in {"claim", "appeal"}:
         raise ReviewNotFound
-    if outcome != "waived":
-        await _tick(connection, desk, learner)
-    elif review.kind != "debt":
-        raise ReviewNotFound
-    else:
-        (held,) = (await lots_of(connection, [learner_id])).values()
-        owing = next(lot for lot in held if lot.id == review.subject_id)
-        done = Act(f"waive:{review.id}", Code.WRITE_OFF.value.lower(), outcome, review.owner_id, actor.client_id)
-        await waive_debt(connection, learner, owing, done, today=today, now=desk.clock())
+    if await _proposed(connection, review) is not None:
+        raise WaiverProposed
+    await _tick(connection, desk, learner)
     await _close(connection, learner, review.subject_id, outcome)
     return replace(review, state="closed", outcome=outcome)
+
+
+# --- Debts waived by two people ---------------------------------------------------------------------------------------
+
+
+async def _proposed(connection: AsyncConnection, review: Review) -> Waiver | None:
+    """What waits for a second person about the lot of a review of a debt."""
+    made = await queries.waivers_of(connection, review.learner_id, review.subject_id)
+    return next((one for one in made if one.state is WaiverState.PROPOSED), None)
+
+
+async def _debt(
+    connection: AsyncConnection, desk: Desk, learner_id: UUID, review_id: UUID
+) -> tuple[LockedLearner, Review, Lot]:
+    """The locked learner, the open review of a debt, and the lot that owes."""
+    learner = await hold_learner(connection, desk, learner_id)
+    review = await _open(connection, learner_id, review_id)
+    if review.kind != "debt":
+        raise ReviewNotFound
+    (held,) = (await lots_of(connection, [learner_id])).values()
+    return learner, review, next(lot for lot in held if lot.id == review.subject_id)
+
+
+async def propose_waiver(
+    connection: AsyncConnection, desk: Desk, learner_id: UUID, review_id: UUID, reason: WaiverReason, actor: Actor
+) -> Waiver:
+    """Propose that the bank bear the whole debt of a lot; it changes nothing until another approves it.
+
+    Raises LearnerNotFound, ReviewNotFound, ReviewTaken, WaiverProposed, NothingOwed.
+    """
+    learner, review, lot = await _debt(connection, desk, learner_id, review_id)
+    _check_free(review, actor)
+    if await _proposed(connection, review) is not None:
+        raise WaiverProposed
+    owed = -lot.positions[Account.OWED]
+    if not owed:
+        raise NothingOwed(lot=lot.id)
+    await _tick(connection, desk, learner)
+    waiver = Waiver(
+        learner_id,
+        new_id(),
+        review_id,
+        lot.id,
+        owed,
+        reason,
+        WaiverState.PROPOSED,
+        actor.client_id,
+        None,
+        learner.recorded_at,
+        None,
+    )
+    await connection.execute(
+        insert(waivers).values(
+            learner_id=learner_id,
+            id=waiver.id,
+            review_id=review_id,
+            lot_id=lot.id,
+            milli=owed,
+            reason=reason.value,
+            state=waiver.state.value,
+            author_id=waiver.author_id,
+            decided_by=None,
+            recorded_at=waiver.recorded_at,
+            decided_at=None,
+        )
+    )
+    return waiver
+
+
+async def decide_waiver(
+    connection: AsyncConnection,
+    desk: Desk,
+    learner_id: UUID,
+    review_id: UUID,
+    state: Literal[WaiverState.APPROVED, WaiverState.REFUSED, WaiverState.WITHDRAWN],
+    actor: Actor,
+    today: date,
+) -> Waiver:
+    """Waive a debt as a second person, refuse to, or take one's own proposal back. What is approved ends the review.
+
+    Raises LearnerNotFound, ReviewNotFound, NoWaiverProposed, TwoPeopleNeeded, NotTheProposer, DebtChanged.
+    """
+    learner, review, lot = await _debt(connection, desk, learner_id, review_id)
+    waiver = await _proposed(connection, review)
+    if waiver is None:
+        raise NoWaiverProposed
+    if state is WaiverState.WITHDRAWN:
+        if actor.client_id != waiver.author_id:
+            raise NotTheProposer
+    elif actor.client_id == waiver.author_id:
+        raise TwoPeopleNeeded
+    if state is WaiverState.APPROVED:
+        owed = -lot.positions[Account.OWED]
+        # The second person approves the amount that the first proposed and none that came of it since.
+        if owed != waiver.milli:
+            raise DebtChanged(proposed=str(Credits(waiver.milli)), owed=str(Credits(owed)))
+        code = Code.WRITE_OFF.value.lower()
+        done = Act(f"waive:{waiver.id}", code, waiver.reason.value, waiver.author_id, actor.client_id)
+        await waive_debt(connection, learner, lot, done, today=today, now=desk.clock())
+        await _close(connection, learner, lot.id, "waived")
+    else:
+        await _tick(connection, desk, learner)
+    await connection.execute(
+        update(waivers)
+        .where(waivers.c.learner_id == learner_id, waivers.c.id == waiver.id)
+        .values(state=state.value, decided_by=actor.client_id, decided_at=learner.recorded_at)
+    )
+    return replace(waiver, state=state, decided_by=actor.client_id, decided_at=learner.recorded_at)

@@ -70,7 +70,7 @@ class Evidence:
     id: UUID
     media_type: str
     size: int
-    sha256: str
+    mark: str
     stored_as: str
     recorded_at: datetime
 
@@ -103,6 +103,44 @@ class Review:
     recorded_at: datetime
 
 
+class WaiverReason(StrEnum):
+    """Why a debt should be waived."""
+
+    BANK_MISTAKE = "bank_mistake"
+    PROVIDER_MISTAKE = "provider_mistake"
+    GOOD_FAITH = "good_faith"
+    HARDSHIP = "hardship"
+    OTHER = "other"
+
+
+class WaiverState(StrEnum):
+    """Proposed; approved or refused by another; withdrawn by its author; lapsed when the debt ended otherwise."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    # Never stored: what was proposed in a review that is closed.
+    LAPSED = "lapsed"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """That the bank bear what a learner owes on a lot: proposed by one person, decided by another."""
+
+    learner_id: UUID
+    id: UUID
+    review_id: UUID
+    lot_id: UUID
+    milli: int
+    reason: WaiverReason
+    state: WaiverState
+    author_id: UUID
+    decided_by: UUID | None
+    recorded_at: datetime
+    decided_at: datetime | None
+
+
 @dataclass(eq=False, kw_only=True)
 class ClaimNotFound(Refusal):
     """There is no such claim, or the caller may not know of it."""
@@ -127,14 +165,6 @@ class NothingToAppeal(Refusal):
     code = "nothing_to_appeal"
     kind = Kind.CONFLICT
     state: str
-
-
-@dataclass(eq=False, kw_only=True)
-class SamePerson(Refusal):
-    """Two people are needed, and this is the first of them."""
-
-    code = "same_person"
-    kind = Kind.FORBIDDEN
 
 
 @dataclass(eq=False, kw_only=True)
@@ -180,6 +210,40 @@ class ReviewTaken(Refusal):
 
 
 @dataclass(eq=False, kw_only=True)
+class WaiverProposed(Refusal):
+    """A waiver of this debt waits for a second person already."""
+
+    code = "waiver_proposed"
+    kind = Kind.CONFLICT
+
+
+@dataclass(eq=False, kw_only=True)
+class NoWaiverProposed(Refusal):
+    """Nobody proposed that this debt be waived."""
+
+    code = "no_waiver_proposed"
+    kind = Kind.CONFLICT
+
+
+@dataclass(eq=False, kw_only=True)
+class NotTheProposer(Refusal):
+    """Only whoever proposed something takes it back; others refuse it."""
+
+    code = "not_the_proposer"
+    kind = Kind.FORBIDDEN
+
+
+@dataclass(eq=False, kw_only=True)
+class DebtChanged(Refusal):
+    """The debt is no longer the one that was to be waived."""
+
+    code = "debt_changed"
+    kind = Kind.CONFLICT
+    proposed: str
+    owed: str
+
+
+@dataclass(eq=False, kw_only=True)
 class EvidenceRefused(Refusal):
     """Evidence is a PDF, a PNG or a JPEG, and is what it says it is."""
 
@@ -194,6 +258,14 @@ class EvidenceNotFound(Refusal):
 
     code = "evidence_not_found"
     kind = Kind.NOT_FOUND
+
+
+@dataclass(eq=False, kw_only=True)
+class EvidenceLost(Refusal):
+    """The file of this evidence is not where it was written, or is not what was written there."""
+
+    code = "evidence_lost"
+    kind = Kind.GONE
 
 
 def check_evidence(media_type: str, content: bytes) -> None:

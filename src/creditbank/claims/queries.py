@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -20,9 +21,12 @@ from creditbank.claims.domain import (
     Review,
     ReviewNotFound,
     RulingNotFound,
+    Waiver,
+    WaiverReason,
+    WaiverState,
 )
-from creditbank.claims.tables import claims, evidence_files
-from creditbank.database.statements import under
+from creditbank.claims.tables import claims, evidence_files, waivers
+from creditbank.database.statements import among, under
 from creditbank.recognition.domain import HeldRuling
 from creditbank.recognition.queries import held_ruling_of
 from creditbank.recognition.tables import reviews, rulings
@@ -122,6 +126,34 @@ async def find_review(connection: AsyncConnection, learner_id: UUID, review_id: 
     return _review_of(row)
 
 
+async def waivers_of(connection: AsyncConnection, learner_id: UUID, lot_id: UUID) -> list[Waiver]:
+    """What was proposed about the debt on a lot, the first first. What a closed review left undecided has lapsed."""
+    statement = (
+        select(waivers, reviews.c.state.label("review"))
+        .join(reviews, (reviews.c.learner_id == waivers.c.learner_id) & (reviews.c.id == waivers.c.review_id))
+        .where(waivers.c.learner_id == learner_id, waivers.c.lot_id == lot_id)
+        .order_by(waivers.c.id)
+    )
+    return [
+        Waiver(
+            row.learner_id,
+            row.id,
+            row.review_id,
+            row.lot_id,
+            row.milli,
+            WaiverReason(row.reason),
+            WaiverState.LAPSED
+            if row.state == WaiverState.PROPOSED.value and row.review == "closed"
+            else WaiverState(row.state),
+            row.author_id,
+            row.decided_by,
+            row.recorded_at,
+            row.decided_at,
+        )
+        for row in await connection.execute(statement)
+    ]
+
+
 async def precedents(connection: AsyncConnection, review: Review, *, most: int = 200) -> Counter[str]:
     """How similar cases ended of late: closed reviews of the same kind, reason and rule set, by outcome."""
     same = [reviews.c.state == "closed", reviews.c.kind == review.kind, reviews.c.reason == review.reason]
@@ -139,13 +171,21 @@ async def find_evidence(connection: AsyncConnection, learner_id: UUID, evidence_
     row = (await connection.execute(statement)).one_or_none()
     if row is None:
         raise EvidenceNotFound
+    return _evidence_of(row)
+
+
+async def evidence_by_mark(connection: AsyncConnection, learner_id: UUID, mark: str) -> Evidence | None:
+    """The evidence of a learner that has this content; None when there is none yet."""
+    statement = select(evidence_files).where(evidence_files.c.learner_id == learner_id, evidence_files.c.mark == mark)
+    row = (await connection.execute(statement)).one_or_none()
+    return _evidence_of(row) if row is not None else None
+
+
+async def files_named(connection: AsyncConnection, names: Sequence[str]) -> set[str]:
+    """Those of the files that some evidence, whoever's, lies in."""
+    statement = select(evidence_files.c.stored_as).where(among(connection, evidence_files.c.stored_as, names))
+    return set((await connection.execute(statement)).scalars())
+
+
+def _evidence_of(row: Row[Any]) -> Evidence:
     return Evidence(row.learner_id, row.id, row.media_type, row.size, row.mark, row.stored_as, row.recorded_at)
-
-
-async def evidence_by_mark(connection: AsyncConnection, learner_id: UUID, mark: str) -> UUID:
-    """The evidence of a learner that has this content."""
-    statement = select(evidence_files.c.id).where(
-        evidence_files.c.learner_id == learner_id, evidence_files.c.mark == mark
-    )
-    found: UUID = (await connection.execute(statement)).scalar_one()
-    return found

@@ -12,7 +12,8 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from creditbank.achievements.schemas import CREDITS_MAX, HOURS_MAX
-from creditbank.claims.domain import Claim, NewRuling, Reason, Review
+from creditbank.claims.domain import Claim, NewRuling, Reason, Review, Waiver, WaiverReason
+from creditbank.credits import Credits
 from creditbank.intake.domain import State
 from creditbank.recognition.domain import HeldRuling
 from creditbank.web.fields import Body, LocalName, Name, Number, Path, Text, Token, at_most
@@ -196,10 +197,54 @@ class ReviewOut(TypedDict):
     recorded_at: datetime
 
 
+class WaiverIn(Body):
+    """Why a debt should be waived."""
+
+    reason: WaiverReason
+
+
+class WaiverDecisionIn(Body):
+    """What the second person says."""
+
+    decision: Literal["approve", "refuse"]
+
+
+class WaiverOut(TypedDict):
+    """That a debt be waived, and what became of it."""
+
+    id: UUID
+    review: UUID
+    lot: UUID
+    credits: str
+    reason: str
+    state: str
+    proposed_by: UUID
+    decided_by: UUID | None
+    recorded_at: datetime
+    decided_at: datetime | None
+
+
+def show_waiver(waiver: Waiver) -> WaiverOut:
+    """The shape of a waiver."""
+    return {
+        "id": waiver.id,
+        "review": waiver.review_id,
+        "lot": waiver.lot_id,
+        "credits": str(Credits(waiver.milli)),
+        "reason": waiver.reason.value,
+        "state": waiver.state.value,
+        "proposed_by": waiver.author_id,
+        "decided_by": waiver.decided_by,
+        "recorded_at": waiver.recorded_at,
+        "decided_at": waiver.decided_at,
+    }
+
+
 class ReviewWithPrecedents(ReviewOut):
-    """A review, and how many similar cases ended in which way of late."""
+    """A review, how many similar cases ended in which way of late, and what was proposed about a debt."""
 
     similar: dict[str, int]
+    waivers: list[WaiverOut]
 
 
 def show_review(review: Review) -> ReviewOut:
@@ -221,6 +266,6 @@ def show_review(review: Review) -> ReviewOut:
 
 
 class ReviewOutcomeIn(Body):
-    """How a review ends: the debt stands or is waived, or the decision is right as it is."""
+    """How a review ends: the debt stands, or the decision is right as it is. A debt is waived by two people."""
 
-    outcome: Literal["stands", "waived", "as_decided"]
+    outcome: Literal["stands", "as_decided"]

@@ -6,6 +6,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
     Table,
     Text,
@@ -35,6 +36,31 @@ claims = Table(
     info={"dist": "learner", "learner_key": "learner_id"},
 )
 
+# One row: somebody proposed that a debt be waived, and what another made of it.
+waivers = Table(
+    "waivers",
+    metadata,
+    Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("review_id", Uuid, nullable=False),
+    Column("lot_id", Uuid, nullable=False),
+    Column("milli", BigInteger, nullable=False, doc="what was owed when it was proposed, and is waived"),
+    Column("reason", Text, nullable=False, doc="a code"),
+    Column("state", Text, nullable=False),
+    Column("author_id", Uuid, nullable=False),
+    Column("decided_by", Uuid, doc="who approved or refused it; its author, where it was withdrawn"),
+    Column("recorded_at", Instant, nullable=False),
+    Column("decided_at", Instant),
+    ForeignKeyConstraint(["learner_id", "review_id"], ["reviews.learner_id", "reviews.id"]),
+    ForeignKeyConstraint(["learner_id", "lot_id"], ["lots.learner_id", "lots.id"]),
+    CheckConstraint("milli > 0", name="milli"),
+    CheckConstraint("state in ('proposed', 'approved', 'refused', 'withdrawn')", name="state"),
+    CheckConstraint("(state = 'proposed') = (decided_by is null)", name="decided"),
+    CheckConstraint("(state = 'proposed') = (decided_at is null)", name="dated"),
+    CheckConstraint("decided_by is null or (state = 'withdrawn') = (decided_by = author_id)", name="two_people"),
+    info={"dist": "learner", "learner_key": "learner_id"},
+)
+
 # One row: a file that shows something. Its bytes lie outside the database, sealed with the learner's key.
 evidence_files = Table(
     "evidence_files",
@@ -47,5 +73,6 @@ evidence_files = Table(
     Column("stored_as", Text, nullable=False, doc="SHA-256 of the sealed bytes: the file's name"),
     Column("recorded_at", Instant, nullable=False),
     UniqueConstraint("learner_id", "mark"),
+    Index("ix_evidence_files_stored_as", "stored_as"),
     info={"dist": "learner", "learner_key": "learner_id"},
 )

@@ -69,7 +69,7 @@ from creditbank.ledger.domain import (
     exchange_in,
     exchange_out,
 )
-from creditbank.ledger.queries import holds_by_id, lots_of
+from creditbank.ledger.queries import holds_by_id, lots_of, redeeming
 from creditbank.programmes.actions import attach_hold
 from creditbank.providers.domain import ProviderNotActive, UnknownProvider
 from creditbank.providers.queries import by_code
@@ -411,9 +411,10 @@ async def decide_annulment(
             rests = any(use.award_id == conversion.award.id for use in other.stacked)
             if rests and (other.state is State.HELD or other.is_standing):
                 return AwardBuiltUpon(conversion=other.id)
+        undone = await redeeming(connection, learner.id, _end_key(conversion))
         steps = [
-            Step(lots[lot_id], annul(lots[lot_id].positions, milli, expired=lots[lot_id].is_expired(today)), today)
-            for lot_id, milli in conversion.used.items()
+            Step(lot, annul(lot.positions, milli, undone[lot.id], expired=lot.is_expired(today)), today)
+            for lot, milli in ((lots[lot_id], milli) for lot_id, milli in conversion.used.items())
         ]
         done = Act(f"annul:{conversion.award.id}", "annul", proposed.reason, proposed.author_id, actor.client_id)
         await act(connection, learner, done, steps, now)

@@ -74,6 +74,8 @@ def Json() -> JSON:
     return JSON().with_variant(JSONB(), "postgresql")
 
 
-def index_where(name: str, column: Column[Any], condition: ColumnElement[bool]) -> Index:
+def index_where(
+    name: str, column: Column[Any], condition: ColumnElement[bool], *further: Column[Any], unique: bool = False
+) -> Index:
     """An index over only the rows for which the condition holds; a query that says it too can use the index."""
-    return Index(name, column, postgresql_where=condition, sqlite_where=condition)
+    return Index(name, column, *further, unique=unique, postgresql_where=condition, sqlite_where=condition)

@@ -22,7 +22,6 @@ from creditbank.ledger.domain import (
     Entry,
     Hold,
     HoldEnded,
-    HoldLine,
     HoldState,
     InsufficientCredits,
     Lot,
@@ -39,6 +38,7 @@ from creditbank.ledger.domain import (
     usable_milli,
     waive,
 )
+from creditbank.ledger.queries import holds_by_id
 from creditbank.ledger.tables import hold_lines, holds, ledger_transactions, lots, postings
 
 _TERMS = tuple(f.name for f in fields(LotTerms))
@@ -90,7 +90,7 @@ async def post(connection: AsyncConnection, changes: Sequence[Change]) -> dict[U
                     entry.decision_id,
                     entry.effective,
                     change.recorded_at,
-                    None,
+                    entry.movement.reverses,
                     head,
                     b"",
                 )
@@ -208,32 +208,25 @@ async def place_hold(
         if milli > usable:
             raise InsufficientCredits(lot=lot.id, available=str(Credits(usable)), requested=str(Credits(milli)))
     steps = [Step(lot, reserve(milli), today) for lot, milli in lines]
-    hold = Hold(
-        learner.id,
-        new_id(),
-        today,
-        until,
-        HoldState.OPEN,
-        tuple(HoldLine(lot.id, milli) for lot, milli in lines),
-    )
+    hold_id = new_id()
     await act(connection, learner, done, steps, now)
     row = {
         "learner_id": learner.id,
-        "id": hold.id,
+        "id": hold_id,
         "placed_on": today,
         "until": until,
-        "state": hold.state.value,
+        "state": HoldState.OPEN.value,
         "recorded_at": learner.recorded_at,
         "ended_at": None,
     }
     await insert_rows(connection, holds, [row])
     rows = [
-        {"learner_id": learner.id, "id": new_id(), "hold_id": hold.id, "lot_id": line.lot_id, "milli": line.milli,
+        {"learner_id": learner.id, "id": new_id(), "hold_id": hold_id, "lot_id": lot.id, "milli": milli,
          "redeemed_milli": 0}
-        for line in hold.lines
+        for lot, milli in lines
     ]  # fmt: skip
     await insert_rows(connection, hold_lines, rows)
-    return hold
+    return (await holds_by_id(connection, [(learner.id, hold_id)]))[hold_id]
 
 
 async def end_hold(
@@ -263,7 +256,7 @@ async def end_hold(
             movements = redeem(line.milli, used.get(lot.id, 0), expired=expired)
         else:
             code = Code.TIMEOUT if state is HoldState.TIMED_OUT else Code.VOID
-            movements = release(line.milli, code, expired=expired)
+            movements = release(line, code, expired=expired)
         steps.append(Step(lot, movements, today))
     await act(connection, learner, done, steps, now)
     await close_holds(connection, [(hold, state)], learner.recorded_at)

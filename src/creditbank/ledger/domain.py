@@ -69,12 +69,17 @@ State = Literal["available", "pending", "expired"]
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """``milli`` thousandths leave ``source`` and enter ``target``: balanced by construction."""
+    """``milli`` thousandths leave ``source`` and enter ``target``: balanced by construction.
+
+    ``reverses`` is the posting that an act undoes by it, where it is one: a hold that ends without an award, an award
+    that is annulled. What an evaluation takes back is a difference, and undoes none (decision 0029).
+    """
 
     source: Account
     target: Account
     milli: int
     code: Code
+    reverses: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +101,12 @@ class _Book:
         self.at = {account: positions.get(account, 0) for account in ACCOUNTS}
         self.movements: list[Movement] = []
 
-    def move(self, source: Account, target: Account, milli: int, code: Code) -> int:
+    def move(self, source: Account, target: Account, milli: int, code: Code, reverses: UUID | None = None) -> int:
         """Move ``milli`` and answer it; nothing is moved for none."""
         if milli > 0:
             self.at[source] -= milli
             self.at[target] += milli
-            self.movements.append(Movement(source, target, milli, code))
+            self.movements.append(Movement(source, target, milli, code, reverses))
         return max(milli, 0)
 
 
@@ -274,10 +279,11 @@ class HoldState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HoldLine:
-    """What a hold reserves of one lot, and how much of that was redeemed when it ended."""
+    """What a hold reserves of one lot, by which posting, and how much of that was redeemed when it ended."""
 
     lot_id: UUID
     milli: int
+    posting_id: UUID
     redeemed_milli: int = 0
 
 
@@ -319,15 +325,15 @@ def redeem(held: int, used: int, *, expired: bool) -> tuple[Movement, ...]:
     return tuple(book.movements)
 
 
-def release(held: int, code: Code, *, expired: bool) -> tuple[Movement, ...]:
+def release(line: HoldLine, code: Code, *, expired: bool) -> tuple[Movement, ...]:
     """A hold ends without an award (VOID, TIMEOUT); a voided hold never lengthens an expiry."""
-    book = _Book({Account.RESERVED: held})
-    _give_back(book, held, code, expired=expired)
+    book = _Book({Account.RESERVED: line.milli})
+    _give_back(book, line.milli, code, expired=expired, reverses=line.posting_id)
     return tuple(book.movements)
 
 
-def _give_back(book: _Book, milli: int, code: Code, *, expired: bool) -> None:
-    book.move(Account.RESERVED, Account.AVAILABLE, milli, code)
+def _give_back(book: _Book, milli: int, code: Code, *, expired: bool, reverses: UUID | None = None) -> None:
+    book.move(Account.RESERVED, Account.AVAILABLE, milli, code, reverses)
     if expired:
         book.move(Account.AVAILABLE, Account.EXPIRED, milli, Code.EXPIRE)
 
@@ -339,14 +345,16 @@ def waive(positions: Positions) -> tuple[Movement, ...]:
     return tuple(book.movements)
 
 
-def annul(positions: Positions, redeemed: int, *, expired: bool) -> tuple[Movement, ...]:
-    """An award is withdrawn: what was redeemed undoes a waiver, then a debt; the rest is available or expires."""
+def annul(positions: Positions, redeemed: int, posting_id: UUID, *, expired: bool) -> tuple[Movement, ...]:
+    """An award is withdrawn: what was redeemed by a posting undoes a waiver, then a debt; the rest is available or
+    expires."""
     book = _Book(positions)
-    redeemed -= book.move(
-        Account.REDEEMED, Account.WRITE_OFF, min(redeemed, max(-book.at[Account.WRITE_OFF], 0)), Code.ANNUL
-    )
-    redeemed -= book.move(Account.REDEEMED, Account.OWED, min(redeemed, -book.at[Account.OWED]), Code.ANNUL)
-    book.move(Account.REDEEMED, Account.AVAILABLE, redeemed, Code.ANNUL)
+    for account, most in (
+        (Account.WRITE_OFF, max(-book.at[Account.WRITE_OFF], 0)),
+        (Account.OWED, -book.at[Account.OWED]),
+    ):
+        redeemed -= book.move(Account.REDEEMED, account, min(redeemed, most), Code.ANNUL, posting_id)
+    book.move(Account.REDEEMED, Account.AVAILABLE, redeemed, Code.ANNUL, posting_id)
     if expired:
         book.move(Account.AVAILABLE, Account.EXPIRED, redeemed, Code.EXPIRE)
     return tuple(book.movements)
@@ -393,7 +401,7 @@ class HoldEnded(Refusal):
 
 @dataclass(eq=False, kw_only=True)
 class TwoPeopleNeeded(Refusal):
-    """Two people are needed, and whoever proposed it cannot also approve it."""
+    """Two people are needed, and this is the first of them."""
 
     code = "two_people_needed"
     kind = Kind.FORBIDDEN

@@ -188,9 +188,24 @@ async def postings_of(
     return [_posting_of(row) for row in await connection.execute(statement)]
 
 
-# A hold without lines is one for an award that is made of credits counted once more.
-_HOLDS = select(holds, hold_lines.c.lot_id, hold_lines.c.milli, hold_lines.c.redeemed_milli).outerjoin(
-    hold_lines, (hold_lines.c.learner_id == holds.c.learner_id) & (hold_lines.c.hold_id == holds.c.id)
+# A hold without lines is one for an award that is made of credits counted once more. What reserved a line was posted in
+# the act that placed the hold, and no two acts of a learner have one instant.
+_HOLDS = (
+    select(
+        holds,
+        hold_lines.c.lot_id,
+        hold_lines.c.milli,
+        hold_lines.c.redeemed_milli,
+        postings.c.id.label("posting_id"),
+    )
+    .outerjoin(hold_lines, (hold_lines.c.learner_id == holds.c.learner_id) & (hold_lines.c.hold_id == holds.c.id))
+    .outerjoin(
+        postings,
+        (postings.c.learner_id == hold_lines.c.learner_id)
+        & (postings.c.lot_id == hold_lines.c.lot_id)
+        & (postings.c.recorded_at == holds.c.recorded_at)
+        & (postings.c.code == Code.HOLD.value),
+    )
 )
 
 
@@ -208,7 +223,7 @@ def _holds_of(rows: Iterable[Row[Any]]) -> list[Hold]:
     for row in rows:
         lines = found.setdefault(row.id, (row, []))[1]
         if row.lot_id is not None:
-            lines.append(HoldLine(row.lot_id, row.milli, row.redeemed_milli))
+            lines.append(HoldLine(row.lot_id, row.milli, row.posting_id, row.redeemed_milli))
     return [
         Hold(
             row.learner_id,
@@ -247,6 +262,25 @@ async def find_transaction(connection: AsyncConnection, learner_id: UUID, key: s
         ledger_transactions.c.learner_id == learner_id, ledger_transactions.c.key == key
     )
     return (await connection.execute(statement)).scalar_one_or_none()
+
+
+async def redeeming(connection: AsyncConnection, learner_id: UUID, key: str) -> dict[UUID, UUID]:
+    """The postings by which the act under a key redeemed credits, by lot."""
+    statement = (
+        select(postings.c.lot_id, postings.c.id)
+        .join(
+            ledger_transactions,
+            (ledger_transactions.c.learner_id == postings.c.learner_id)
+            & (ledger_transactions.c.id == postings.c.transaction_id),
+        )
+        .where(
+            postings.c.learner_id == learner_id,
+            ledger_transactions.c.key == key,
+            postings.c.code == Code.REDEEM.value,
+            postings.c.target == Account.REDEEMED.value,
+        )
+    )
+    return {row.lot_id: row.id for row in await connection.execute(statement)}
 
 
 async def positions_at(

@@ -130,7 +130,7 @@ postings = Table(
     Column("decision_id", Uuid, nullable=False),
     Column("effective", Date, nullable=False),
     Column("recorded_at", Instant, nullable=False),
-    Column("reverses", Uuid),
+    Column("reverses", Uuid, doc="the one posting that it undoes (decision 0029)"),
     Column("previous", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     ForeignKeyConstraint(["learner_id", "lot_id"], ["lots.learner_id", "lots.id"]),
@@ -139,4 +139,14 @@ postings = Table(
     CheckConstraint("amount_milli > 0", name="amount"),
     CheckConstraint("source <> target", name="accounts"),
     info={"dist": "learner", "learner_key": "learner_id", "append_only": True},
+)
+
+# A posting is undone once: what an annulment gives back goes to several accounts, and once to each.
+index_where(
+    "ix_postings_reverses",
+    postings.c.learner_id,
+    postings.c.reverses.is_not(None),
+    postings.c.reverses,
+    postings.c.target,
+    unique=True,
 )

@@ -421,7 +421,7 @@ def _broken(
     broken = [hold for hold in holds if any(line.lot_id in short for line in hold.lines)]
     for hold in broken:
         for line in hold.lines:
-            voided = release(line.milli, Code.VOID, expired=False)
+            voided = release(line, Code.VOID, expired=False)
             settling.voids[line.lot_id] = settling.voids.get(line.lot_id, ()) + voided
     return broken
 

@@ -20,7 +20,7 @@ from creditbank.identifiers import new_id
 from creditbank.learners.domain import NO_POSTING
 from creditbank.learners.queries import LockedLearner, load, page_of_ids
 from creditbank.learners.tables import learners
-from creditbank.ledger.domain import Account, Hold, Lot, Posting, PostingUnreadable, broken_link
+from creditbank.ledger.domain import Account, Code, Hold, Lot, Posting, PostingUnreadable, broken_link
 from creditbank.ledger.queries import chains_of, lots_of, open_holds
 from creditbank.recognition.domain import settle_learner
 from creditbank.recognition.queries import all_marks, latest_decisions, rulings_of, trace_bytes
@@ -128,6 +128,7 @@ async def _verify_chains(connection: AsyncConnection, vault: Vault, ids: Sequenc
     for id_, learner in loaded.items():
         findings += _verify_chain(learner, chains[id_])
         findings += _verify_positions(id_, lots[id_], chains[id_])
+        findings += _verify_reversals(id_, chains[id_])
     for check in depth.also:
         findings += await check(connection, loaded, chains)
     return Page(len(ids), 0, sum(len(chain) for chain in chains.values()), findings)
@@ -164,6 +165,7 @@ async def _verify_page(
         findings += _verify_versions(id_, facts[id_])
         findings += _verify_chain(learner, chains[id_])
         findings += _verify_positions(id_, lots[id_], chains[id_])
+        findings += _verify_reversals(id_, chains[id_])
         findings += _verify_decisions(learner, chains[id_], lots[id_], marks[id_])
         as_of = learner.evaluated_as_of or today
         touched = Touched(
@@ -225,6 +227,43 @@ def _verify_chain(learner: LockedLearner, chain: Sequence[Posting]) -> list[Find
     if (learner.seq, learner.head) != (len(chain), head):
         return [Finding("chain_cut", learner.id, f"the account says {learner.seq} postings, there are {len(chain)}")]
     return []
+
+
+_UNDOES: Final = {
+    Code.VOID: (Code.HOLD, Account.RESERVED),
+    Code.TIMEOUT: (Code.HOLD, Account.RESERVED),
+    Code.ANNUL: (Code.REDEEM, Account.REDEEMED),
+}
+"""By the code of a posting that undoes another: the code of that one, and the account that it filled."""
+
+
+def _verify_reversals(learner_id: UUID, chain: Sequence[Posting]) -> list[Finding]:
+    """What a posting undoes stands before it on the same lot, and is undone whole and by one act (decision 0029)."""
+    before: dict[UUID, Posting] = {}
+    undoing: dict[UUID, list[Posting]] = defaultdict(list)
+    false: list[Posting] = []
+    for posting in chain:
+        before[posting.id] = posting
+        if posting.reverses is None:
+            continue
+        undone = before.get(posting.reverses)
+        if (
+            undone is None
+            or undone.lot_id != posting.lot_id
+            or _UNDOES.get(posting.code) != (undone.code, undone.target)
+            or posting.source is not undone.target
+        ):
+            false.append(posting)
+        else:
+            undoing[undone.id].append(posting)
+    for id_, parts in undoing.items():
+        is_whole = sum(part.amount_milli for part in parts) == before[id_].amount_milli
+        if not is_whole or len({part.transaction_id for part in parts}) > 1:
+            false.append(parts[-1])
+    return [
+        Finding("reversal_differs", learner_id, f"posting {one.id}, seq {one.seq}, does not undo what it says")
+        for one in false
+    ]
 
 
 def _verify_positions(learner_id: UUID, lots: Sequence[Lot], chain: Sequence[Posting]) -> list[Finding]:

@@ -6,6 +6,7 @@ import asyncio
 from typing import Annotated, Final
 from uuid import UUID
 
+import structlog
 from fastapi import APIRouter, Depends, Request, Response
 
 from creditbank.access.actions import record
@@ -13,21 +14,24 @@ from creditbank.access.domain import Actor
 from creditbank.access.guards import require
 from creditbank.achievements.queries import of_pairs
 from creditbank.claims import actions, queries
-from creditbank.claims.domain import MEDIA_TYPES, EvidenceNotFound, check_evidence
+from creditbank.claims.domain import MEDIA_TYPES, EvidenceLost, EvidenceNotFound, check_evidence
 from creditbank.claims.files import EvidenceFolder
 from creditbank.claims.schemas import (
     EvidenceOut,
 )
+from creditbank.intake.routes import DeskDep
 from creditbank.learners import queries as learners
 from creditbank.learners.domain import LearnerNotFound, may_see
+from creditbank.sealing import SealBroken
 from creditbank.web.bodies import json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.problems import EdgeRefusal, documented
 
+_log = structlog.get_logger()
+
 router = APIRouter(tags=["claims"])
 
 Claimant = Annotated[Actor, Depends(require("claims:write"))]
-
 Assessor = Annotated[Actor, Depends(require("claims:decide"))]
 
 _UPLOAD: Final = {
@@ -41,7 +45,7 @@ _UPLOAD: Final = {
 }
 
 
-def folder_of(request: Request) -> EvidenceFolder:
+def _folder_of(request: Request) -> EvidenceFolder:
     """Where evidence lies, as the composition root put it on the application."""
     found: EvidenceFolder = request.app.state.evidence
     return found
@@ -54,7 +58,7 @@ def folder_of(request: Request) -> EvidenceFolder:
     openapi_extra=_UPLOAD,
     responses={201: {"model": EvidenceOut, "description": "kept"}, **documented(404, 415)},
 )
-async def upload_evidence(id: UUID, request: Request, edge: EdgeDep, actor: Claimant) -> Response:
+async def upload_evidence(id: UUID, request: Request, edge: EdgeDep, desk: DeskDep, actor: Claimant) -> Response:
     """Keep a file that shows something, sealed with the learner's key. The same file again is the same evidence."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in MEDIA_TYPES:
@@ -62,17 +66,12 @@ async def upload_evidence(id: UUID, request: Request, edge: EdgeDep, actor: Clai
     content = await request.body()
     check_evidence(media_type, content)
     async with edge.database.read() as connection:
-        account, key = await learners.find(connection, edge.vault, id)
+        account, _ = await learners.find(connection, edge.vault, id)
     if not may_see(actor, account):
         # Whoever may not know of the learner is told no more than that there is none.
         raise LearnerNotFound
-    sealed = key.seal(content, queries.EVIDENCE)
-    mark = key.mark(content).hex()
     async with edge.database.write() as connection:
-        learner = await actions.hold_learner(connection, request.app.state.desk, id)
-        # The file is there before the row that names it: a row never points at nothing.
-        stored_as = await asyncio.to_thread(folder_of(request).keep, sealed)
-        kept = await actions.keep_evidence(connection, learner, media_type, len(content), mark, stored_as)
+        kept = await actions.keep_evidence(connection, desk, _folder_of(request), id, media_type, content)
     shown: EvidenceOut = {"id": kept, "media_type": media_type, "size": len(content)}
     return json_answer(shown, 201, {"Location": f"/v1/learners/{id}/evidence/{kept}"})
 
@@ -82,22 +81,26 @@ async def upload_evidence(id: UUID, request: Request, edge: EdgeDep, actor: Clai
     operation_id="read_evidence",
     responses={
         200: {"description": "the file", "content": {m: {"schema": {"type": "string"}} for m in MEDIA_TYPES}},
-        **documented(404),
+        **documented(404, 410),
     },
 )
 async def read_evidence(id: UUID, evidence_id: UUID, request: Request, edge: EdgeDep, actor: Assessor) -> Response:
     """A file of evidence, for whoever assesses. That it was looked at is written down."""
-    async with edge.database.write() as connection:
+    async with edge.database.snapshot() as connection:
         _, key = await learners.find(connection, edge.vault, id)
         found = await queries.find_evidence(connection, id, evidence_id)
         mine = [claim for claim in await queries.claims_of(connection, id) if actor.acts_for(claim.provider)]
         about = await of_pairs(connection, {id: key}, [(id, claim.achievement_id) for claim in mine])
-        # Of whom it assesses an assessor sees what was handed in to it, and nothing else.
-        shown = {one["file"] for a in about for v in a.versions for one in v.content.get("evidence", ())}
-        if str(evidence_id) not in shown:
-            raise EvidenceNotFound
+    # Of whom it assesses an assessor sees what was handed in to it, and nothing else.
+    shown = {one["file"] for a in about for v in a.versions for one in v.content.get("evidence", ())}
+    if str(evidence_id) not in shown:
+        raise EvidenceNotFound
+    try:
+        content = key.open(await asyncio.to_thread(_folder_of(request).read, found.stored_as), queries.EVIDENCE)
+    except (FileNotFoundError, ValueError, SealBroken) as lost:
+        _log.error("evidence_lost", evidence=str(evidence_id), error=type(lost).__name__)
+        raise EvidenceLost from lost
+    async with edge.database.write() as connection:
         subject = f"evidence:{evidence_id}"
         await record(connection, actor.client_id, "evidence.read", subject, {"learner": str(id)}, edge.clock())
-    sealed = await asyncio.to_thread(folder_of(request).read, found.stored_as)
-    headers = {"Content-Disposition": "attachment", "Cache-Control": "no-store"}
-    return Response(key.open(sealed, queries.EVIDENCE), 200, headers, found.media_type)
+    return Response(content, 200, {"Content-Disposition": "attachment", "Cache-Control": "no-store"}, found.media_type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
@@ -13,17 +14,23 @@ from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require, require_bank
 from creditbank.claims import actions, queries
-from creditbank.claims.domain import ReviewNotFound
+from creditbank.claims.domain import Review, ReviewNotFound, Waiver, WaiverState
 from creditbank.claims.schemas import (
     ReviewOut,
     ReviewOutcomeIn,
     ReviewWithPrecedents,
+    WaiverDecisionIn,
+    WaiverIn,
+    WaiverOut,
     show_review,
+    show_waiver,
 )
+from creditbank.credits import Credits
+from creditbank.intake.actions import Desk
 from creditbank.intake.routes import DeskDep
-from creditbank.learners import queries as learners
+from creditbank.learners.queries import key_of
 from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
-from creditbank.web.edge import EdgeDep
+from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
 from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer
 from creditbank.web.problems import documented
@@ -31,9 +38,11 @@ from creditbank.web.problems import documented
 router = APIRouter(tags=["claims"])
 
 _outcome = JsonBody(ReviewOutcomeIn, {"outcome": "stands"})
+_waiver = JsonBody(WaiverIn, {"reason": "good_faith"})
+_waiver_decision = JsonBody(WaiverDecisionIn, {"decision": "approve"})
 
-Worker = Annotated[Actor, Depends(require("reviews:read"))]
-
+Reader = Annotated[Actor, Depends(require("reviews:read"))]
+Worker = Annotated[Actor, Depends(require("reviews:write"))]
 Approver = Annotated[Actor, Depends(require("rulings:approve"))]
 
 
@@ -50,7 +59,7 @@ def _place(text: str) -> tuple[date, UUID]:
 async def list_reviews(
     request: Request,
     edge: EdgeDep,
-    actor: Worker,
+    actor: Reader,
     kind: Annotated[Literal["decision", "debt", "claim", "appeal"] | None, Query()] = None,
     state: Annotated[Literal["open", "closed"], Query()] = "open",
     limit: Limit = 50,
@@ -73,18 +82,14 @@ async def list_reviews(
         **documented(404),
     },
 )
-async def read_review(id: UUID, review_id: UUID, edge: EdgeDep, actor: Worker) -> Response:
+async def read_review(id: UUID, review_id: UUID, edge: EdgeDep, actor: Reader) -> Response:
     """One review with its precedents: how many similar cases ended in which way of late."""
     async with edge.database.snapshot() as connection:
-        review = await queries.find_review(connection, id, review_id)
-        _check_works(actor, review.provider)
+        review = await _find(connection, actor, id, review_id)
         similar = await queries.precedents(connection, review)
-    return json_answer({**show_review(review), "similar": dict(similar.most_common())})
-
-
-def _check_works(actor: Actor, provider: str | None) -> None:
-    if not actor.is_bank and (provider is None or not actor.acts_for(provider)):
-        raise ReviewNotFound
+        waivers = await queries.waivers_of(connection, id, review.subject_id) if review.kind == "debt" else []
+    shown = [show_waiver(waiver) for waiver in waivers]
+    return json_answer({**show_review(review), "similar": dict(similar.most_common()), "waivers": shown})
 
 
 @router.post(
@@ -98,9 +103,31 @@ async def take_review(
     """Make a review one's own work."""
 
     async def work(connection: AsyncConnection) -> Answer:
-        _check_works(actor, (await queries.find_review(connection, id, review_id)).provider)
-        review = await actions.take_review(connection, desk, id, review_id, actor)
-        return Answer(200, to_json(show_review(review)), owner=(id, await learners.key_of(connection, edge.vault, id)))
+        await _find(connection, actor, id, review_id)
+        review, is_new = await actions.take_review(connection, desk, id, review_id, actor)
+        if is_new:
+            await _record(connection, edge, actor, review, "review.take")
+        return await _answer(connection, edge, id, 200, show_review(review))
+
+    return await once(request, edge, actor.client_id, b"", work)
+
+
+@router.delete(
+    "/v1/learners/{id}/reviews/{review_id}/assignment",
+    operation_id="release_review",
+    responses={200: {"model": ReviewOut, "description": "released"}, **documented(404, 409, 410)},
+)
+async def release_review(
+    id: UUID, review_id: UUID, request: Request, edge: EdgeDep, desk: DeskDep, actor: Worker
+) -> Response:
+    """Let others have a review. Its owner does that, or the bank."""
+
+    async def work(connection: AsyncConnection) -> Answer:
+        await _find(connection, actor, id, review_id)
+        review, owner = await actions.release_review(connection, desk, id, review_id, actor)
+        if owner is not None:
+            await _record(connection, edge, actor, review, "review.release", owner=str(owner))
+        return await _answer(connection, edge, id, 200, show_review(review))
 
     return await once(request, edge, actor.client_id, b"", work)
 
@@ -120,14 +147,142 @@ async def close_review(
     actor: Approver,
     body: Annotated[Read[ReviewOutcomeIn], Depends(_outcome)],
 ) -> Response:
-    """End a review: the debt stands, or another than who took it waives it; or the decision is right as it is."""
+    """End a review: the debt stands, or the decision is right as it is."""
     require_bank(actor)
 
     async def work(connection: AsyncConnection) -> Answer:
-        outcome = body.value.outcome
-        review = await actions.close_review(connection, desk, id, review_id, outcome, actor, edge.today())
-        details = {"learner": str(id), "outcome": body.value.outcome}
-        await record(connection, actor.client_id, "review.close", f"review:{review_id}", details, edge.clock())
-        return Answer(200, to_json(show_review(review)), owner=(id, await learners.key_of(connection, edge.vault, id)))
+        review = await actions.close_review(connection, desk, id, review_id, body.value.outcome)
+        await _record(connection, edge, actor, review, "review.close", outcome=body.value.outcome)
+        return await _answer(connection, edge, id, 200, show_review(review))
 
     return await once(request, edge, actor.client_id, body.raw, work)
+
+
+# --- Debts waived by two people ---------------------------------------------------------------------------------------
+
+
+@router.post(
+    "/v1/learners/{id}/reviews/{review_id}/waiver",
+    operation_id="propose_waiver",
+    status_code=201,
+    openapi_extra=_waiver.documents,
+    responses={201: {"model": WaiverOut, "description": "proposed"}, **documented(404, 409, 410, 415)},
+)
+async def propose_waiver(
+    id: UUID,
+    review_id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    desk: DeskDep,
+    actor: Worker,
+    body: Annotated[Read[WaiverIn], Depends(_waiver)],
+) -> Response:
+    """Propose that the bank bear what the learner owes on the lot. It changes nothing until another approves it."""
+
+    async def work(connection: AsyncConnection) -> Answer:
+        review = await _find(connection, actor, id, review_id)
+        waiver = await actions.propose_waiver(connection, desk, id, review_id, body.value.reason, actor)
+        await _record_waiver(connection, edge, actor, review, waiver, "waiver.propose")
+        headers = {"Location": f"/v1/learners/{id}/reviews/{review_id}"}
+        return await _answer(connection, edge, id, 201, show_waiver(waiver), headers)
+
+    return await once(request, edge, actor.client_id, body.raw, work)
+
+
+@router.post(
+    "/v1/learners/{id}/reviews/{review_id}/waiver/decision",
+    operation_id="decide_waiver",
+    openapi_extra=_waiver_decision.documents,
+    responses={200: {"model": WaiverOut, "description": "decided"}, **documented(404, 409, 410, 415)},
+)
+async def decide_waiver(
+    id: UUID,
+    review_id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    desk: DeskDep,
+    actor: Approver,
+    body: Annotated[Read[WaiverDecisionIn], Depends(_waiver_decision)],
+) -> Response:
+    """Waive a debt, or refuse to: never whoever proposed it. What is waived ends the review."""
+    require_bank(actor)
+    approves = body.value.decision == "approve"
+
+    async def work(connection: AsyncConnection) -> Answer:
+        state: Literal[WaiverState.APPROVED, WaiverState.REFUSED] = (
+            WaiverState.APPROVED if approves else WaiverState.REFUSED
+        )
+        return await _decide(connection, edge, desk, actor, (id, review_id), state)
+
+    return await once(request, edge, actor.client_id, body.raw, work)
+
+
+@router.post(
+    "/v1/learners/{id}/reviews/{review_id}/waiver/withdrawal",
+    operation_id="withdraw_waiver",
+    responses={200: {"model": WaiverOut, "description": "withdrawn"}, **documented(404, 409, 410)},
+)
+async def withdraw_waiver(
+    id: UUID, review_id: UUID, request: Request, edge: EdgeDep, desk: DeskDep, actor: Worker
+) -> Response:
+    """Take one's own proposal back."""
+
+    async def work(connection: AsyncConnection) -> Answer:
+        return await _decide(connection, edge, desk, actor, (id, review_id), WaiverState.WITHDRAWN)
+
+    return await once(request, edge, actor.client_id, b"", work)
+
+
+async def _decide(
+    connection: AsyncConnection,
+    edge: Edge,
+    desk: Desk,
+    actor: Actor,
+    of: tuple[UUID, UUID],
+    state: Literal[WaiverState.APPROVED, WaiverState.REFUSED, WaiverState.WITHDRAWN],
+) -> Answer:
+    review = await _find(connection, actor, *of)
+    waiver = await actions.decide_waiver(connection, desk, *of, state, actor, edge.today())
+    await _record_waiver(connection, edge, actor, review, waiver, "waiver.decide")
+    return await _answer(connection, edge, review.learner_id, 200, show_waiver(waiver))
+
+
+async def _find(connection: AsyncConnection, actor: Actor, learner_id: UUID, review_id: UUID) -> Review:
+    """A review that the actor may work on. Raises ReviewNotFound."""
+    review = await queries.find_review(connection, learner_id, review_id)
+    if not actor.is_bank and (review.provider is None or not actor.acts_for(review.provider)):
+        raise ReviewNotFound
+    return review
+
+
+async def _record(
+    connection: AsyncConnection, edge: Edge, actor: Actor, review: Review, action: str, **details: str
+) -> None:
+    said = {"learner": str(review.learner_id), **details}
+    await record(connection, actor.client_id, action, f"review:{review.id}", said, edge.clock())
+
+
+async def _record_waiver(
+    connection: AsyncConnection, edge: Edge, actor: Actor, review: Review, waiver: Waiver, action: str
+) -> None:
+    said = {
+        "learner": str(review.learner_id),
+        "review": str(review.id),
+        "lot": str(waiver.lot_id),
+        "credits": str(Credits(waiver.milli)),
+        "reason": waiver.reason.value,
+        "state": waiver.state.value,
+    }
+    await record(connection, actor.client_id, action, f"waiver:{waiver.id}", said, edge.clock())
+
+
+async def _answer(
+    connection: AsyncConnection,
+    edge: Edge,
+    learner_id: UUID,
+    status: int,
+    shown: ReviewOut | WaiverOut,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    key = await key_of(connection, edge.vault, learner_id)
+    return Answer(status, to_json(shown), headers or {}, owner=(learner_id, key))
