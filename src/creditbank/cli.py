@@ -19,9 +19,7 @@ from textwrap import indent
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from uuid import UUID
 
-import httpx
 import typer
-import uvicorn
 import yaml
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
@@ -41,7 +39,6 @@ from creditbank import __version__, logs, proving
 from creditbank.access.actions import NewClient, add_key, create_client, revoke_key
 from creditbank.access.domain import SCOPES
 from creditbank.access.queries import is_client
-from creditbank.app import create_app, openapi_document
 from creditbank.checkpoints.actions import append, sign
 from creditbank.checkpoints.notes import signer_of
 from creditbank.checkpoints.receipts import ReceiptMalformed, read_receipt
@@ -59,9 +56,7 @@ from creditbank.rules.faults import DocumentFault, DocumentRefused
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import Vault
 from creditbank.settings import Settings, sqlite_file
-from creditbank.web.metrics import Metrics
 from creditbank.web.sentences import sentence
-from creditbank.worker import build_worker
 
 T = TypeVar("T")
 
@@ -141,6 +136,8 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, help="server processes; more than one needs PostgreSQL")] = 1,
 ) -> None:
     """Serve the API and work off jobs."""
+    import uvicorn
+
     settings = _migrated()
     if settings.is_sqlite and workers > 1:
         _fail("SQLite has one writer: serve it with one process, or use PostgreSQL.")
@@ -162,6 +159,8 @@ def serve(
 
 def served() -> Any:
     """The application as a server process builds it."""
+    from creditbank.app import create_app
+
     calm_collector()
     settings = Settings()
     logs.configure(settings.log_level)
@@ -171,6 +170,9 @@ def served() -> Any:
 @app.command()
 def worker() -> None:
     """Work off jobs, without serving; when told to end, after the step under way."""
+    from creditbank.web.metrics import Metrics
+    from creditbank.worker import build_worker
+
     calm_collector()
     settings = _migrated()
     logs.configure(settings.log_level)
@@ -218,6 +220,8 @@ def openapi(
     check: Annotated[Path | None, typer.Option(help="compare with this file instead of printing")] = None,
 ) -> None:
     """Print the OpenAPI document."""
+    from creditbank.app import openapi_document
+
     fresh = [SecretStr(base64.b64encode(secrets.token_bytes(32)).decode()) for _ in range(2)]
     # No connection is ever made; the address only names a kind of database.
     settings = Settings(sealing_secret=fresh[0], lookup_secret=fresh[1], database_url="sqlite+aiosqlite:///unopened")
@@ -233,6 +237,8 @@ def healthcheck(
     url: Annotated[str, typer.Option(help="what to ask")] = "http://127.0.0.1:8000/readyz",
 ) -> None:
     """Ask a running server whether it can work; for containers."""
+    import httpx
+
     try:
         # A proxy in the environment is for the outside, and the server asked is this machine's own.
         answer = httpx.get(url, timeout=3, trust_env=False)
@@ -277,18 +283,21 @@ def verify(
         transient=True,
     )
     task = bar.add_task("verifying")
+
+    def begun(total: int, done: int) -> None:
+        # Not before: the bar is a thread, and the processes that verify are forked without one.
+        bar.update(task, total=total, completed=done)
+        bar.start()
+
     try:
         receipts = [read_receipt(str(file), file.read_text("utf-8")) for file in against or ()]
         today = learning_day(system_clock(), settings.zone)
         order = proving.Order(settings, today, processes, chains_only, resume, receipts)
-        with bar:
-            tally = proving.prove(
-                order,
-                begun=lambda total, done: bar.update(task, total=total, completed=done),
-                proven=lambda page: bar.advance(task, page.learners),
-            )
+        tally = proving.prove(order, begun=begun, proven=lambda page: bar.advance(task, page.learners))
     except (proving.ResumeRefused, ReceiptMalformed, UnicodeDecodeError) as refused:
         _fail(str(refused))
+    finally:
+        bar.stop()
     for finding in tally.findings[:100]:
         who = f"learner {finding.learner_id}" if finding.learner_id else "the bank"
         err.print(f"{finding.code}: {who}: {finding.detail}", style="red", highlight=False, markup=False)
