@@ -97,6 +97,7 @@ bench: $(STAMP) ## Measure speed against what PostgreSQL itself can do
 .PHONY: soak
 soak: $(STAMP) ## Run a bank under load for longer, with crashes, and verify its ledger
 	@$(BIN)/python -m bench.soak
+	@$(BIN)/python -m bench.kills
 	@$(BIN)/python -m bench.books
 
 .PHONY: mutants

@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from multiprocessing import get_context
@@ -80,12 +81,12 @@ class Tally:
 class _Prover:
     """One process's own connection to the bank, kept from range to range."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, shelf: Shelf) -> None:
         settings = order.settings
         self._runner = asyncio.Runner()
         self._database = Database(settings.database_url, pool_size=2, pooler=settings.database_pooler)
         self._vault = Vault(*settings.secrets())
-        self._shelf = Shelf()
+        self._shelf = shelf
         self._today = order.today
         self._depth = Depth(order.is_chains_only, (verify_leaves,))
         self._order = order
@@ -101,6 +102,15 @@ class _Prover:
         ):
             tally.add(page)
         return Page(tally.learners, tally.achievements, tally.postings, tally.findings)
+
+    def read_rules(self) -> None:
+        """Compile the rules in force, unless only chains are asked for."""
+        if not self._order.is_chains_only:
+            self._runner.run(self._read_rules())
+
+    async def _read_rules(self) -> None:
+        async with self._database.snapshot() as connection:
+            await self._shelf.book_seen(connection)
 
     def count(self) -> int:
         """How many learners there are."""
@@ -138,9 +148,14 @@ _own: list[_Prover] = []
 """The prover of a process that was started to prove; a pool hands its tasks nothing else."""
 
 
-def _begin(order: Order) -> None:
-    gc.set_threshold(*_SELDOM)
-    _own.append(_Prover(order))
+def _begin(order: Order, shelf: Shelf) -> None:
+    # What was there before the fork stays shared with the parent for as long as nobody counts its references anew.
+    gc.freeze()
+    _own.append(_Prover(order, shelf))
+
+
+def _is_begun() -> bool:
+    return bool(_own)
 
 
 def _prove_range(after: UUID | None, until: UUID) -> Page:
@@ -151,51 +166,65 @@ def prove(order: Order, *, begun: Callable[[int, int], None], proven: Callable[[
     """Prove the bank. ``begun`` is told how many learners there are and how many were proven before; ``proven`` of each
     range as it is done, in the order of ids. Raises ResumeRefused.
     """
-    prover, usual = _Prover(order), gc.get_threshold()
+    usual = gc.get_threshold()
     gc.set_threshold(*_SELDOM)
     try:
-        tally = _resumed(order)
-        begun(prover.count(), tally.learners)
-        ranges = prover.ranges(UUID(tally.after) if tally.after else None)
-        for until, page in _pages(order, prover, ranges):
-            tally.add(page)
-            tally.after = str(until)
-            _keep(order, tally)
-            proven(page)
-        tally.add(prover.prove_whole())
+        with ExitStack() as stack:
+            tally, shelf = _resumed(order), Shelf()
+            pool = stack.enter_context(_forked(order, shelf)) if order.processes > 1 else None
+            prover = stack.enter_context(closing(_Prover(order, shelf)))
+            begun(prover.count(), tally.learners)
+            ranges = prover.ranges(UUID(tally.after) if tally.after else None)
+            for until, page in _pages(order, prover, pool, ranges):
+                tally.add(page)
+                tally.after = str(until)
+                _keep(order, tally)
+                proven(page)
+            tally.add(prover.prove_whole())
     finally:
         gc.set_threshold(*usual)
-        prover.close()
     if order.resume is not None:
         # The run is over: the same file begins a new one.
         order.resume.unlink(missing_ok=True)
     return tally
 
 
-def _pages(order: Order, prover: _Prover, ranges: Iterator[tuple[UUID | None, UUID]]) -> Iterator[tuple[UUID, Page]]:
-    if order.processes == 1:
+def _forked(order: Order, shelf: Shelf) -> ProcessPoolExecutor:
+    """Processes that hold what this one has loaded and compiled: both take longer than proving a thousand learners.
+
+    A connection or a loop must not be shared, so this one's are closed before, and each process opens its own.
+    """
+    with closing(_Prover(order, shelf)) as prover:
+        prover.read_rules()
+    pool = ProcessPoolExecutor(order.processes, get_context("fork"), _begin, (order, shelf))
+    # The first task is what makes a pool fork.
+    pool.submit(_is_begun).result()
+    return pool
+
+
+def _pages(
+    order: Order, prover: _Prover, pool: ProcessPoolExecutor | None, ranges: Iterator[tuple[UUID | None, UUID]]
+) -> Iterator[tuple[UUID, Page]]:
+    if pool is None:
         for after, until in ranges:
             yield until, prover.prove(after, until)
         return
-    # Started fresh and not forked: a fork would share the connections of this process.
-    pool = ProcessPoolExecutor(order.processes, get_context("spawn"), _begin, (order,))
-    with pool:
-        waiting: deque[tuple[UUID, Future[Page]]] = deque()
-        try:
-            for after, until in ranges:
-                # A driver's own kind of UUID is not handed to another process.
-                given = UUID(int=after.int) if after is not None else None
-                waiting.append((until, pool.submit(_prove_range, given, UUID(int=until.int))))
-                # Some in advance, so that nobody waits; not all, or a large bank's ranges would fill the memory.
-                if len(waiting) >= order.processes * 3:
-                    done, page = waiting.popleft()
-                    yield done, page.result()
-            while waiting:
+    waiting: deque[tuple[UUID, Future[Page]]] = deque()
+    try:
+        for after, until in ranges:
+            # A driver's own kind of UUID is not handed to another process.
+            given = UUID(int=after.int) if after is not None else None
+            waiting.append((until, pool.submit(_prove_range, given, UUID(int=until.int))))
+            # Some in advance, so that nobody waits; not all, or a large bank's ranges would fill the memory.
+            if len(waiting) >= order.processes * 3:
                 done, page = waiting.popleft()
                 yield done, page.result()
-        finally:
-            for _, page in waiting:
-                page.cancel()
+        while waiting:
+            done, page = waiting.popleft()
+            yield done, page.result()
+    finally:
+        for _, page in waiting:
+            page.cancel()
 
 
 # --- A run that broke off ---------------------------------------------------------------------------------------------

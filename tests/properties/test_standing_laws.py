@@ -43,7 +43,7 @@ def lines(draw: st.DrawFn, first: int, former: Sequence[CompiledVersion] = ()) -
     made: list[CompiledVersion] = []
     for place in (1, 2):
         stays = [version for version in former if (version.valid_until is None) == (place == 2)]
-        if stays and draw(st.booleans()):
+        if draw(st.booleans()) and stays:
             made += stays
         elif place == 1 or draw(st.integers(0, 3)):
             document = draw(documents(place))

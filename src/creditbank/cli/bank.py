@@ -68,18 +68,21 @@ def verify(
         transient=True,
     )
     task = bar.add_task("verifying")
+
+    def begun(total: int, done: int) -> None:
+        # Not before: the bar is a thread, and the processes that verify are forked without one.
+        bar.update(task, total=total, completed=done)
+        bar.start()
+
     try:
         receipts = [read_receipt(str(file), file.read_text("utf-8")) for file in against or ()]
         today = learning_day(system_clock(), settings.zone)
         order = proving.Order(settings, today, processes, chains_only, resume, receipts)
-        with bar:
-            tally = proving.prove(
-                order,
-                begun=lambda total, done: bar.update(task, total=total, completed=done),
-                proven=lambda page: bar.advance(task, page.learners),
-            )
+        tally = proving.prove(order, begun=begun, proven=lambda page: bar.advance(task, page.learners))
     except (proving.ResumeRefused, ReceiptMalformed, UnicodeDecodeError) as refused:
         fail(str(refused))
+    finally:
+        bar.stop()
     for finding in tally.findings[:100]:
         who = f"learner {finding.learner_id}" if finding.learner_id else "the bank"
         err.print(f"{finding.code}: {who}: {finding.detail}", style="red", highlight=False, markup=False)

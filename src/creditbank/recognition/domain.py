@@ -290,17 +290,18 @@ class _Settling:
         revoked_on = self._revoked_on(key.binding)
         voids = self.voids.get(lot.id, ())
         movements = voids + reconcile(
-            apply(lot.positions, voids),
+            apply(lot.positions, voids) if voids else lot.positions,
             target,
             revoked=revoked_on is not None,
             waives=key.rule_set_id in self.book.waiving,
         )
+        if former is not None and not movements and former.terms == terms:
+            # Nearly every lot of nearly every settling stands as it should.
+            self.after.append(former)
+            return
         after = replace(lot, terms=terms, positions=apply(lot.positions, movements))
         self.after.append(after)
-        if former is None:
-            self.made.append(after)
-        elif movements or former.terms != terms:
-            self.moved.append(after)
+        (self.made if former is None else self.moved).append(after)
         self.entries.extend(
             Entry(
                 lot.id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from math import gcd
 from typing import Final
 
@@ -14,8 +15,12 @@ MOST: Final = 10**9
 """No number of a document or a fact is larger; so no product of two outgrows what a database can hold."""
 
 
+@lru_cache(maxsize=4096)
 def read_number(text: str) -> Fraction:
-    """Read ``"3"``, ``"1.5"`` or ``"2/3"`` exactly. Raises ValueError for anything else, exponents and ``+`` too."""
+    """Read ``"3"``, ``"1.5"`` or ``"2/3"`` exactly. Raises ValueError for anything else, exponents and ``+`` too.
+
+    The last few thousand are remembered: a document of many rules says the same few numbers again and again.
+    """
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"not a number: {text!r}")
     try:
