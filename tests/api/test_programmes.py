@@ -37,6 +37,8 @@ async def published(world: World) -> AsyncIterator[None]:
         ("partner", {"code": "FR2", "category": "arts/languages", "credits": 3, "fee": 100, "ends": "2025-09-30"}),
         ("partner", {"code": "FR6", "category": "arts/languages", "credits": 6, "fee": 900}),
         ("partner", {"code": "PSY", "category": "social/behaviour", "credits": 3, "provider": SCHOOL}),
+        ("partner", {"code": "FULL", "category": "arts/languages", "credits": 3, "fee": 1, "places": 0}),
+        ("partner", {"code": "FR3", "category": "arts/languages", "credits": 3, "fee": 150, "places": 1}),
         ("rival", {"code": "OLD", "category": "arts/languages", "credits": 6, "ends": "2025-01-31"}),
     ):
         title = {"zh": offering["code"], "en": f"Course {offering['code']}"}
@@ -87,8 +89,8 @@ async def test_an_audit_says_what_is_missing_and_the_nearest_ways(world: World) 
     major = by_id(found)["major"]
     assert (found["recognised"], found["missing"], major["missing"], major["is_met"]) == ("3", "9", "3", False)
     # One course is enough, the cheaper first; the dearer one that gives more than is needed comes last; what has
-    # ended is no way.
-    assert [way["code"] for way in major["ways"]] == ["FR2", "FR1", "FR6"]
+    # ended, or has no place, is no way.
+    assert [way["code"] for way in major["ways"]] == ["FR2", "FR3", "FR1", "FR6"]
     assert all(way["closes"] for way in major["ways"])
     assert major["sentence"] == "Major: 3 credits are missing."
     assert major["ways"][0]["sentence"] == f"Course FR2 at {COLLEGE} gives 3; it ends on 2025-09-30."

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
+from creditbank.identifiers import new_id
 from creditbank.jobs.actions import advance, lease
-from creditbank.jobs.domain import LEASE, LeaseLost
+from creditbank.jobs.domain import LEASE, Job, LeaseLost, Step
 from creditbank.jobs.tables import jobs
+from creditbank.jobs.working import Handler
+from creditbank.learners.queries import lock
+from creditbank.learners.tables import learners
 from creditbank.publishing import actions
-from creditbank.publishing.actions import RESETTLE, Resettling
+from creditbank.publishing.actions import RESETTLE, Resettling, publish
+from creditbank.publishing.dates import DATES, Dates
 from creditbank.recognition.actions import settle as settle_for_good
+from creditbank.recognition.domain import Cause
 from creditbank.rulesets.shelf import Shelf
-from tests.bank import ZONE, Bank, document, granting, submission
+from creditbank.rulesets.tables import rules_epoch
+from tests.bank import ZONE, Bank, document, granting, opened, submission
+from tests.covering import covered
+from tests.intake.test_locks import until_waiting
 
 LEARNERS = 23
 A_STEP = 4
@@ -137,3 +148,54 @@ async def test_two_publications_one_after_the_other(bank: Bank, settled: list[UU
     for learner in settled:
         assert [p.amount_milli for p in await bank.postings(learner)] == [3000, 5000]
     assert await bank.verify() == []
+
+
+def everybody(bank: Bank) -> tuple[Handler, Job]:
+    """The job that settles everybody."""
+    handler = Resettling(bank.desk.vault, bank.shelf, bank.clock, ZONE)
+    return handler, Job(new_id(), RESETTLE, {"cause": Cause.RULES.value}, {}, 1)
+
+
+def round_of_today(bank: Bank) -> tuple[Handler, Job]:
+    """The round of a day on which credits expire."""
+    handler = Dates(bank.desk.vault, bank.shelf, bank.clock, ZONE)
+    return handler, Job(new_id(), DATES, {"after": (bank.today() - timedelta(days=1)).isoformat()}, {}, 1)
+
+
+@pytest.mark.parametrize("work", [everybody, round_of_today])
+async def test_a_publication_waits_for_no_job_that_waits_for_its_learners(
+    postgresql_url: str, work: Callable[[Bank], tuple[Handler, Job]]
+) -> None:
+    """Somebody has the learner: the job waits, the publication goes past it, and the job settles by what is new."""
+    lasting: dict[str, Any] = {"validity": {"max": "P1Y"}}
+    async with opened(postgresql_url) as bank:
+        await bank.publish(document(**lasting))
+        (learner,) = await bank.open("Li Wei")
+        await bank.record(learner, "E1")
+        bank.clock.turn(days=365)
+        more = document(granting("more", {"fixed": 7}, kind="course"), version=2, **lasting)
+        version = await bank.approve(await bank.draft(covered(more)))
+        handler, job = work(bank)
+
+        async def step() -> Step:
+            async with bank.database.write() as connection:
+                return await handler(connection, job)
+
+        async def publication() -> None:
+            async with bank.database.write() as connection:
+                await publish(connection, version, bank.clock)
+
+        async with bank.database.write() as connection:
+            await lock(connection, bank.desk.vault, [learner])
+            stepping = asyncio.create_task(step())
+            await until_waiting(bank, 1)
+            # The time is for whoever breaks it: each would wait for the other's transaction, and nobody would end.
+            await asyncio.wait_for(publication(), 20)
+        await stepping
+
+        (row,) = await bank.sql(select(learners.c.evaluated_epoch))
+        (epoch,) = await bank.sql(select(rules_epoch.c.epoch))
+        assert row.evaluated_epoch == epoch.epoch
+        assert [(p.code.value, p.amount_milli) for p in await bank.postings(learner)][-1] == ("EXPIRE", 7000)
+        await bank.work()
+        assert await bank.verify() == []

@@ -43,10 +43,6 @@ class Offering:
         """The day on which whoever plans it now would complete it."""
         return max(self.ends_on, today) if self.ends_on is not None else today
 
-    def is_open(self, today: date) -> bool:
-        """Whether it may still be planned: it is announced and has not ended."""
-        return self.status == "open" and (self.ends_on is None or self.ends_on >= today)
-
 
 @dataclass(eq=False, kw_only=True)
 class OfferingNotFound(Refusal):

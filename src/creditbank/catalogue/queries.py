@@ -77,7 +77,12 @@ async def open_on(
 ) -> list[Offering]:
     """Offerings that may still be planned, the soonest first; only of these kinds and providers' subtrees if given."""
     statement = (
-        _OFFERINGS.where(offerings.c.status == "open", or_(offerings.c.ends_on.is_(None), offerings.c.ends_on >= today))
+        _OFFERINGS.where(
+            offerings.c.status == "open",
+            or_(offerings.c.ends_on.is_(None), offerings.c.ends_on >= today),
+            # Who has a place is the provider's to say; where there is none nobody can plan on it.
+            or_(offerings.c.places.is_(None), offerings.c.places > 0),
+        )
         .order_by(offerings.c.ends_on.is_not(None), offerings.c.ends_on, offerings.c.id)
         .limit(limit)
     )

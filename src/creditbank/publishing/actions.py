@@ -323,8 +323,9 @@ class Resettling:
         after = UUID(job.progress["after"]) if "after" in job.progress else None
         ids = await page_of_ids(connection, after=after, limit=LEARNERS_A_STEP)
         today = learning_day(self._clock(), self._zone)
-        book = await self._shelf.book(connection)
+        # Learners come before the epoch, as in every write: a publication need not wait for whoever has them.
         locked = await lock(connection, self._vault, ids)
+        book = await self._shelf.book(connection)
         # Whoever was settled with these rules since they were published needs nothing more.
         behind = {id_: one for id_, one in locked.items() if not is_current(one, book, today)}
         settled = await settle(

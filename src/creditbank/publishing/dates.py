@@ -39,14 +39,15 @@ class Dates:
     async def __call__(self, connection: AsyncConnection, job: Job) -> Step:
         """Settle the next learners of whom something has reached its date, everybody where other rules govern."""
         today = learning_day(self._clock(), self._zone)
+        after = UUID(job.progress["behind"]) if "behind" in job.progress else None
+        ids = await reached(connection, today, after, LEARNERS_A_STEP)
+        # Learners come before the epoch, as in every write.
+        locked = await lock(connection, self._vault, ids)
         if not job.progress:
             await ask_dates(connection, self._clock, today, today + timedelta(days=1), self._zone)
             book = await self._shelf.book(connection)
             if not book.same_rules(date.fromisoformat(job.payload["after"]), today):
                 await ask_resettling(connection, self._clock, Cause.DATE)
-        after = UUID(job.progress["behind"]) if "behind" in job.progress else None
-        ids = await reached(connection, today, after, LEARNERS_A_STEP)
-        locked = await lock(connection, self._vault, ids)
         await settle(connection, self._shelf, locked, Cause.DATE, as_of=today, clock=self._clock)
         progress = {"learners": job.progress.get("learners", 0) + len(ids)}
         if len(ids) < LEARNERS_A_STEP:
