@@ -224,13 +224,13 @@ async def test_unredeemed_leaves_what_is_held_and_all_reaches_it(bank: Bank) -> 
     lots = await bank.lots(learner)
     await holding(bank, learner, lots[0])
     await redeeming(bank, learner, lots[1])
-    retroactive = {"header": LEGAL, **SECOND}
+    retroactive: dict[str, Any] = {"header": LEGAL, **SECOND}
 
     await change(bank, giving("2", 2, **retroactive, transition={"applies_to": "unredeemed", "retroactive": True}))
     assert where(await bank.lots(learner)) == [{"reserved": 3000}, {"redeemed": 3000}, {"available": 2000}]
     assert await bank.verify() == []
 
-    again = {"header": LEGAL, "start": "2025-02-01"}
+    again: dict[str, Any] = {"header": LEGAL, "start": "2025-02-01"}
     await change(bank, giving("1", 3, **again, transition={"applies_to": "all", "retroactive": True}))
     assert where(await bank.lots(learner)) == [{"available": 1000}, {"redeemed": 3000}, {"available": 1000}]
     assert Code.VOID in await codes(bank, learner)
