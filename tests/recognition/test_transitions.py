@@ -179,6 +179,29 @@ async def test_a_pool_comes_to_what_it_came_to(bank: Bank) -> None:
     assert await bank.verify() == []
 
 
+async def test_what_comes_late_meets_what_was_redeemed_under_former_rules(bank: Bank) -> None:
+    """A change that touches little is settled as if everything were: the former rules took achievements together."""
+    pooled = {"id": "own", "match": {"kind": "course"},
+              "grant": [{"credits": {"per_hour": "30", "step": "1/2"}, "pool": {"per": "lifetime"}}]}  # fmt: skip
+    await change(bank, document(pooled))
+    (learner,) = await bank.open("Li Wei")
+    await bank.record(learner, "E1", code="A", hours="40", completed="2024-01-10")
+    await bank.record(learner, "E2", code="B", hours="10", completed="2024-02-10")
+    await redeeming(bank, learner, (await bank.lots(learner))[1])
+    await change(bank, giving("1", 2, unique={"keep": "best"}))
+    assert where(await bank.lots(learner)) == [{"available": 1000}, {"redeemed": 500}]
+
+    # Its unit is taken, though the rules in force would let it count more.
+    await bank.record(learner, "E3", code="B", hours="10", completed="2024-03-10")
+    assert where(await bank.lots(learner)) == [{"available": 1000}, {"redeemed": 500}, {"excess": 1000}]
+    assert await bank.verify() == []
+
+    # Five hours before it leave it nothing of the pool in which it had its share: a fact takes what no rule does.
+    await bank.record(learner, "E0", code="C", hours="5", completed="2023-01-10")
+    assert where(await bank.lots(learner))[1] == {"redeemed": 500, "owed": -500}
+    assert await bank.verify() == []
+
+
 async def test_a_simulation_reports_no_loss_of_what_is_redeemed(bank: Bank) -> None:
     await change(bank, giving("3"))
     (learner,) = await bank.open("Li Wei")
