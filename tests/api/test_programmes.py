@@ -289,6 +289,39 @@ async def test_rules_for_the_enrolled_concern_whoever_enters_their_programme(wor
     assert [finding for page in pages for finding in page.findings] == []
 
 
+async def test_an_election_moves_older_credits_in_its_own_transaction(world: World) -> None:
+    """Of whoever elects, not of others; nobody need wait for a job."""
+    master = [{"id": "master", "total": 9}]
+    first = document(granting("own", {"fixed": 1}, kind="reading"), id_="readers", programmes=master)
+    second = document(
+        granting("own", {"fixed": 4}, kind="reading"),
+        id_="readers",
+        version=2,
+        start="2025-01-01",
+        programmes=master,
+        transition={"elect_until": "2025-06-01"},
+    )
+    for plain in (first, second):
+        await world.publish(plain, by="partner")
+        await world.work()
+    learner, other = await world.open("Elects"), await world.open("Elects not")
+    for one in (learner, other):
+        await world.record(one, kind="reading", hours="10", completed="2024-06-10")
+        assert (await enrolled(world, one, "readers.master", enrolled="2024-09-01")).status_code == 201
+    (mine,) = (await world.bank.get(f"/v1/learners/{learner}/enrolments")).json()["items"]
+
+    at = f"/v1/learners/{learner}/enrolments/{mine['id']}/changes"
+    elected = await world.partner.post(at, json={"kind": "election", "version": 2}, headers={"If-Match": '"1"'})
+
+    assert elected.status_code == 200, elected.text
+    lots = {one: (await world.bank.get(f"/v1/learners/{one}/lots")).json()["items"] for one in (learner, other)}
+    assert [lot["positions"]["available"] for lot in lots[learner]] == ["4"]
+    assert [lot["positions"]["available"] for lot in lots[other]] == ["1"]
+    edge = world.app.state.edge
+    pages = [page async for page in verify_bank(world.database, edge.vault, Shelf(), edge.today())]
+    assert [finding for page in pages for finding in page.findings] == []
+
+
 async def test_enrolments_come_in_pages(world: World) -> None:
     learner = await world.open("Pages")
     for _ in range(3):

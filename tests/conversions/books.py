@@ -91,6 +91,15 @@ def town(cap: int, number: int, *, waives: bool) -> dict[str, Any]:
     return plain
 
 
+OTHERWISE: dict[str, dict[str, Any]] = {
+    "denied": {"id": "no", "match": {"kind": ["course"]}, "effect": "deny"},
+    "half": granting("half", {"native": "1/2"}, kind=["course"]),
+    "none": granting("talks", kind=["talk"]),
+    "one unit": {"id": "one", "match": {"kind": ["course"]}, "grant": [{"unit": "ONE", "credits": {"native": 1}}]},
+}
+"""What a correction may make of courses."""
+
+
 def rival() -> dict[str, Any]:
     """Other rules that count the same learning."""
     programmes = [{"id": "certificate", "total": "3"}]
@@ -259,11 +268,14 @@ class Books(RuleBasedStateMachine):
         if found := self.facts():
             self._revoke(found[index % len(found)][0])
 
-    def publish(self, cap: int) -> None:
+    def publish(self, cap: int, how: str = "") -> None:
         """Publish a correction of the rules and settle everybody."""
         self.version += 1
         self.cap = cap
-        self.run(self.bank.publish(town(cap, self.version, waives=self.waives)))
+        plain = town(cap, self.version, waives=self.waives)
+        if how:
+            plain["recognition"] = [OTHERWISE[how], granting("exams", kind=["exam"])]
+        self.run(self.bank.publish(plain))
         self.run(self.bank.work())
         self.look()
 
@@ -280,6 +292,28 @@ class Books(RuleBasedStateMachine):
             self.publish(former)
             assert self.positions() == before, "13: versions 1, 2, 1 do not return to the first positions"
             self.publish(cap)
+
+    @rule(how=st.sampled_from(sorted(OTHERWISE)), ends=st.booleans())
+    def correct_otherwise(self, how: str, ends: bool) -> None:
+        """The rules give less, something else or nothing; what is redeemed stands, and what is held may be voided."""
+        held = self.apply("certificate")
+        if isinstance(held, Conversion) and ends:
+            self.settle_hold(held, Verdict(True, None, ()))
+        before, seen = self.redeemed(), len(self.seen.postings)
+        self.publish(self.cap, how)
+        made = [posting for posting in self.seen.postings[seen:] if posting.lot_id in before]
+        assert all(posting.code is not Code.CLAWBACK for posting in made), "a change of rules took what was redeemed"
+        assert self.redeemed() == before, "a change of rules moved what was redeemed"
+        self.publish(self.cap)
+        assert self.redeemed() == before
+
+    def redeemed(self) -> dict[UUID, tuple[int, int, int]]:
+        """What is redeemed, owed and waived, by lot of which something is redeemed."""
+        return {
+            lot.id: (lot.positions[Account.REDEEMED], lot.positions[Account.OWED], lot.positions[Account.WRITE_OFF])
+            for lot in self.seen.lots.values()
+            if lot.positions[Account.REDEEMED]
+        }
 
     def positions(self) -> dict[UUID, dict[Account, int]]:
         """Where everything stands, without what stands nowhere."""
@@ -613,16 +647,27 @@ class Books(RuleBasedStateMachine):
         again = evaluate_achievements(mine[::-1], book, as_of, touched.known, standing)
         assert again == found, "12: the order matters"
         by_year: dict[int, int] = defaultdict(int)
+        kept_by_year: dict[int, int] = defaultdict(int)
         units: list[str] = []
+        kept_units: set[str] = set()
+        kept = {key for era in standing.eras.get("town", ()) for key in era.keys}
         for decision in found.decisions:
             for lot in decision.lots:
                 parts = lot.recognised.milli + lot.excess.milli + lot.dropped.milli
                 assert Credits.parse(lot.trace["granted"]).milli == parts, "17: a part is lost"
                 if decision.rule_set == "town" and lot.recognised.milli:
                     by_year[lot.effective.year] += lot.recognised.milli
-                    units.append(lot.unit)
-        assert all(milli <= self.cap * 1000 for milli in by_year.values()), "16: more than the limit"
+                    if kept.isdisjoint(decision.binding):
+                        units.append(lot.unit)
+                    else:
+                        kept_by_year[lot.effective.year] += lot.recognised.milli
+                        kept_units.add(lot.unit)
+        # What was redeemed under other rules stands, and leaves to the others what is left of the limit.
+        assert all(milli <= max(self.cap * 1000, kept_by_year[year]) for year, milli in by_year.items()), (
+            "16: more than the limit"
+        )
         assert len(units) == len(set(units)), "18: a unit counts twice"
+        assert kept_units.isdisjoint(units), "18: a unit counts again that was redeemed"
         for stored in self.seen.lots.values():
             if stored.is_expired(as_of):
                 assert not stored.positions[Account.AVAILABLE], "19: available after its date"

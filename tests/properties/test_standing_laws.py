@@ -43,7 +43,8 @@ def lines(draw: st.DrawFn, first: int, former: Sequence[CompiledVersion] = ()) -
     made: list[CompiledVersion] = []
     for place in (1, 2):
         stays = [version for version in former if (version.valid_until is None) == (place == 2)]
-        if draw(st.booleans()) and stays:
+        is_kept: bool = draw(st.booleans())
+        if stays and is_kept:
             made += stays
         elif place == 1 or draw(st.integers(0, 3)):
             document = draw(documents(place))
@@ -59,9 +60,9 @@ DAYS = st.integers(0, 12).map(lambda days: START + timedelta(days=days))
 SHARES = st.lists(st.sampled_from(["", "", "reserved", "redeemed", "redeemed"]), min_size=8, max_size=8)
 
 
-def elected_in(line: Sequence[CompiledVersion], *, is_elected: bool) -> dict[str, VersionName]:
+def elected_in(line: Sequence[CompiledVersion], *, is_elected: bool) -> dict[str, list[VersionName]]:
     """The last version is elected, if any is."""
-    return {"town": VersionName(line[-1].version, line[-1].valid_from)} if is_elected else {}
+    return {"town": [VersionName(line[-1].version, line[-1].valid_from)]} if is_elected else {}
 
 
 def chosen(found: Evaluation, shares: Sequence[str], what: str) -> list[Decision]:

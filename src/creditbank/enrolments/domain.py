@@ -174,21 +174,19 @@ def _deadline(
     return deadline
 
 
-def elections(enrolments: Iterable[Enrolment], on: date) -> dict[UUID, VersionName]:
-    """The version of each rule set that a learner has asked for as a whole by a day; the last of several.
+def elections(enrolments: Iterable[Enrolment], on: date) -> dict[UUID, list[VersionName]]:
+    """The versions of each rule set that a learner has asked for as a whole by a day.
 
-    It stays asked for: what was recognised by it does not change when the catalogue right lapses or the enrolment ends.
+    They stay asked for: what was recognised by one does not change when the catalogue right lapses or the enrolment
+    ends. Of several the latest reaches what is older before the others do.
     """
-    made = [
-        (change.day, change.recorded_at, change.id, enrolment.rule_set_id, change.detail)
-        for enrolment in enrolments
-        for change in enrolment.changes
-        if change.kind is ChangeKind.ELECTED and change.day <= on
-    ]
-    return {
-        rule_set_id: VersionName(detail["version"], date.fromisoformat(detail["from"]))
-        for *_, rule_set_id, detail in sorted(made, key=lambda one: one[:3])
-    }
+    found: dict[UUID, list[VersionName]] = {}
+    for enrolment in enrolments:
+        for change in enrolment.changes:
+            if change.kind is ChangeKind.ELECTED and change.day <= on:
+                named = VersionName(change.detail["version"], date.fromisoformat(change.detail["from"]))
+                found.setdefault(enrolment.rule_set_id, []).append(named)
+    return found
 
 
 def check_election(

@@ -61,7 +61,7 @@ def standing_of(
     keys = {str(a.id): a.key for a in achievements}
     codes = {id_: chapters[0].code for id_, chapters in book.history.items() if of in {None, chapters[0].code}}
     built = [lot for lot in lots if lot.key.rule_set_id in codes and (_is_redeemed(lot) or _is_reserved(lot))]
-    elected = {codes[id_]: name for id_, name in elections(basis.enrolments, as_of).items() if id_ in codes}
+    elected = {codes[id_]: names for id_, names in elections(basis.enrolments, as_of).items() if id_ in codes}
     if not built:
         return Standing(elected=elected)
     return Standing(_bound(built, decisions, book, codes, keys), _eras(built, book, basis, codes, keys, as_of), elected)

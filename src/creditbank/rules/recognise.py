@@ -58,9 +58,8 @@ def recognise(
         left = [fact for fact in left if fact.key not in taken]
     _fill_pools(drafts, kept)
     free = [fact for fact in ordered if (fact.key, None) not in rulings.blocks]
-    pinned = set(pins.values())
     for place, version in enumerate(line):
-        if place and (reaching[place] is not None or place in pinned):
+        if reaching[place] is not None and place:
             drafts = _compare_with_former(drafts, free, line[:place], version, as_of, standing, kept)
     for draft in drafts:
         draft.rule_on(rulings)
@@ -108,9 +107,10 @@ def _reaches(
         return None
     if transition.applies_to == "all":
         return frozenset([key for key, one in bound.items() if one.is_redeemed])
-    elected = standing.elected.get(version.rule_set)
-    is_elected = transition.elect_until is not None and elected is not None and elected.within(line) is version
-    return frozenset(bound) if is_elected or transition.applies_to == "unredeemed" else None
+    if transition.applies_to == "unredeemed":
+        return frozenset(bound)
+    elected = standing.elected.get(version.rule_set, ()) if transition.elect_until is not None else ()
+    return frozenset(bound) if any(name.within(line) is version for name in elected) else None
 
 
 def _pinned(
@@ -260,7 +260,7 @@ class _Binder:
         return fact.key in self.pins
 
     def _is_governed(self, fact: Fact) -> bool:
-        return self.since <= self.version.governing(fact) or fact.key in self.pins
+        return self.since <= self.version.governing(fact)
 
     def bind(self) -> list[Draft]:
         """The decisions, in no particular order."""
@@ -301,15 +301,8 @@ class _Binder:
             )
 
         slots = [[fact for fact in by_slot.get(number, ()) if is_left(fact)] for number in range(len(rule.slots))]
-        if start is not None:
-            return bind(rule.ways or (), slots, governing=governing, since=max(self.since, start))
-        if self.pins:
-            # What the version keeps it governs, on whatever day it was.
-            def held(fact: Fact) -> date:
-                return max(governing(fact), self.since) if fact.key in self.pins else governing(fact)
-
-            return bind(rule.ways or (), slots, governing=held, since=self.since)
-        return bind(rule.ways or (), slots, governing=governing, since=self.since)
+        since = max(self.since, start) if start is not None else self.since
+        return bind(rule.ways or (), slots, governing=governing, since=since)
 
     def _judge(
         self,

@@ -56,11 +56,12 @@ class Standing:
 
     ``bound`` names by the key of a fact the version that decided about it, where its credits are reserved or redeemed.
     ``eras`` are those that differ from the rules in force, the first the one in which credits were redeemed first.
+    ``elected`` are all versions ever asked for: the latest reaches first, and what an earlier one decided may be bound.
     """
 
     bound: Mapping[str, Mapping[str, Bound]] = field(default_factory=dict)
     eras: Mapping[str, Sequence[Era]] = field(default_factory=dict)
-    elected: Mapping[str, VersionName] = field(default_factory=dict)
+    elected: Mapping[str, Sequence[VersionName]] = field(default_factory=dict)
 
 
 NOTHING_STANDS: Final = Standing()

@@ -241,8 +241,10 @@ class Book:
 
     @cached_property
     def ever_changed(self) -> bool:
-        """Whether some rule set ever had more than one publication, so that other rules may have governed before."""
-        return any(len(chapters) > 1 for chapters in self.history.values())
+        """Whether some rule set had other publications, or one that was withdrawn: other rules may have governed."""
+        return any(
+            len(chapters) > 1 or chapters[0].publication.known_until is not None for chapters in self.history.values()
+        )
 
     def line_known(self, rule_set_id: UUID, at: datetime) -> list[Chapter]:
         """What governed the days of a rule set as the bank held it at an instant."""
