@@ -297,10 +297,11 @@ async def test_what_an_annulment_gives_back_comes_under_the_rules_in_force(bank:
     await bank.record(learner, "E1", code="A")
     await redeeming(bank, learner, *await bank.lots(learner))
     await change(bank, giving("2", 2))
+    (redeemed,) = [posting.id for posting in await bank.postings(learner) if posting.code is Code.REDEEM]
     async with bank.database.write() as connection:
         one = (await lock(connection, bank.vault, [learner]))[learner]
         (lot,) = await bank.lots(learner)
-        step = Step(lot, annul(lot.positions, 3000, expired=False), bank.today())
+        step = Step(lot, annul(lot.positions, 3000, redeemed, expired=False), bank.today())
         await act(connection, one, Act("annul", "annul"), [step], bank.clock())
     assert await settle_whole(bank, learner)
     assert where(await bank.lots(learner)) == [{"available": 2000}]
