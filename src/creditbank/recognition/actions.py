@@ -23,6 +23,7 @@ from creditbank.recognition.domain import ENGINE, Cause, Difference, input_hash,
 from creditbank.recognition.queries import TRACE, trace_bytes
 from creditbank.recognition.reach import Changed, Touched, books_of, is_current, load_all, load_touched
 from creditbank.recognition.tables import decisions, evaluations, reviews
+from creditbank.rules.standing import NOTHING_STANDS
 from creditbank.rulesets.domain import Book
 from creditbank.rulesets.shelf import Shelf
 
@@ -77,6 +78,8 @@ async def settle(
 
 def _settle_one(learner: LockedLearner, touched: Touched, book: Book, as_of: date) -> Settled:
     book = book.with_former(touched.basis.former)
+    # Where only what was touched was evaluated, nothing stands in its way.
+    standing = touched.standing(book, as_of) if touched.evaluation is None else NOTHING_STANDS
     difference = settle_learner(
         learner.id,
         list(touched.achievements.values()),
@@ -88,7 +91,7 @@ def _settle_one(learner: LockedLearner, touched: Touched, book: Book, as_of: dat
         new_id=new_id,
         mark=lambda trace: learner.key.mark(trace_bytes(trace)),
         known=touched.known,
-        standing=touched.standing(book, as_of),
+        standing=standing,
         rulings=touched.rulings,
         holds=touched.holds,
         evaluation=touched.evaluation,
