@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from creditbank.access import tables as access
 from creditbank.achievements import tables as achievements
+from creditbank.awards import tables as awards
 from creditbank.catalogue import tables as catalogue
 from creditbank.checkpoints import tables as checkpoints
 from creditbank.claims import tables as claims
-from creditbank.conversions import tables as conversions
 from creditbank.database.metadata import metadata
 from creditbank.enrolments import tables as enrolments
+from creditbank.exchanges import tables as exchanges
 from creditbank.jobs import tables as jobs
 from creditbank.learners import tables as learners
 from creditbank.ledger import tables as ledger
@@ -28,11 +29,12 @@ from creditbank.web import tables as web
 ALL = (
     access,
     achievements,
+    awards,
     catalogue,
     claims,
     checkpoints,
-    conversions,
     enrolments,
+    exchanges,
     jobs,
     learners,
     ledger,

@@ -31,6 +31,7 @@ from creditbank.conversions.routes import router as conversions
 from creditbank.database import schema
 from creditbank.database.engine import Database
 from creditbank.database.gathered import GatheredRead
+from creditbank.exchanges.routes import router as exchanges
 from creditbank.intake.actions import Desk
 from creditbank.intake.gathering import Gathering
 from creditbank.intake.routes import router as intake
@@ -70,6 +71,7 @@ ROUTERS = (
     claims,
     programmes,
     conversions,
+    exchanges,
     catalogue,
     checkpoints,
     publishing,

@@ -348,3 +348,34 @@ async def test_a_provider_sees_only_enrolments_in_its_own_programmes(world: Worl
     assert (await world.rival.get(f"/v1/learners/{learner}/enrolments")).status_code == 404
     assert len((await world.bank.get(f"/v1/learners/{learner}/enrolments")).json()["items"]) == 1
     assert RIVAL not in (await world.partner.get(f"/v1/learners/{learner}/enrolments")).text
+
+
+async def test_an_enrolment_is_seen_when_no_version_has_its_programme_any_more(world: World) -> None:
+    # The guild's next edition has another programme: the first stands in no version, and its learners stay enrolled.
+    learner = await world.open("Left behind")
+    diploma = await enrolled(world, learner)
+    await world.publish(craft(1, "journeyman"), by="partner")
+    entered = await enrolled(world, learner, "craft.journeyman")
+    assert entered.status_code == 201, entered.text
+    await world.publish(craft(2, "master"), by="partner")
+    assert (await world.bank.get("/v1/programmes/craft.journeyman")).status_code == 404
+
+    listed = f"/v1/learners/{learner}/enrolments"
+    seen = {
+        by: [one["programme"] for one in (await world.client(by).get(listed)).json()["items"]]
+        for by in ("partner", "bank")
+    }
+    ended = await world.partner.post(
+        f"{entered.headers['location']}/changes", json={"kind": "ending"}, headers={"If-Match": '"1"'}
+    )
+
+    assert diploma.status_code == 201
+    assert seen == {by: ["college.diploma", "craft.journeyman"] for by in ("partner", "bank")}
+    assert (await world.rival.get(f"/v1/learners/{learner}/enrolments")).status_code == 404
+    assert ended.status_code == 200, ended.text
+
+
+def craft(version: int, programme: str) -> dict[str, Any]:
+    """The same days governed anew, with one programme."""
+    programmes = [{"id": programme, "total": 3}]
+    return document(granting("own", kind="project"), id_="craft", version=version, programmes=programmes)

@@ -20,28 +20,29 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import SCOPES, Actor
 from creditbank.achievements.queries import of_learners
-from creditbank.conversions import queries
+from creditbank.awards import queries
+from creditbank.awards.domain import Conversion, State, used_elsewhere
 from creditbank.conversions.actions import (
     Application,
     Asked,
     Counter,
     Verdict,
-    Wish,
     apply_for,
     decide,
     decide_annulment,
-    exchange,
     propose_annulment,
     withdraw,
 )
-from creditbank.conversions.domain import Conversion, Exchange, State, used_elsewhere
 from creditbank.credits import Credits
 from creditbank.errors import Refusal
+from creditbank.exchanges.actions import Wish, exchange
+from creditbank.exchanges.domain import Exchange
 from creditbank.intake.actions import amend, revoke
 from creditbank.learners.queries import load, lock
 from creditbank.ledger.actions import Act, waive_debt
 from creditbank.ledger.domain import Account, Code, Hold, HoldState, Lot, Posting, usable_milli
 from creditbank.ledger.queries import holds_by_id, positions_at
+from creditbank.programmes.domain import ProgrammeRef, place_of
 from creditbank.recognition.domain import evaluate_achievements
 from creditbank.recognition.reach import Touched, load_all
 from creditbank.recognition.tables import reviews
@@ -116,14 +117,6 @@ class Seen:
     holds: Sequence[Hold]
 
 
-class Refused(Exception):
-    """Carries a refusal out of a transaction, as a route does, so that nothing is kept."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(str(refusal))
-        self.refusal = refusal
-
-
 class Books(RuleBasedStateMachine):
     """One learner, two rule sets, and everything that may happen."""
 
@@ -176,23 +169,20 @@ class Books(RuleBasedStateMachine):
         self.serial += 1
         return f"n{self.serial}"
 
-    def do(self, work: Callable[[AsyncConnection], Awaitable[T | Refusal]]) -> T | Refusal:
+    def do(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T | Refusal:
         """Do it in a transaction; what is refused keeps nothing, and changes nothing (invariant 24)."""
 
         async def done() -> T:
             async with self.bank.database.write() as connection:
-                found = await work(connection)
-                if isinstance(found, Refusal):
-                    raise Refused(found)
-                return found
+                return await work(connection)
 
         try:
             found = self.run(done())
-        except Refused as refused:
+        except Refusal as refused:
             before = self.seen
             self.look()
             assert self.seen == before, "24: what was refused changed something"
-            return refused.refusal
+            return refused
         self.look()
         return found
 
@@ -322,11 +312,11 @@ class Books(RuleBasedStateMachine):
     def apply(self, award: str, rule_set: str = "town") -> Conversion | Refusal:
         """Apply for an award, twice by one request: once is done (invariant 11)."""
         asked = Asked(FIRST, self.fresh(), b"same")
-        application = Application(self.learner, rule_set, award, None)
+        application = Application(self.learner, ProgrammeRef(rule_set, award), None)
         today = self.bank.today()
         usable = self.in_preference(rule_set, today)
 
-        async def work(connection: AsyncConnection) -> Conversion | Refusal:
+        async def work(connection: AsyncConnection) -> Conversion:
             return await apply_for(connection, self.counter, asked, application, today)
 
         made = self.do(work)
@@ -345,14 +335,13 @@ class Books(RuleBasedStateMachine):
             async with self.bank.database.snapshot() as connection:
                 key = (await load(connection, self.bank.vault, [self.learner]))[self.learner].key
                 mine = (await of_learners(connection, {self.learner: key}))[self.learner]
-                rules = await queries.governing(connection, rule_set, today)
-                assert rules is not None
+                place = place_of(await self.bank.shelf.book_seen(connection), ProgrammeRef(rule_set, "certificate"))
                 lots = await self.bank.lots(self.learner)
-                barred = used_elsewhere(lots, {a.id: a for a in mine}, rules.rule_set.id)
+                barred = used_elsewhere(lots, {a.id: a for a in mine}, place.rule_set_id)
             known = {a.id: a for a in mine}
             return [
                 lot for lot in lots
-                if lot.id not in barred and lot.key.rule_set_id == rules.rule_set.id and usable_milli(lot, today)
+                if lot.id not in barred and lot.key.rule_set_id == place.rule_set_id and usable_milli(lot, today)
                 and lot.terms.credit_unit == "CR" and set(map(UUID, lot.key.binding.split(","))) <= set(facts)
             ], known  # fmt: skip
 
@@ -390,7 +379,7 @@ class Books(RuleBasedStateMachine):
     def settle_hold(self, conversion: Conversion, verdict: Verdict) -> None:
         """Decide an application."""
 
-        async def work(connection: AsyncConnection) -> Conversion | Refusal:
+        async def work(connection: AsyncConnection) -> Conversion:
             return await decide(connection, self.counter, SECOND, conversion.id, verdict, self.bank.today())
 
         self.do(work)
@@ -421,7 +410,7 @@ class Books(RuleBasedStateMachine):
         if (found := self.pick(State.HELD, index)) is not None:
             conversion_id = found.id
 
-            async def work(connection: AsyncConnection) -> Conversion | Refusal:
+            async def work(connection: AsyncConnection) -> Conversion:
                 return await withdraw(connection, self.counter, FIRST, conversion_id, self.bank.today())
 
             self.do(work)
@@ -437,14 +426,14 @@ class Books(RuleBasedStateMachine):
         """Withdraw an award, by two people."""
         if conversion.proposed is None:
 
-            async def propose(connection: AsyncConnection) -> Conversion | Refusal:
+            async def propose(connection: AsyncConnection) -> Conversion:
                 return await propose_annulment(
                     connection, self.counter, FIRST, conversion.id, "other", self.bank.today()
                 )
 
             self.do(propose)
 
-        async def work(connection: AsyncConnection) -> Conversion | Refusal:
+        async def work(connection: AsyncConnection) -> Conversion:
             return await decide_annulment(
                 connection, self.counter, SECOND, conversion.id, approves=True, today=self.bank.today()
             )
@@ -480,7 +469,7 @@ class Books(RuleBasedStateMachine):
         wish = Wish("town", unit_conversion, None, None, milli, None)
         asked = Asked(FIRST, self.fresh(), b"same")
 
-        async def work(connection: AsyncConnection) -> Exchange | Refusal:
+        async def work(connection: AsyncConnection) -> Exchange:
             return await exchange(connection, self.counter, asked, self.learner, wish, self.bank.today())
 
         return self.do(work)

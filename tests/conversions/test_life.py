@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from creditbank.programmes.queries import held_for
 from tests.api.world import COLLEGE, World
 from tests.conversions.desk import (
     CERTIFICATE,
@@ -151,14 +149,3 @@ async def test_credits_are_judged_on_the_day_they_were_held_and_a_hold_lengthens
         world, "/v1/conversions", {"learner": given, "programme": "college.certificate"}, "requirements_missing", 409
     )
     await verified(world)
-
-
-async def test_an_application_says_for_which_programme_it_holds(world: World) -> None:
-    await only(world, CERTIFICATE)
-    learner, _, (lot,) = await learner_with(world, "3")
-
-    await decide(world, await apply_for(world, learner))
-
-    async with world.database.read() as connection:
-        (held,) = await held_for(connection, UUID(learner))
-    assert (held.programme, str(held.lot_id), held.redeemed_milli) == ("certificate", lot, 3000)

@@ -214,3 +214,20 @@ async def test_rules_that_do_not_govern_today_make_no_award(world: World) -> Non
 
     body = {"learner": learner, "programme": "college.certificate"}
     await refused(world, "/v1/conversions", body, "unknown_award", 422)
+
+
+async def test_who_must_be_enrolled_is_told_how(world: World) -> None:
+    await only(world, CERTIFICATE)
+    asked = await world.partner.put("/v1/programmes/college.certificate/admission", json={"credits": "1"})
+    assert asked.status_code == 200, asked.text
+    learner, _, _ = await learner_with(world, "3")
+    body = {"learner": learner, "programme": "college.certificate"}
+
+    (error,) = await refused(world, "/v1/conversions", body, "not_enrolled", 409)
+    path = next(word for word in error["message"].split() if word.startswith("/v1/")).rstrip(";.")
+    entered = await world.partner.post(path, json={"programme": body["programme"]})
+    held = await apply_for(world, learner)
+
+    assert error["pointer"] == "/programme"
+    assert entered.status_code == 201, entered.text
+    assert held["state"] == "held"

@@ -12,20 +12,10 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import insert
 
-from creditbank.identifiers import new_id
-from creditbank.learners.queries import load, lock
-from creditbank.ledger.actions import Act, end_hold, place_hold
-from creditbank.ledger.domain import HoldState
-from creditbank.ledger.queries import lots_of
-from creditbank.programmes.actions import attach_hold
-from creditbank.programmes.domain import Audit, ProgrammeRef
-from creditbank.programmes.queries import audit_of
+from creditbank.programmes.auditing import Audit
 from creditbank.providers.actions import NewAccreditation, accredit
 from creditbank.providers.queries import by_code
-from creditbank.recognition.queries import RULING, ruling_bytes
-from creditbank.recognition.tables import rulings
 from creditbank.rules.canonical import canonical, sha256
 from creditbank.rules.document import ParsedDocument, read_documents
 from creditbank.rules.language.examples import Example, Given
@@ -33,7 +23,8 @@ from creditbank.rules.numbers import decimal_text
 from creditbank.rulesets import actions as rulesets
 from creditbank.rulesets.actions import Draft
 from creditbank.rulesets.domain import Interval
-from tests.bank import CLIENT, Bank, document, granting, opened
+from tests.bank import Bank, document, granting, opened
+from tests.programmes.desk import applied, audited, credits_of, decided, learnt, waived
 
 TODAY = date(2025, 3, 1)
 
@@ -46,30 +37,10 @@ async def bank(database_url: str) -> AsyncIterator[Bank]:
         yield made
 
 
-async def audited(bank: Bank, learner: UUID, programme: str) -> Audit:
-    """How a learner stands in a programme of the town."""
-    async with bank.database.snapshot() as connection:
-        book = await bank.shelf.book_seen(connection)
-        one = (await load(connection, bank.vault, [learner]))[learner]
-        rule_set, _, name = programme.rpartition(".")
-        return await audit_of(connection, bank.shelf, book, one, ProgrammeRef(rule_set or "town", name), bank.today())
-
-
-def credits_of(milli: Mapping[Any, int]) -> dict[str, str]:
-    """Whole numbers of thousandths as people write them."""
-    return {str(name): decimal_text(f"{amount}/1000") for name, amount in milli.items()}
-
-
 def missing(audit: Audit) -> dict[str, str]:
     """What each requirement lacks, in credits or in items."""
     lacking = {id_: one.milli + one.count * 1000 for id_, one in audit.allocation.missing.items()}
     return credits_of(lacking)
-
-
-async def learnt(bank: Bank, learner: UUID, *lots: Mapping[str, Any]) -> None:
-    """Record achievements, each of a unit of its own."""
-    for number, lot in enumerate(lots):
-        await bank.record(learner, f"a{number}", **{"provider": "own", "unit": f"U{number}", **lot})
 
 
 def major(credits_: int, **others: Any) -> dict[str, Any]:
@@ -229,23 +200,9 @@ async def test_the_schemes_of_the_field(
 # --- Credits are used once, and once more where programmes stack ------------------------------------------------------
 
 
-async def redeem(bank: Bank, learner: UUID, programme: str, *, ended: bool = True) -> None:
-    """Hold what an audit uses for its programme, and redeem it if it is to end."""
-    audit = await audited(bank, learner, programme)
-    now = bank.clock()
-    async with bank.database.write() as connection:
-        locked = (await lock(connection, bank.vault, [learner]))[learner]
-        until = datetime(2030, 1, 1, tzinfo=UTC)
-        act = Act(f"hold:{programme}", "hold", client_id=CLIENT)
-        hold = await place_hold(connection, locked, act, audit.to_hold, today=bank.today(), until=until, now=now)
-        await attach_hold(connection, learner, hold.id, audit.place.rule_set_id, audit.programme.id, now)
-        if ended:
-            lots = {lot.id: lot for lot in (await lots_of(connection, [learner]))[learner]}
-            done = Act(f"redeem:{programme}", "redeem", client_id=CLIENT)
-            used = {line.lot_id: line.milli for line in hold.lines}
-            await end_hold(
-                connection, locked, done, hold, lots, HoldState.REDEEMED, used=used, today=bank.today(), now=now
-            )
+async def redeem(bank: Bank, learner: UUID, programme: str) -> None:
+    """Apply for an award, and have it."""
+    await decided(bank, await applied(bank, learner, programme))
 
 
 async def test_in_5_credits_of_an_earlier_exit_count_once_more(bank: Bank) -> None:
@@ -273,11 +230,11 @@ async def test_in_5_credits_of_an_earlier_exit_count_once_more(bank: Bank) -> No
 
 async def test_a_hold_counts_for_its_own_programme_alone(bank: Bank) -> None:
     await bank.publish(
-        document(EVERYTHING, programmes=[{"id": "certificate", "total": 40}, {"id": "other", "total": 40}])
+        document(EVERYTHING, programmes=[{"id": "certificate", "total": 30}, {"id": "other", "total": 40}])
     )
     (learner,) = await bank.open("Li Wei")
     await learnt(bank, learner, major(30))
-    await redeem(bank, learner, "certificate", ended=False)
+    await applied(bank, learner, "certificate")
 
     mine, other = await audited(bank, learner, "certificate"), await audited(bank, learner, "other")
 
@@ -292,9 +249,9 @@ async def test_what_is_used_under_other_rules_is_not_used_here(bank: Bank, learn
     await bank.publish(document(only, id_="other", programmes=EXITS))
     (learner,) = await bank.open("Li Wei")
     if learning is None:
-        await learnt(bank, learner, major(30))
+        await learnt(bank, learner, major(40))
     else:
-        await learnt(bank, learner, major(30, learning=learning), major(30, learning=learning, provider="else"))
+        await learnt(bank, learner, major(40, learning=learning), major(40, learning=learning, provider="else"))
     before = (await audited(bank, learner, "certificate")).allocation.recognised
     await redeem(bank, learner, "other.certificate")
 
@@ -309,15 +266,7 @@ async def test_a_waiver_drops_a_requirement(bank: Bank) -> None:
     await bank.publish(document(EVERYTHING, programmes=[BACHELOR]))
     (learner,) = await bank.open("Li Wei")
     before = await audited(bank, learner, "bachelor")
-    async with bank.database.write() as connection:
-        key = (await load(connection, bank.vault, [learner]))[learner].key
-        said = {"what": "own-18", "reason": "studied there before"}
-        values = {
-            "learner_id": learner, "id": new_id(), "kind": "waive", "rule_set": "town", "state": "approved",
-            "content": key.seal(ruling_bytes(said), RULING), "author_id": CLIENT, "approver_id": new_id(),
-            "recorded_at": bank.clock(),
-        }  # fmt: skip
-        await connection.execute(insert(rulings).values(**values))
+    await waived(bank, learner, "own-18")
 
     after = await audited(bank, learner, "bachelor")
 

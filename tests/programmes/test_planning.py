@@ -14,8 +14,10 @@ import pytest
 from creditbank.achievements.domain import fact_key
 from creditbank.catalogue.domain import Offering
 from creditbank.enrolments.domain import latest_for
-from creditbank.programmes.domain import Audit, Place, ProgrammeRef, Stake, read_pins
+from creditbank.programmes.auditing import Audit, read_pins
+from creditbank.programmes.domain import Place, ProgrammeRef
 from creditbank.programmes.planning import Gap, Situation, Ways, gaps_of, planned_achievement, ways_to_close, worth_of
+from creditbank.programmes.stakes import Stake
 from creditbank.recognition.domain import fact_of
 from creditbank.rules.allocate.allocation import allocate
 from creditbank.rules.compile import compile_version

@@ -1,1 +1,1 @@
-"""From credits to an award: apply, hold, decide, redeem, annul; and credits that change their unit or institution."""
+"""What people do about an award: apply, decide, withdraw, annul."""

@@ -1,9 +1,9 @@
-"""Endpoints of applications for awards and of exchanges. Every change of them needs an Idempotency-Key."""
+"""Endpoints of applications for awards. Every change of them needs an Idempotency-Key."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -13,24 +13,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
-from creditbank.conversions import actions, queries
-from creditbank.conversions.actions import Application, Asked, Counter, Verdict, Wish
-from creditbank.conversions.domain import Conversion, ConversionNotFound, Exchange
+from creditbank.awards import queries
+from creditbank.awards.domain import Conversion, ConversionNotFound
+from creditbank.conversions import actions
+from creditbank.conversions.actions import Application, Asked, Counter, Verdict
 from creditbank.conversions.schemas import (
     AnnulmentDecisionIn,
     AnnulmentIn,
     ConversionIn,
     ConversionOut,
     DecisionIn,
-    ExchangeIn,
-    ExchangeOut,
     Nothing,
     show_conversion,
-    show_exchange,
 )
 from creditbank.errors import Kind, Refusal
 from creditbank.learners import queries as learners
 from creditbank.learners.domain import LearnerNotFound, may_see
+from creditbank.programmes.domain import ProgrammeRef
 from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, attempt_of, once
@@ -44,7 +43,6 @@ _decision = JsonBody(DecisionIn, {"decision": "approve"})
 _nothing = JsonBody(Nothing, {})
 _annulment = JsonBody(AnnulmentIn, {"reason": "identity_in_doubt"})
 _annulment_decision = JsonBody(AnnulmentDecisionIn, {"decision": "approve"})
-_exchange = JsonBody(ExchangeIn, {"rule_set": "quarter-to-semester", "unit_conversion": "q2s", "amount": "45"})
 
 Reader = Annotated[Actor, Depends(require("conversions:read"))]
 Writer = Annotated[Actor, Depends(require("conversions:write"))]
@@ -60,47 +58,61 @@ class KeyRequired(Refusal):
     pointer: str = "header:Idempotency-Key"
 
 
-async def counter_of(request: Request) -> Counter:
-    """The counter that the composition root put on the application."""
-    found: Counter = request.app.state.counter
-    return found
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What every change of credits comes through: the request, the edge, and what acts need beside a connection."""
+
+    request: Request
+    edge: Edge
+    counter: Counter
+
+    def asked(self, actor: Actor, raw: bytes) -> Asked:
+        """Who asks, and by which request. Raises KeyRequired, KeyMalformed."""
+        attempt = attempt_of(self.request, self.edge, actor.client_id, raw)
+        if attempt is None:
+            raise KeyRequired
+        return Asked(actor, attempt.key.hex(), attempt.fingerprint)
+
+    async def answer_once(
+        self, asked: Asked, raw: bytes, work: Callable[[AsyncConnection], Awaitable[tuple[UUID, Answer]]]
+    ) -> Response:
+        """Do it once for its key, and answer what becomes known of the learner under the learner's own key."""
+
+        async def worked(connection: AsyncConnection) -> Answer:
+            learner_id, answer = await work(connection)
+            _, key = await learners.find(connection, self.edge.vault, learner_id)
+            return replace(answer, owner=(learner_id, key))
+
+        return await once(self.request, self.edge, asked.actor.client_id, raw, worked)
+
+    async def change(
+        self,
+        actor: Actor,
+        raw: bytes,
+        verb: str,
+        act: Callable[[AsyncConnection, Asked], Awaitable[Conversion]],
+        status: int = 200,
+    ) -> Response:
+        """Do what changes an application, write down who did it, and answer how it stands now."""
+        asked = self.asked(actor, raw)
+
+        async def work(connection: AsyncConnection) -> tuple[UUID, Answer]:
+            found = await act(connection, asked)
+            subject, details = f"conversion:{found.id}", {"state": found.state.value}
+            await record(connection, asked.actor.client_id, verb, subject, details, self.edge.clock())
+            headers = {"Location": f"/v1/conversions/{found.id}"} if status == 201 else {}
+            return found.learner_id, Answer(status, to_json(show_conversion(found)), headers)
+
+        return await self.answer_once(asked, raw, work)
 
 
-CounterDep = Annotated[Counter, Depends(counter_of)]
+async def _door(request: Request, edge: EdgeDep) -> Door:
+    return Door(request, edge, request.app.state.counter)
+
+
+DoorDep = Annotated[Door, Depends(_door)]
 
 _CHANGED: Final[dict[int | str, dict[str, Any]]] = {200: {"model": ConversionOut, "description": "the application now"}}
-
-
-def _asked(request: Request, edge: Edge, actor: Actor, raw: bytes) -> Asked:
-    """Who asks, and by which request. Raises KeyRequired, KeyMalformed."""
-    attempt = attempt_of(request, edge, actor.client_id, raw)
-    if attempt is None:
-        raise KeyRequired
-    return Asked(actor, attempt.key.hex(), attempt.fingerprint)
-
-
-async def _change(
-    request: Request,
-    edge: Edge,
-    asked: Asked,
-    raw: bytes,
-    verb: str,
-    status: int,
-    work: Callable[[AsyncConnection], Awaitable[Conversion | Refusal]],
-) -> Response:
-    """Do what changes an application, write down who did it, and answer how it stands now. Raises the refusal."""
-
-    async def worked(connection: AsyncConnection) -> Answer:
-        found = await work(connection)
-        if isinstance(found, Refusal):
-            raise found
-        subject = f"conversion:{found.id}"
-        await record(connection, asked.actor.client_id, verb, subject, {"state": found.state.value}, edge.clock())
-        headers = {"Location": f"/v1/conversions/{found.id}"} if status == 201 else {}
-        _, key = await learners.find(connection, edge.vault, found.learner_id)
-        return Answer(status, to_json(show_conversion(found)), headers, owner=(found.learner_id, key))
-
-    return await once(request, edge, asked.actor.client_id, raw, worked)
 
 
 @router.post(
@@ -114,21 +126,19 @@ async def _change(
     },
 )
 async def apply_for_award(
-    request: Request,
-    edge: EdgeDep,
-    counter: CounterDep,
+    door: DoorDep,
     actor: Writer,
     body: Annotated[Read[ConversionIn], Depends(_new)],
 ) -> Response:
-    """Apply for an award. The credits of the best use, or those of the lots chosen, are held until it is decided."""
-    asked = _asked(request, edge, actor, body.raw)
-    rule_set, _, programme = body.value.programme.partition(".")
-    application = Application(body.value.learner, rule_set, programme, body.value.wanted())
-
-    async def work(connection: AsyncConnection) -> Conversion | Refusal:
-        return await actions.apply_for(connection, counter, asked, application, edge.today())
-
-    return await _change(request, edge, asked, body.raw, "conversion.apply", 201, work)
+    """Apply for an award. What its audit uses, of all lots or of those chosen, is held until it is decided."""
+    application = Application(body.value.learner, ProgrammeRef.parse(body.value.programme), body.value.wanted())
+    return await door.change(
+        actor,
+        body.raw,
+        "conversion.apply",
+        lambda connection, asked: actions.apply_for(connection, door.counter, asked, application, door.edge.today()),
+        status=201,
+    )
 
 
 @router.get(
@@ -189,21 +199,19 @@ async def read_conversion(id: UUID, edge: EdgeDep, actor: Reader) -> Response:
 )
 async def decide_conversion(
     id: UUID,
-    request: Request,
-    edge: EdgeDep,
-    counter: CounterDep,
+    door: DoorDep,
     actor: Decider,
     body: Annotated[Read[DecisionIn], Depends(_decision)],
 ) -> Response:
     """Approve an application, whole or in part, or reject it. What is not used is given back."""
-    asked = _asked(request, edge, actor, body.raw)
     said = body.value
     verdict = Verdict(said.decision != "reject", said.by_lot(), said.reasons)
-
-    async def work(connection: AsyncConnection) -> Conversion | Refusal:
-        return await actions.decide(connection, counter, actor, id, verdict, edge.today())
-
-    return await _change(request, edge, asked, body.raw, "conversion.decide", 200, work)
+    return await door.change(
+        actor,
+        body.raw,
+        "conversion.decide",
+        lambda connection, _: actions.decide(connection, door.counter, actor, id, verdict, door.edge.today()),
+    )
 
 
 @router.post(
@@ -214,19 +222,17 @@ async def decide_conversion(
 )
 async def withdraw_conversion(
     id: UUID,
-    request: Request,
-    edge: EdgeDep,
-    counter: CounterDep,
+    door: DoorDep,
     actor: Writer,
     body: Annotated[Read[Nothing], Depends(_nothing)],
 ) -> Response:
     """Take an application back before it is decided."""
-    asked = _asked(request, edge, actor, body.raw)
-
-    async def work(connection: AsyncConnection) -> Conversion | Refusal:
-        return await actions.withdraw(connection, counter, actor, id, edge.today())
-
-    return await _change(request, edge, asked, body.raw, "conversion.withdraw", 200, work)
+    return await door.change(
+        actor,
+        body.raw,
+        "conversion.withdraw",
+        lambda connection, _: actions.withdraw(connection, door.counter, actor, id, door.edge.today()),
+    )
 
 
 @router.post(
@@ -237,19 +243,19 @@ async def withdraw_conversion(
 )
 async def propose_annulment(
     id: UUID,
-    request: Request,
-    edge: EdgeDep,
-    counter: CounterDep,
+    door: DoorDep,
     actor: Decider,
     body: Annotated[Read[AnnulmentIn], Depends(_annulment)],
 ) -> Response:
     """Propose that an award be withdrawn. Another client must approve it."""
-    asked = _asked(request, edge, actor, body.raw)
-
-    async def work(connection: AsyncConnection) -> Conversion | Refusal:
-        return await actions.propose_annulment(connection, counter, actor, id, body.value.reason, edge.today())
-
-    return await _change(request, edge, asked, body.raw, "annulment.propose", 200, work)
+    return await door.change(
+        actor,
+        body.raw,
+        "annulment.propose",
+        lambda connection, _: actions.propose_annulment(
+            connection, door.counter, actor, id, body.value.reason, door.edge.today()
+        ),
+    )
 
 
 @router.post(
@@ -260,68 +266,17 @@ async def propose_annulment(
 )
 async def decide_annulment(
     id: UUID,
-    request: Request,
-    edge: EdgeDep,
-    counter: CounterDep,
+    door: DoorDep,
     actor: Decider,
     body: Annotated[Read[AnnulmentDecisionIn], Depends(_annulment_decision)],
 ) -> Response:
     """Approve or refuse a proposed annulment: never whoever proposed it."""
-    asked = _asked(request, edge, actor, body.raw)
     approves = body.value.decision == "approve"
-
-    async def work(connection: AsyncConnection) -> Conversion | Refusal:
-        return await actions.decide_annulment(connection, counter, actor, id, approves=approves, today=edge.today())
-
-    return await _change(request, edge, asked, body.raw, "annulment.decide", 200, work)
-
-
-@router.post(
-    "/v1/learners/{id}/exchanges",
-    operation_id="exchange_credits",
-    status_code=201,
-    openapi_extra=_exchange.documents,
-    responses={201: {"model": ExchangeOut, "description": "exchanged"}, **documented(404, 409, 410, 415)},
-)
-async def exchange_credits(
-    id: UUID,
-    request: Request,
-    edge: EdgeDep,
-    counter: CounterDep,
-    actor: Writer,
-    body: Annotated[Read[ExchangeIn], Depends(_exchange)],
-) -> Response:
-    """Change credits into another unit, or transfer them to another institution: both legs or none."""
-    asked = _asked(request, edge, actor, body.raw)
-    said = body.value
-    wish = Wish(said.rule_set, said.unit_conversion, said.provider, said.unit, said.milli(), said.wanted())
-
-    async def work(connection: AsyncConnection) -> Answer:
-        found = await actions.exchange(connection, counter, asked, id, wish, edge.today())
-        if not isinstance(found, Exchange):
-            raise found
-        details = {"kind": found.kind.value}
-        await record(connection, actor.client_id, "exchange.make", f"exchange:{found.id}", details, edge.clock())
-        _, key = await learners.find(connection, edge.vault, id)
-        return Answer(201, to_json(show_exchange(found)), owner=(id, key))
-
-    return await once(request, edge, actor.client_id, body.raw, work)
-
-
-@router.get(
-    "/v1/learners/{id}/exchanges",
-    operation_id="list_exchanges",
-    responses={200: {"description": "the exchanges"}, **documented(404)},
-)
-async def list_exchanges(
-    id: UUID, request: Request, edge: EdgeDep, actor: Reader, limit: Limit = 50, cursor: Cursor = None
-) -> Response:
-    """A learner's exchanges, oldest first."""
-    after = converted(cursor, UUID)
-    async with edge.database.snapshot() as connection:
-        account, _ = await learners.find(connection, edge.vault, id)
-        if not may_see(actor, account):
-            raise LearnerNotFound
-        found = await queries.exchanges_of(connection, id)
-    shown = [one for one in found if after is None or one.id > after]
-    return page_answer(request, shown[: limit + 1], limit, lambda one: str(one.id), show_exchange)
+    return await door.change(
+        actor,
+        body.raw,
+        "annulment.decide",
+        lambda connection, _: actions.decide_annulment(
+            connection, door.counter, actor, id, approves=approves, today=door.edge.today()
+        ),
+    )

@@ -1,4 +1,4 @@
-"""API shapes of applications for awards, their decisions, and exchanges."""
+"""API shapes of applications for awards and of their decisions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from creditbank.conversions.domain import REASONS, Annulment, Conversion, Exchange, Wanted
+from creditbank.awards.domain import Annulment, Conversion, Wanted
+from creditbank.conversions.domain import REASONS
 from creditbank.credits import Credits
-from creditbank.web.fields import Body, Number, Path, Token
+from creditbank.web.fields import Body, Number
 
-Named = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 ProgrammeName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\.[a-z0-9][a-z0-9_-]{0,63}$"),
@@ -33,10 +33,11 @@ class LotIn(Body):
 
     def to_domain(self) -> Wanted:
         """The lot as the domain names it."""
-        return Wanted(self.lot, _milli(self.amount) if self.amount is not None else None)
+        return Wanted(self.lot, milli_of(self.amount) if self.amount is not None else None)
 
 
-def _milli(amount: str) -> int:
+def milli_of(amount: str) -> int:
+    """An amount as it is sent, in thousandths."""
     return Credits.parse(amount).milli
 
 
@@ -81,7 +82,7 @@ class DecisionIn(Body):
 
     def by_lot(self) -> Mapping[UUID, int] | None:
         """Thousandths by lot of an approval in part."""
-        return {one.lot: _milli(one.amount) for one in self.amounts} if self.amounts is not None else None
+        return {one.lot: milli_of(one.amount) for one in self.amounts} if self.amounts is not None else None
 
 
 class AnnulmentIn(Body):
@@ -98,33 +99,6 @@ class AnnulmentDecisionIn(Body):
 
 class Nothing(Body):
     """A body without fields."""
-
-
-class ExchangeIn(Body):
-    """Credits that are to change: into another unit by `unit_conversion`, or to another `provider`."""
-
-    rule_set: Named
-    unit_conversion: Named | None = None
-    provider: Path | None = None
-    unit: Token | None = Field(default=None, description="of a transfer; the rule set's own where it is left out")
-    amount: Number | None = None
-    lots: Lots | None = None
-
-    @model_validator(mode="after")
-    def _fits(self) -> ExchangeIn:
-        if (self.unit_conversion is None) == (self.provider is None) or (self.amount is None) == (self.lots is None):
-            raise PydanticCustomError("exactly_one", "one of two")
-        if self.unit is not None and self.provider is None:
-            raise PydanticCustomError("exactly_one", "a unit belongs to a transfer")
-        return self
-
-    def wanted(self) -> list[Wanted] | None:
-        """The lots chosen; None: an amount."""
-        return [lot.to_domain() for lot in self.lots] if self.lots is not None else None
-
-    def milli(self) -> int | None:
-        """The amount in thousandths; None: lots."""
-        return _milli(self.amount) if self.amount is not None else None
 
 
 class HeldOut(TypedDict):
@@ -231,47 +205,4 @@ def _annulment(one: Annulment) -> AnnulmentOut:
         "proposed_by": one.author_id,
         "decided_by": one.approver_id,
         "recorded_at": one.recorded_at,
-    }
-
-
-class LegOut(TypedDict):
-    """What one lot gave up, and the lot that came of it."""
-
-    old_lot: UUID
-    uses: str
-    new_lot: UUID | None
-    gives: str
-
-
-class ExchangeOut(TypedDict):
-    """Credits that changed their unit or their institution; ``rest`` of what was asked stays as it was."""
-
-    id: UUID
-    learner: UUID
-    kind: str
-    unit_conversion: str | None
-    provider: str | None
-    uses: str
-    gives: str
-    rest: str
-    legs: list[LegOut]
-    recorded_at: datetime
-
-
-def show_exchange(found: Exchange) -> ExchangeOut:
-    """The shape of an exchange."""
-    return {
-        "id": found.id,
-        "learner": found.learner_id,
-        "kind": found.kind.value,
-        "unit_conversion": found.conversion,
-        "provider": found.provider,
-        "uses": str(Credits(found.uses_milli)),
-        "gives": str(Credits(found.gives_milli)),
-        "rest": str(Credits(found.rest_milli)),
-        "legs": [
-            {"old_lot": old, "uses": str(Credits(uses)), "new_lot": new, "gives": str(Credits(gives))}
-            for old, uses, new, gives in found.lines
-        ],
-        "recorded_at": found.recorded_at,
     }

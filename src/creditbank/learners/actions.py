@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.clock import Clock, rising
 from creditbank.database.statements import insert_new, insert_rows, update_rows
 from creditbank.identifiers import new_id, new_number
 from creditbank.learners.domain import NO_POSTING, Application, IdentityTaken, Learner, NumberForm, Profile
@@ -130,6 +131,13 @@ async def mend(connection: AsyncConnection, vault: Vault, learner_id: UUID, mend
         .values(profile=seal_profile(key, profile), region=mended.region, revision=mended.revision)
     )
     return mended
+
+
+async def stamp(connection: AsyncConnection, learner: LockedLearner, clock: Clock) -> datetime:
+    """The instant at which something is recorded of a locked learner: strictly after all that was recorded before."""
+    now = learner.recorded_at = rising(clock(), learner.recorded_at)
+    await advance(connection, [learner])
+    return now
 
 
 async def advance(connection: AsyncConnection, learners_: Sequence[LockedLearner]) -> None:

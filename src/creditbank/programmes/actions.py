@@ -8,9 +8,11 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.awards.domain import has_award
+from creditbank.awards.queries import conversions_of
 from creditbank.credits import Credits
 from creditbank.database.statements import insert_new
 from creditbank.enrolments.actions import add, add_change
@@ -29,11 +31,11 @@ from creditbank.enrolments.queries import enrolments_of
 from creditbank.identifiers import new_id
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.queries import lots_of
+from creditbank.programmes.auditing import Audit, write_allocation
 from creditbank.programmes.domain import (
     Admission,
     AdmissionAwardMissing,
     AdmissionCreditsShort,
-    Audit,
     Place,
     ProgrammeNotFound,
     ProgrammeNotOpen,
@@ -41,13 +43,11 @@ from creditbank.programmes.domain import (
     UnknownPin,
     UnknownProgramme,
     banked_milli,
-    has_award,
     leaves_of,
     place_of,
-    write_allocation,
 )
-from creditbank.programmes.queries import admission_to, audit_of, held_for
-from creditbank.programmes.tables import programme_admissions, programme_audits, programme_holds
+from creditbank.programmes.queries import admission_to, audit_of
+from creditbank.programmes.tables import programme_admissions, programme_audits
 from creditbank.rules.compile import CompiledVersion
 from creditbank.rulesets.domain import Book
 from creditbank.rulesets.shelf import Shelf
@@ -122,7 +122,7 @@ async def _check_admission(
     today: date,
 ) -> None:
     asked = await admission_to(connection, place)
-    if asked.milli is None and asked.award is None:
+    if asked.asks_nothing:
         return
     lots = (await lots_of(connection, [learner.id]))[learner.id]
     if asked.milli is not None:
@@ -136,8 +136,8 @@ async def _check_admission(
             )
     if asked.award is not None:
         lower = place_named(book, asked.award)
-        held = await held_for(connection, learner.id)
-        if not has_award(lower.rule_set_id, asked.award.programme, held, lots):
+        conversions = await conversions_of(connection, learner.id)
+        if not has_award(conversions, lower.rule_set_id, asked.award.programme):
             raise AdmissionAwardMissing(award=str(asked.award))
 
 
@@ -235,17 +235,6 @@ async def _check_pins(
         if requirement not in leaves:
             raise UnknownPin(given=requirement, pointer=f"/requirements/{number}")
     return {"lots": dict(lots), "requirements": sorted(requirements)}
-
-
-async def attach_hold(
-    connection: AsyncConnection, learner_id: UUID, hold_id: UUID, rule_set_id: UUID, programme: str, now: datetime
-) -> None:
-    """Say which programme a hold is for, in the transaction that places it."""
-    await connection.execute(
-        insert(programme_holds).values(
-            learner_id=learner_id, id=hold_id, rule_set_id=rule_set_id, programme=programme, recorded_at=now
-        )
-    )
 
 
 async def keep(connection: AsyncConnection, learner_id: UUID, audit: Audit, today: date, now: datetime) -> None:

@@ -12,7 +12,9 @@ from uuid import UUID
 from creditbank.achievements.domain import VALID, Achievement, Version
 from creditbank.catalogue.domain import Offering
 from creditbank.credits import Credits
-from creditbank.programmes.domain import Audit, LotName, leaves_of
+from creditbank.programmes.auditing import Audit
+from creditbank.programmes.domain import leaves_of
+from creditbank.programmes.stakes import LotName
 from creditbank.recognition.domain import NOTHING_KNOWN, Known, fact_of
 from creditbank.rules.allocate.problem import Candidate, cap_milli, fits, milli_of
 from creditbank.rules.compile import CompiledVersion

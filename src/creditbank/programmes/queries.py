@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -13,37 +13,36 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.domain import VALID
+from creditbank.awards.domain import Conversion, Wanted, chosen, used_elsewhere
+from creditbank.awards.queries import conversions_of
 from creditbank.catalogue.domain import Offering, UnknownOffering
 from creditbank.catalogue.queries import named, open_on
 from creditbank.enrolments.domain import Enrolment, governed, latest_for
 from creditbank.enrolments.queries import enrolments_of
 from creditbank.learners.queries import LockedLearner
-from creditbank.ledger.domain import HoldState
-from creditbank.ledger.tables import hold_lines, holds
+from creditbank.ledger.domain import Lot
+from creditbank.programmes.auditing import Audit, inputs_of, on_stakes, read_allocation, read_pins
 from creditbank.programmes.domain import (
     Admission,
     AllocationImpossible,
     AmbiguousOffering,
-    Audit,
-    Held,
     Place,
     ProgrammeNotFound,
     ProgrammeRef,
-    inputs_of,
+    current_enrolment,
     place_of,
-    read_allocation,
-    read_pins,
-    stakes_of,
     waive,
-    with_plan,
 )
 from creditbank.programmes.planning import Gap, Situation, Ways, gaps_of, kinds_and_providers, ways_to_close
-from creditbank.programmes.tables import programme_admissions, programme_audits, programme_holds
+from creditbank.programmes.stakes import LotName, Seat, SetAside, Stake, only, stakes_of, with_plan
+from creditbank.programmes.tables import programme_admissions, programme_audits
 from creditbank.recognition.domain import fact_of
 from creditbank.recognition.reach import Touched, load_all
-from creditbank.rules.allocate.allocation import Allocation, allocate
+from creditbank.rules.allocate.allocation import Allocation, Pins, allocate
+from creditbank.rules.allocate.problem import Candidate
 from creditbank.rules.allocate.solver import NotSolved
 from creditbank.rules.compile import CompiledVersion
+from creditbank.rules.language.programmes import Programme
 from creditbank.rules.rulings import Waive
 from creditbank.rulesets.domain import Book
 from creditbank.rulesets.queries import find_rule_set
@@ -70,36 +69,92 @@ async def admission_to(connection: AsyncConnection, place: Place) -> Admission:
     return Admission(row.credits_milli, ProgrammeRef.parse(row.award) if row.award else None, row.revision)
 
 
-async def held_for(connection: AsyncConnection, learner_id: UUID) -> list[Held]:
-    """What the learner's holds reserve or redeemed, as far as they are for a programme."""
-    statement = (
-        select(programme_holds, holds.c.state, hold_lines.c.lot_id, hold_lines.c.milli, hold_lines.c.redeemed_milli)
-        .join(holds, (holds.c.learner_id == programme_holds.c.learner_id) & (holds.c.id == programme_holds.c.id))
-        .join(hold_lines, (hold_lines.c.learner_id == holds.c.learner_id) & (hold_lines.c.hold_id == holds.c.id))
-        .where(programme_holds.c.learner_id == learner_id)
-        .order_by(holds.c.id, hold_lines.c.id)
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """All that an audit reads: the learner before the programme, under the version that governs it there.
+
+    ``programme`` is without what was waived. ``lots`` are all of the learner's; ``situation`` is the learner as the
+    engine sees it, so that plans can be laid on it.
+    """
+
+    place: Place
+    version: CompiledVersion
+    version_id: UUID
+    programme: Programme
+    enrolments: Sequence[Enrolment]
+    enrolment: Enrolment | None
+    lapsed_on: date | None
+    waived: tuple[str, ...]
+    pins: Pins
+    lots: Mapping[UUID, Lot]
+    barred: frozenset[UUID]
+    conversions: Sequence[Conversion]
+    stakes: Sequence[Stake]
+    set_aside: Sequence[SetAside]
+    situation: Situation
+    available: Mapping[LotName, Candidate]
+
+    def mine(self) -> dict[UUID, Lot]:
+        """The lots that count here: of the programme's rule set, in its unit."""
+        return {
+            id_: lot
+            for id_, lot in self.lots.items()
+            if lot.key.rule_set_id == self.place.rule_set_id and lot.terms.credit_unit == self.version.credit_unit
+        }
+
+    def choosing(self, wanted: Sequence[Wanted]) -> Basis:
+        """The same with only the lots wanted, and what counts once more. Raises what ``awards.domain.chosen`` does."""
+        amounts = chosen(wanted, self.mine(), self.barred, self.situation.today)
+        return replace(self, stakes=only(self.stakes, amounts), set_aside=())
+
+    def planning(self, planned: Sequence[Offering]) -> Basis:
+        """The same as it would be with learning not yet done."""
+        return replace(self, stakes=with_plan(self.stakes, self.available, self.situation.lots(planned)))
+
+
+async def basis_of(
+    connection: AsyncConnection, shelf: Shelf, book: Book, learner: LockedLearner, ref: ProgrammeRef, today: date
+) -> Basis:
+    """What an audit of a learner today reads. Raises ProgrammeNotFound."""
+    place = place_of(book, ref)
+    touched = (await load_all(connection, shelf, [learner], book, today))[learner.id]
+    enrolments = (await enrolments_of(connection, [learner.id]))[learner.id]
+    enrolment = current_enrolment(enrolments, place, today)
+    version, lapsed_on = _version_for(place, enrolment, touched, today)
+    waivable = [one.what for one in touched.rulings if isinstance(one, Waive) and one.fact is None
+                and one.rule_set == ref.rule_set]  # fmt: skip
+    waived = tuple(sorted({version.named(what) for what in waivable}))
+    programme = waive(version.programmes[ref.programme], frozenset(waived))
+    situation = situation_of(book, place, touched, today)
+    available = situation.lots()
+    lots = list(touched.lots.values())
+    conversions = await conversions_of(connection, learner.id)
+    seat = Seat(place.rule_set_id, version.credit_unit, programme, version.programmes)
+    grants = {name: candidate.grant for name, candidate in available.items()}
+    stakes, aside = stakes_of(seat, lots, touched.achievements, grants, conversions, today)
+    return Basis(
+        place,
+        version,
+        book.entries[version.rule_set, version.version].version_id,
+        programme,
+        enrolments,
+        enrolment,
+        lapsed_on,
+        waived,
+        read_pins(enrolment.pins if enrolment is not None else {}),
+        touched.lots,
+        used_elsewhere(lots, touched.achievements, place.rule_set_id),
+        conversions,
+        stakes,
+        aside,
+        situation,
+        available,
     )
-    return [
-        Held(row.rule_set_id, row.programme, HoldState(row.state), row.lot_id, row.milli, row.redeemed_milli)
-        for row in await connection.execute(statement)
-    ]
-
-
-async def current_enrolment(
-    connection: AsyncConnection, learner_id: UUID, place: Place, today: date
-) -> Enrolment | None:
-    """The enrolment of a learner in a programme that holds on a day; the last of several."""
-    found = (await enrolments_of(connection, [learner_id]))[learner_id]
-    mine = [one for one in found if one.rule_set_id == place.rule_set_id and one.programme == place.ref.programme]
-    return next((one for one in reversed(mine) if one.holds_on(today)), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """An audit with the learner as the engine sees it, so that plans can be laid on it.
-
-    ``is_new`` when its inputs were never audited before.
-    """
+    """An audit with the learner as the engine sees it. ``is_new`` when its inputs were never audited before."""
 
     audit: Audit
     situation: Situation
@@ -107,64 +162,27 @@ class Look:
 
 
 async def audit_of(
-    connection: AsyncConnection,
-    shelf: Shelf,
-    book: Book,
-    learner: LockedLearner,
-    ref: ProgrammeRef,
-    today: date,
-    *,
-    planned: Sequence[Offering] = (),
+    connection: AsyncConnection, shelf: Shelf, book: Book, learner: LockedLearner, ref: ProgrammeRef, today: date
 ) -> Audit:
-    """How a learner stands in a programme today, or would with learning not yet done.
+    """How a learner stands in a programme today. Raises ProgrammeNotFound, AllocationImpossible."""
+    return (await look(connection, learner.id, await basis_of(connection, shelf, book, learner, ref, today))).audit
 
-    Raises ProgrammeNotFound, AllocationImpossible.
+
+async def look(connection: AsyncConnection, learner_id: UUID, basis: Basis) -> Look:
+    """The audit of what it reads: the one best use of a learner's lots. Raises AllocationImpossible.
+
+    Whoever applies for the award holds this very use (decision 28).
     """
-    return (await look(connection, shelf, book, learner, ref, today, planned=planned)).audit
-
-
-async def look(
-    connection: AsyncConnection,
-    shelf: Shelf,
-    book: Book,
-    learner: LockedLearner,
-    ref: ProgrammeRef,
-    today: date,
-    *,
-    planned: Sequence[Offering] = (),
-) -> Look:
-    """The audit with what it was made of. Raises ProgrammeNotFound, AllocationImpossible."""
-    place = place_of(book, ref)
-    touched = (await load_all(connection, shelf, [learner], book, today))[learner.id]
-    enrolment = await current_enrolment(connection, learner.id, place, today)
-    version, lapsed_on = _version_for(place, enrolment, touched, today)
-    situation = situation_of(book, place, touched, today)
-    programme = version.programmes[ref.programme]
-    waivable = [one.what for one in touched.rulings if isinstance(one, Waive) and one.fact is None
-                and one.rule_set == ref.rule_set]  # fmt: skip
-    waived = tuple(sorted({version.named(what) for what in waivable}))
-    programme = waive(programme, frozenset(waived))
-    before = situation.lots()
-    stakes, aside = stakes_of(
-        place.rule_set_id,
-        list(touched.lots.values()),
-        {str(id_): a for id_, a in touched.achievements.items()},
-        {name: candidate.grant for name, candidate in before.items()},
-        await held_for(connection, learner.id),
-        programme,
-        version.programmes,
-        today,
-    )
-    if planned:
-        stakes = with_plan(stakes, before, situation.lots(planned))
-    pins = read_pins(enrolment.pins) if enrolment is not None else read_pins({})
-    inputs = inputs_of(version, ref.programme, waived, pins, stakes)
-    stored = None if planned else await _stored(connection, learner.id, place, inputs)
-    former = None if planned or stored is not None else await _former(connection, learner.id, place)
+    place, ref = basis.place, basis.place.ref
+    pins = on_stakes(basis.pins, basis.stakes)
+    inputs = inputs_of(basis.version, ref.programme, basis.waived, pins, basis.stakes)
+    stored = await _stored(connection, learner_id, place, inputs)
+    former = await _former(connection, learner_id, basis) if stored is None else None
+    candidates = [stake.candidate for stake in basis.stakes]
     try:
         # The solver may take its time: meanwhile others are served.
         allocation = (
-            await asyncio.to_thread(allocate, programme, [s.candidate for s in stakes], pins=pins, former=former)
+            await asyncio.to_thread(allocate, basis.programme, candidates, pins=pins, former=former)
             if stored is None
             else stored
         )
@@ -172,19 +190,19 @@ async def look(
         raise AllocationImpossible from failed
     audit = Audit(
         place,
-        version,
-        book.entries[version.rule_set, version.version].version_id,
-        programme,
-        enrolment,
-        lapsed_on,
-        waived,
+        basis.version,
+        basis.version_id,
+        basis.programme,
+        basis.enrolment,
+        basis.lapsed_on,
+        basis.waived,
         pins,
-        {stake.candidate.id: stake for stake in stakes},
-        aside,
+        {stake.candidate.id: stake for stake in basis.stakes},
+        basis.set_aside,
         allocation,
         inputs,
     )
-    return Look(audit, situation, stored is None)
+    return Look(audit, basis.situation, stored is None)
 
 
 def situation_of(book: Book, place: Place, touched: Touched, today: date) -> Situation:
@@ -248,9 +266,10 @@ async def _stored(connection: AsyncConnection, learner_id: UUID, place: Place, i
     return _read((await connection.execute(statement)).one_or_none(), place)
 
 
-async def _former(connection: AsyncConnection, learner_id: UUID, place: Place) -> Allocation | None:
-    """The last answer about this programme: kept where the solver finds nothing better in time."""
-    return _read((await connection.execute(_of(learner_id, place))).one_or_none(), place)
+async def _former(connection: AsyncConnection, learner_id: UUID, basis: Basis) -> Allocation | None:
+    """The last answer about this programme as it is: kept where the solver finds nothing better in time."""
+    statement = _of(learner_id, basis.place).where(programme_audits.c.version_id == basis.version_id)
+    return _read((await connection.execute(statement)).one_or_none(), basis.place)
 
 
 async def ways_for(connection: AsyncConnection, seen: Look) -> list[Ways]:

@@ -18,6 +18,7 @@ from creditbank.enrolments import queries as enrolments
 from creditbank.enrolments.domain import ChangeKind, Enrolment, EnrolmentNotFound
 from creditbank.errors import Fault
 from creditbank.learners import queries as learners
+from creditbank.learners.actions import stamp
 from creditbank.learners.domain import LearnerNotFound, may_see
 from creditbank.learners.queries import LockedLearner
 from creditbank.programmes import actions, queries
@@ -59,6 +60,7 @@ from creditbank.recognition.domain import Cause, Known, trace_of
 from creditbank.recognition.explain import WORDS, names_of
 from creditbank.rules.telling.decisions import tell_decision
 from creditbank.rulesets.domain import Book
+from creditbank.rulesets.queries import rule_sets_by_id
 from creditbank.rulesets.shelf import Shelf
 from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
 from creditbank.web.edge import Edge, EdgeDep
@@ -181,30 +183,19 @@ def _speaks_for(actor: Actor, owner: str | None) -> bool:
     return actor.is_bank or (owner is not None and actor.acts_for(owner))
 
 
-def _codes(book: Book) -> dict[UUID, str]:
-    return {entry.rule_set_id: code for (code, _), entry in book.entries.items()}
-
-
 async def _visible(
-    connection: AsyncConnection, edge: Edge, book: Book, actor: Actor, learner_id: UUID
+    connection: AsyncConnection, edge: Edge, actor: Actor, learner_id: UUID
 ) -> list[tuple[Enrolment, str]]:
-    """The enrolments that the caller may see, each with its rule set's code. Raises LearnerNotFound."""
-    if learner_id not in await learners.existing(connection, [learner_id]):
-        raise LearnerNotFound
-    codes = _codes(book)
-    found = [
-        (one, codes[one.rule_set_id])
-        for one in (await enrolments.enrolments_of(connection, [learner_id]))[learner_id]
-        if one.rule_set_id in codes
-    ]
-    if actor.is_bank:
-        return found
-    mine = []
-    for one, code in found:
-        place = place_of(book, ProgrammeRef(code, one.programme))
-        if _speaks_for(actor, await queries.owner_of(connection, place)):
-            mine.append((one, code))
+    """The enrolments that the caller may see, each with its rule set's code, whether or not a version of it stands.
+
+    Raises LearnerNotFound.
+    """
     learner, _ = await learners.find(connection, edge.vault, learner_id)
+    found = (await enrolments.enrolments_of(connection, [learner_id]))[learner_id]
+    rule_sets = await rule_sets_by_id(connection, {one.rule_set_id for one in found})
+    mine = [
+        (one, rule_sets[one.rule_set_id].code) for one in found if _speaks_for(actor, rule_sets[one.rule_set_id].owner)
+    ]
     if not mine and not may_see(actor, learner):
         raise LearnerNotFound
     return mine
@@ -216,19 +207,12 @@ async def _visible(
     responses={200: {"model": Page[EnrolmentOut], "description": "a page of enrolments"}, **documented(404)},
 )
 async def list_enrolments(
-    id: UUID,
-    request: Request,
-    edge: EdgeDep,
-    shelf: ShelfDep,
-    actor: Reader,
-    limit: Limit = 50,
-    cursor: Cursor = None,
+    id: UUID, request: Request, edge: EdgeDep, actor: Reader, limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
     """A learner's enrolments, the first first. A provider sees those in its own programmes."""
     after = place_of_cursor(cursor)
     async with edge.database.snapshot() as connection:
-        book = await shelf.book_seen(connection)
-        found = await _visible(connection, edge, book, actor, id)
+        found = await _visible(connection, edge, actor, id)
     rest = [pair for pair in found if after is None or str(pair[0].id) > after]
     return page_answer(
         request,
@@ -277,8 +261,8 @@ async def enrol(
     wanted, language = body.value, language_of(request)
 
     async def work(connection: AsyncConnection) -> Answer:
-        now, today = edge.clock(), edge.today()
-        learner = await _locked(connection, edge, id)
+        today, learner = edge.today(), await _locked(connection, edge, id)
+        now = await stamp(connection, learner, edge.clock)
         book = await shelf.book(connection)
         account, _ = await learners.find(connection, edge.vault, id)
         if not may_see(actor, account):
@@ -347,10 +331,10 @@ async def _award_in(
 
 
 async def _found(
-    connection: AsyncConnection, edge: Edge, book: Book, actor: Actor, learner_id: UUID, enrolment_id: UUID
+    connection: AsyncConnection, edge: Edge, actor: Actor, learner_id: UUID, enrolment_id: UUID
 ) -> tuple[Enrolment, str]:
     """One enrolment that the caller may see. Raises LearnerNotFound, EnrolmentNotFound."""
-    for enrolment, code in await _visible(connection, edge, book, actor, learner_id):
+    for enrolment, code in await _visible(connection, edge, actor, learner_id):
         if enrolment.id == enrolment_id:
             return enrolment, code
     raise EnrolmentNotFound
@@ -361,11 +345,10 @@ async def _found(
     operation_id="read_enrolment",
     responses={200: {"model": EnrolmentOut, "description": "the enrolment"}, **documented(404)},
 )
-async def read_enrolment(id: UUID, enrolment_id: UUID, edge: EdgeDep, shelf: ShelfDep, actor: Reader) -> Response:
+async def read_enrolment(id: UUID, enrolment_id: UUID, edge: EdgeDep, actor: Reader) -> Response:
     """One enrolment with all that happened to it."""
     async with edge.database.snapshot() as connection:
-        book = await shelf.book_seen(connection)
-        enrolment, code = await _found(connection, edge, book, actor, id, enrolment_id)
+        enrolment, code = await _found(connection, edge, actor, id, enrolment_id)
     return json_answer(EnrolmentOut.from_domain(enrolment, code), headers={"ETag": etag(enrolment.revision)})
 
 
@@ -404,10 +387,10 @@ async def change_enrolment(
     wanted = body.value
 
     async def work(connection: AsyncConnection) -> Answer:
-        now, today = edge.clock(), edge.today()
-        learner = await _locked(connection, edge, id)
+        today, learner = edge.today(), await _locked(connection, edge, id)
+        now = await stamp(connection, learner, edge.clock)
         book = await shelf.book(connection)
-        enrolment, code = await _found(connection, edge, book, actor, id, enrolment_id)
+        enrolment, code = await _found(connection, edge, actor, id, enrolment_id)
         check_match(request, enrolment.revision)
         ref, (kind, day, detail) = ProgrammeRef(code, enrolment.programme), _asked(wanted, today)
         changed = await actions.change(
@@ -451,13 +434,14 @@ async def audit_programme(
     async with edge.database.snapshot() as connection:
         book = await shelf.book_seen(connection)
         place = place_of(book, ref)
-        visible = await _visible(connection, edge, book, actor, id)
+        visible = await _visible(connection, edge, actor, id)
         mine = [one for one, code in visible if code == ref.rule_set and one.programme == ref.programme]
         if not actor.is_bank and not any(one.holds_on(today) for one in mine):
             raise EnrolmentNotFound
         learner = (await learners.load(connection, edge.vault, [id]))[id]
         planned = await queries.planned_offerings(connection, add or ())
-        seen = await queries.look(connection, shelf, book, learner, place.ref, today, planned=planned)
+        basis = await queries.basis_of(connection, shelf, book, learner, place.ref, today)
+        seen = await queries.look(connection, id, basis.planning(planned) if planned else basis)
         ways = await queries.ways_for(connection, seen)
     if not planned and seen.is_new:
         async with edge.database.write() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, Final, Literal, NotRequired
 from uuid import UUID
@@ -13,8 +13,10 @@ from typing_extensions import TypedDict
 from creditbank.catalogue.domain import Offering
 from creditbank.credits import Credits
 from creditbank.enrolments.domain import Enrolment
-from creditbank.programmes.domain import Audit, ProgrammeRef, SetAside, Stake, leaves_of
+from creditbank.programmes.auditing import Audit, Use
+from creditbank.programmes.domain import ProgrammeRef, leaves_of
 from creditbank.programmes.planning import Gap, Ways
+from creditbank.programmes.stakes import SetAside
 from creditbank.rules.allocate.allocation import Idle
 from creditbank.rules.compile import CompiledVersion
 from creditbank.rules.language.programmes import (
@@ -326,25 +328,17 @@ def show_audit(audit: Audit, ways: Sequence[Ways], language: Language) -> dict[s
         "waived": list(audit.waived),
         "requirements": [_show(one, audit, by_gap, language) for one in audit.programme.requirements],
         "free_electives": {
-            "lots": _shares(sorted(found.free.items())),
+            "lots": _shares(audit, ""),
             "missing": str(Credits(rest.gap.milli)) if rest is not None else "0",
             **(_show_ways(rest, None, audit, language) if rest is not None else {}),
         },
-        "uses": [
-            _show_use(id_, milli, audit.stakes[id_])
-            for id_, milli in sorted(found.uses.items(), key=lambda item: _age(audit, item[0]))
-        ],
+        "uses": [_show_use(use) for use in audit.uses],
         "unused": [
             *[_show_idle(one, audit, language) for one in found.idle],
             *[_show_aside(one, language) for one in audit.set_aside],
         ],
         "inputs_sha256": audit.inputs.hex(),
     }
-
-
-def _age(audit: Audit, id_: str) -> tuple[date, tuple[str, ...], int]:
-    candidate = audit.stakes[id_].candidate
-    return candidate.completed, candidate.achievements, candidate.grant
 
 
 def _show(
@@ -364,7 +358,6 @@ def _show(
 
 def _show_leaf(requirement: Requirement, audit: Audit, ways: Ways | None, language: Language) -> dict[str, Any]:
     missing = audit.allocation.missing.get(requirement.id)
-    shares = [(lot, milli) for (lot, of), milli in audit.allocation.shares.items() if of == requirement.id]
     need = requirement.need
     asked = {"credits": decimal_text(need.credits)} if need.credits is not None else {"count": need.count}
     shown: dict[str, Any] = {
@@ -372,7 +365,7 @@ def _show_leaf(requirement: Requirement, audit: Audit, ways: Ways | None, langua
         "exclusive": requirement.exclusive,
         "applies": missing is not None,
         "is_met": missing is not None and missing.is_met,
-        "lots": _shares(sorted(shares)),
+        "lots": _shares(audit, requirement.id),
         "missing": None,
     }
     if missing is not None:
@@ -380,19 +373,20 @@ def _show_leaf(requirement: Requirement, audit: Audit, ways: Ways | None, langua
     return {**shown, **(_show_ways(ways, requirement, audit, language) if ways is not None else {})}
 
 
-def _shares(shares: Iterable[tuple[str, int]]) -> list[dict[str, str]]:
+def _shares(audit: Audit, requirement: str) -> list[dict[str, str]]:
+    shares = sorted((lot, milli) for (lot, of), milli in audit.shares.items() if of == requirement)
     return [{"lot": lot, "credits": str(Credits(milli))} for lot, milli in shares]
 
 
-def _show_use(id_: str, milli: int, stake: Stake) -> dict[str, Any]:
+def _show_use(use: Use) -> dict[str, Any]:
     return {
-        "lot": id_,
-        "credits": str(Credits(milli)),
-        "unit": stake.unit,
-        "provider": stake.candidate.provider,
-        "reserved": str(Credits(min(stake.reserved, milli))),
-        "stacked": str(Credits(min(stake.stacked, milli))),
-        "is_planned": stake.lot is None or stake.planned > 0,
+        "lot": use.stake.lot_name,
+        "credits": str(Credits(use.milli)),
+        "unit": use.stake.unit,
+        "provider": use.stake.candidate.provider,
+        "reserved": str(Credits(use.reserved)),
+        "stacked": str(Credits(use.stacked)),
+        "is_planned": use.is_planned,
     }
 
 
@@ -403,6 +397,7 @@ _UNUSED: Final[Mapping[str, str]] = {
     "total": "unused_total",
     "whole": "unused_whole",
     "already_used": "unused_already_used",
+    "other_unit": "unused_other_unit",
     "pending": "unused_pending",
     "excess": "unused_excess",
     "expired": "unused_expired",
@@ -416,7 +411,7 @@ def _show_idle(idle: Idle, audit: Audit, language: Language) -> dict[str, Any]:
     reason = "unfit" if idle.reason == "full" and not idle.names else idle.reason
     terms = {"names": _names(idle.names, audit, language), "total": str(Credits(audit.allocation.total))}
     return {
-        "lot": idle.lot,
+        "lot": audit.stakes[idle.lot].lot_name,
         "credits": str(Credits(idle.milli)),
         "reason": reason,
         "names": list(idle.names),
@@ -425,12 +420,13 @@ def _show_idle(idle: Idle, audit: Audit, language: Language) -> dict[str, Any]:
 
 
 def _show_aside(aside: SetAside, language: Language) -> dict[str, Any]:
+    terms = {"unit": aside.lot.terms.credit_unit}
     return {
-        "lot": str(aside.lot_id),
-        "credits": str(Credits(aside.milli)),
+        "lot": str(aside.lot.id),
+        "credits": str(Credits(aside.candidate.milli)),
         "reason": aside.reason,
         "names": [],
-        "sentence": sentence(_UNUSED[aside.reason], language),
+        "sentence": sentence(_UNUSED[aside.reason], language, terms),
     }
 
 

@@ -1,4 +1,4 @@
-"""Tables of programmes: what they ask of whoever enters, which holds are for them, the audits that were answered."""
+"""Tables of programmes: what they ask of whoever enters, the audits that were answered."""
 
 from sqlalchemy import (
     BigInteger,
@@ -6,7 +6,6 @@ from sqlalchemy import (
     Column,
     Date,
     ForeignKey,
-    ForeignKeyConstraint,
     Integer,
     LargeBinary,
     Table,
@@ -29,20 +28,6 @@ programme_admissions = Table(
     Column("recorded_at", Instant, nullable=False),
     CheckConstraint("credits_milli is null or credits_milli > 0", name="credits"),
     info={"dist": "reference"},
-)
-
-# One row: the programme that a hold is for. What it reserves counts for that programme alone; what it redeemed may
-# count once more where the programme stacks.
-programme_holds = Table(
-    "programme_holds",
-    metadata,
-    Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
-    Column("id", Uuid, primary_key=True, doc="the hold's own"),
-    Column("rule_set_id", Uuid, ForeignKey("rule_sets.id"), nullable=False),
-    Column("programme", Text, nullable=False),
-    Column("recorded_at", Instant, nullable=False),
-    ForeignKeyConstraint(["learner_id", "id"], ["holds.learner_id", "holds.id"]),
-    info={"dist": "learner", "learner_key": "learner_id", "append_only": True},
 )
 
 # One row: an audit as it was answered, with a hash of all that it read: the same inputs are not computed again, and no

@@ -229,8 +229,9 @@ async def _write(
             for one in settled
         ],
     )
-    broken = [(hold, HoldState.BROKEN) for one in settled for hold in one.difference.broken]
-    await close_holds(connection, broken, now)
+    for one in settled:
+        broken = [(hold, HoldState.BROKEN) for hold in one.difference.broken]
+        await close_holds(connection, broken, one.learner.recorded_at)
     await keep_reviews(connection, book, settled, as_of)
     for one in settled:
         chain = chains[one.learner.id]

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.database.statements import among, pairs_among
 from creditbank.errors import Kind, Refusal
 from creditbank.recognition.domain import Decision, HeldRuling, RulingState
-from creditbank.recognition.tables import decisions, evaluations, rulings
+from creditbank.recognition.tables import decisions, evaluations, reviews, rulings
 from creditbank.sealing import LearnerKey, SealBroken
 
 TRACE = b"decisions.trace"
@@ -203,3 +203,11 @@ async def find_evaluation(connection: AsyncConnection, learner_id: UUID, evaluat
     if row is None:
         raise EvaluationNotFound
     return Evaluation(row.id, row.cause, row.as_of, row.epoch, bytes(row.input_sha256), row.engine, row.recorded_at)
+
+
+async def open_debts(connection: AsyncConnection, learner_id: UUID) -> frozenset[UUID]:
+    """The lots on which the learner owes and nobody has decided yet what becomes of it."""
+    statement = select(reviews.c.subject_id).where(
+        reviews.c.learner_id == learner_id, reviews.c.kind == "debt", reviews.c.state == "open"
+    )
+    return frozenset((await connection.execute(statement)).scalars())

@@ -15,7 +15,7 @@ from creditbank.rules.fact import Fact
 from creditbank.rules.formulas import CompiledGrant, Conversion, FormulaMaker
 from creditbank.rules.index import Entry, Index, Miss, Nearest
 from creditbank.rules.language.definitions import Unit
-from creditbank.rules.language.programmes import Programme
+from creditbank.rules.language.programmes import Programme, UnitConversion
 from creditbank.rules.language.recognition import LIFETIME, AllOf, AnyOf, Formula, Grant, Matcher, NOf, Rule, slots_of
 from creditbank.rules.matching import Slot, SlotMaker, in_force_test, levels_by, positions_on, within
 
@@ -96,7 +96,7 @@ class CompiledVersion:
     compete with such. ``reads`` names the facts of the bank's own that must be looked up for it: ``provider_type`` and
     ``recognised``. ``migrations`` lead from ids of earlier versions to this one's; ``waives`` says that a debt after
     redemption is written off at once. ``programmes`` by id, those of the chain with its own before them;
-    ``programme_clock`` says which date of a learner chooses the version for them.
+    ``programme_clock`` says which date of a learner chooses the version for them; ``unit_conversions`` by id.
     """
 
     rule_set: str
@@ -122,6 +122,7 @@ class CompiledVersion:
     waives: bool
     programmes: Mapping[str, Programme]
     programme_clock: Literal["enrolled", "applied"]
+    unit_conversions: Mapping[str, UnitConversion]
     _nearest: list[Nearest] = field(default_factory=list, repr=False)
 
     @property
@@ -255,6 +256,7 @@ def compile_version(layered: Layered, *, sha256: str) -> CompiledVersion:
         migrations=header.migrations,
         waives=header.after_redemption == "write_off",
         programmes={programme.id: programme for programme in reversed(layered.programmes())},
+        unit_conversions={one.id: one for document in reversed(layered.documents) for one in document.unit_conversions},
         programme_clock=header.clock.programme,
     )
 

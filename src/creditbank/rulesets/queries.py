@@ -51,6 +51,12 @@ async def find_rule_set(connection: AsyncConnection, rule_set_id: UUID) -> RuleS
     return _rule_set_of(row)
 
 
+async def rule_sets_by_id(connection: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, RuleSet]:
+    """These registrations by id."""
+    statement = select(rule_sets).where(among(connection, rule_sets.c.id, list(ids)))
+    return {row.id: _rule_set_of(row) for row in await connection.execute(statement)}
+
+
 async def rule_set_by_code(connection: AsyncConnection, code: str, *, lock: bool = False) -> RuleSet | None:
     """The registration under a document's own id; held until the transaction ends if asked."""
     statement = select(rule_sets).where(rule_sets.c.code == code)

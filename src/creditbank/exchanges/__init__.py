@@ -1,0 +1,1 @@
+"""Exchanges of credits: into another unit, or to another institution."""
