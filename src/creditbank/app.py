@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from creditbank import __version__
 from creditbank.access.credentials import Credentials
+from creditbank.access.routes import router as access
 from creditbank.achievements.routes import router as achievements
 from creditbank.catalogue.routes import router as catalogue
 from creditbank.checkpoints.jobs import ask_checkpoint
@@ -72,6 +73,7 @@ ROUTERS = (
     catalogue,
     checkpoints,
     publishing,
+    access,
     health.router,
 )
 
@@ -95,6 +97,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     shelf = Shelf()
     desk = Desk(vault, shelf, clock, number_form(edge))
     gathering = Gathering(edge, desk, metrics)
+    credentials = Credentials(database, clock, settings.credential_cache_seconds)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -110,7 +113,10 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
             if settings.checkpoint_seed is not None:
                 await ask_checkpoint(connection, clock, timedelta(minutes=settings.checkpoint_minutes))
             await ask_lapsing(connection, clock)
+        uses = asyncio.create_task(credentials.keep_writing())
         yield
+        uses.cancel()
+        await credentials.write_uses()
         await gathering.close()
         worker.stop()
         if working is not None:
@@ -127,7 +133,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         openapi_url="/openapi.json",
     )
     app.state.edge = edge
-    app.state.credentials = Credentials(database, clock, settings.credential_cache_seconds)
+    app.state.credentials = credentials
     app.state.shelf = shelf
     app.state.desk = desk
     app.state.counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))

@@ -40,7 +40,6 @@ from sqlalchemy.engine import make_url
 from creditbank import __version__, logs, proving
 from creditbank.access.actions import NewClient, add_key, create_client, revoke_key
 from creditbank.access.domain import SCOPES
-from creditbank.access.queries import is_client
 from creditbank.app import create_app, openapi_document
 from creditbank.checkpoints.actions import append, sign
 from creditbank.checkpoints.notes import signer_of
@@ -49,7 +48,6 @@ from creditbank.clock import learning_day, system_clock
 from creditbank.database import schema
 from creditbank.database.engine import Database
 from creditbank.errors import Refusal
-from creditbank.providers.queries import by_code
 from creditbank.rules.checking.publishing import examine_documents, with_places
 from creditbank.rules.checking.verdicts import Verdict
 from creditbank.rules.difference import difference
@@ -336,6 +334,8 @@ def clients_create(
     scope: Annotated[list[str] | None, typer.Option(help="a scope it carries; all when left out for the bank")] = None,
     assurance: Annotated[str, typer.Option(help="the most its achievements may be assured")] = "provider",
     days: Annotated[int | None, typer.Option(min=1, help="days until the key expires")] = None,
+    network: Annotated[list[str] | None, typer.Option(help="where it may call from; from everywhere without")] = None,
+    test: Annotated[bool, typer.Option("--test", help="make a key of the sandbox instead")] = False,
 ) -> None:
     """Let a program in. The key is printed once."""
     if assurance not in {"self", "provider", "verified", "signed"}:
@@ -348,34 +348,32 @@ def clients_create(
         now = system_clock()
         expires = now + timedelta(days=days) if days else None
         async with _opened(settings) as database, database.write() as connection:
-            if provider is not None and not await by_code(connection, [provider]):
-                _fail(f"there is no provider {provider}", 1)
             client_id, key = await create_client(
-                connection, NewClient(name, provider, scope or SCOPES, assurance, expires), now
+                connection, NewClient(name, provider, scope or SCOPES, assurance, expires, network or (), test), now
             )
         return client_id, str(key)
 
-    try:
-        client_id, key = asyncio.run(create())
-    except Refusal as refusal:
-        _fail(sentence(refusal.code, "en", refusal.terms()), 1)
+    client_id, key = _done(create())
     out.print(f"client {client_id}", highlight=False)
     out.print(key, highlight=False, soft_wrap=True)
 
 
 @clients.command("rotate")
-def clients_rotate(client: Annotated[UUID, typer.Argument(help="the client's id")]) -> None:
-    """Make a further key for a client. Revoke the old one when nobody uses it any more."""
+def clients_rotate(
+    client: Annotated[UUID, typer.Argument(help="the client's id")],
+    days: Annotated[int | None, typer.Option(min=1, help="days until the key expires")] = None,
+    test: Annotated[bool, typer.Option("--test", help="make a key of the sandbox instead")] = False,
+) -> None:
+    """Make a further key for a client, which has two at most. Revoke the old one when nobody uses it any more."""
     settings = _migrated()
 
     async def rotate() -> str:
         async with _opened(settings) as database, database.write() as connection:
-            if not await is_client(connection, client):
-                _fail("there is no such client", 1)
-            key = await add_key(connection, client, system_clock())
-        return str(key)
+            now = system_clock()
+            expires = now + timedelta(days=days) if days else None
+            return str(await add_key(connection, client, now, expires, is_test=test))
 
-    out.print(asyncio.run(rotate()), highlight=False, soft_wrap=True)
+    out.print(_done(rotate()), highlight=False, soft_wrap=True)
 
 
 @clients.command("revoke")
@@ -389,6 +387,20 @@ def clients_revoke(key: Annotated[str, typer.Argument(help="the key's id: the pa
 
     if not asyncio.run(revoke()):
         _fail("there is no such key, or it is revoked already", 1)
+
+
+@clients.command("list")
+def clients_list() -> None:
+    """List the programs that may call the API, with their keys."""
+    from creditbank.access.commands import show_clients
+
+    settings = _migrated()
+
+    async def show() -> None:
+        async with _opened(settings) as database:
+            await show_clients(database, system_clock(), out)
+
+    asyncio.run(show())
 
 
 class Shown(StrEnum):

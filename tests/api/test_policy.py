@@ -82,6 +82,7 @@ MINE, STRANGER = "/v1/learners/@learner", "/v1/learners/@stranger"
 DRAFT = "/v1/rule-sets/@draft/versions/1"
 C = "/v1/learners/{id}/recognition-claims/{claim_id}"
 CLAIM = f"{MINE}/recognition-claims/@claim"
+THEIRS = "/v1/clients/@client_scopeless"
 WHY = {"reason": "a mistake"}
 UNKNOWN = (404, "learner_not_found")
 
@@ -408,6 +409,36 @@ TABLE = (
         TRANSFERRED,
         keyed("exchange"),
         foreign=(f"POST {STRANGER}/exchanges", TRANSFERRED, *UNKNOWN),
+    ),
+    Row(
+        "POST /v1/clients",
+        "clients:write",
+        "POST /v1/clients",
+        {"name": "policy", "scopes": [], "assurance": "self"},
+        foreign=("POST /v1/clients", {"name": "x", "scopes": [], "provider": RIVAL}, 403, "provider_not_held"),
+    ),
+    reads("/v1/clients", "clients:read"),
+    reads("/v1/clients/{id}", "clients:read", THEIRS, ("/v1/clients/@client_rival", 404, "client_not_found")),
+    Row(
+        "PATCH /v1/clients/{id}",
+        "clients:write",
+        f"PATCH {THEIRS}",
+        {"suspended": True},
+        ANY,
+        foreign=("PATCH /v1/clients/@client_rival", {"suspended": True}, 404, "client_not_found"),
+    ),
+    Row(
+        "POST /v1/clients/{id}/keys",
+        "clients:write",
+        f"POST {THEIRS}/keys",
+        {},
+        foreign=("POST /v1/clients/@client_rival/keys", {}, 404, "client_not_found"),
+    ),
+    Row(
+        "DELETE /v1/clients/{id}/keys/{key}",
+        "clients:write",
+        f"DELETE {THEIRS}/keys/@key_scopeless",
+        foreign=("DELETE /v1/clients/@client_rival/keys/@key_rival", None, 404, "client_not_found"),
     ),
     reads("/v1/checkpoints", None),
     reads("/v1/checkpoints/keys", None),

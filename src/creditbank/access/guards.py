@@ -13,15 +13,24 @@ from creditbank.access.domain import Actor, BankOnly, MissingScope
 from creditbank.web.problems import EdgeRefusal
 
 # Only for the OpenAPI document: the check itself is ours, since it answers in problems.
-_BEARER: Final = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="An API key: `cb_live_…`")
+_BEARER: Final = HTTPBearer(
+    auto_error=False,
+    scheme_name="ApiKey",
+    description="An API key, `cb_live_…`, or a token of `POST /oauth/token`",
+)
 
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="creditbank"'}
+
+
+def address_of(request: Request) -> str | None:
+    """The caller's address. Behind a proxy the server takes it from the proxy's header, of proxies that it trusts."""
+    return request.client.host if request.client else None
 
 
 async def _authenticate(request: Request) -> Actor:
     scheme, _, printed = request.headers.get("authorization", "").partition(" ")
     credentials: Credentials = request.app.state.credentials
-    actor = await credentials.actor(printed.strip()) if scheme.lower() == "bearer" else None
+    actor = await credentials.actor(printed.strip(), address_of(request)) if scheme.lower() == "bearer" else None
     if actor is None:
         raise EdgeRefusal(401, headers=_CHALLENGE)
     request.scope["client_id"] = actor.client_id
