@@ -85,9 +85,10 @@ def test_fresh_secrets_are_usable_and_never_the_same(run: Run, folder: Path, mon
 
     assert [line.partition("=")[0] for line in lines] == [
         "CREDITBANK_SEALING_SECRET", "CREDITBANK_LOOKUP_SECRET", "CREDITBANK_CHECKPOINT_KEY",
+        "CREDITBANK_TOKEN_KEYS",
     ]  # fmt: skip
     assert all(len(base64.b64decode(line.partition("=")[2])) == 32 for line in lines)
-    assert len({*lines, *again}) == 6
+    assert len({*lines, *again}) == 8
     monkeypatch.delenv("CREDITBANK_SEALING_SECRET")
     monkeypatch.delenv("CREDITBANK_LOOKUP_SECRET")
     run("config", "check", code=2)

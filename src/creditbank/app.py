@@ -16,7 +16,9 @@ from starlette.staticfiles import StaticFiles
 
 from creditbank import __version__
 from creditbank.access.credentials import Credentials
+from creditbank.access.oauth.routes import router as oauth
 from creditbank.access.routes import router as access
+from creditbank.access.tokens import tokens_of
 from creditbank.achievements.routes import router as achievements
 from creditbank.catalogue.routes import router as catalogue
 from creditbank.checkpoints.jobs import ask_checkpoint
@@ -74,6 +76,7 @@ ROUTERS = (
     checkpoints,
     publishing,
     access,
+    oauth,
     health.router,
 )
 
@@ -97,7 +100,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     shelf = Shelf()
     desk = Desk(vault, shelf, clock, number_form(edge))
     gathering = Gathering(edge, desk, metrics)
-    credentials = Credentials(database, clock, settings.credential_cache_seconds)
+    tokens = tokens_of(settings)
+    credentials = Credentials(database, clock, settings.credential_cache_seconds, tokens)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -134,6 +138,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     )
     app.state.edge = edge
     app.state.credentials = credentials
+    app.state.tokens = tokens
     app.state.shelf = shelf
     app.state.desk = desk
     app.state.counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))

@@ -440,6 +440,11 @@ TABLE = (
         f"DELETE {THEIRS}/keys/@key_scopeless",
         foreign=("DELETE /v1/clients/@client_rival/keys/@key_rival", None, 404, "client_not_found"),
     ),
+    # Whoever asks for a token proves itself in the request: tests/api/test_oauth.py.
+    Row("POST /oauth/token", None, "GET /.well-known/jwks.json"),
+    reads("/.well-known/oauth-authorization-server", None),
+    reads("/.well-known/jwks.json", None),
+    reads("/.well-known/security.txt", None),
     reads("/v1/checkpoints", None),
     reads("/v1/checkpoints/keys", None),
     reads("/v1/checkpoints/{size}", None, "/v1/checkpoints/@checkpoint"),
@@ -471,7 +476,8 @@ def _scopes(dependant: Dependant) -> Iterator[str]:
 async def world(database_url: str) -> AsyncIterator[World]:
     """A bank that has signed a checkpoint since its records were made."""
     key = SecretStr(base64.b64encode(SEED).decode())
-    async with opened(database_url, checkpoint_key=key, checkpoint_origin=ORIGIN) as served:
+    own = {"public_url": "https://bank.test", "token_keys": key, "security_contact": "mailto:security@bank.test"}
+    async with opened(database_url, checkpoint_key=key, checkpoint_origin=ORIGIN, **own) as served:
         served.clock.turn(minutes=61)
         await served.work()
         newest = await served.client("nobody").get("/v1/checkpoints")
