@@ -58,6 +58,7 @@ from creditbank.web.edge import Edge
 from creditbank.web.envelope import Envelope
 from creditbank.web.limits import BodyLimit
 from creditbank.web.metrics import Metrics
+from creditbank.web.rates import Rates
 from creditbank.worker import build_worker
 
 # What is asked for most comes first: a request is held against one route after the other.
@@ -139,6 +140,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.state.edge = edge
     app.state.credentials = credentials
     app.state.tokens = tokens
+    app.state.rates = Rates(settings, clock)
     app.state.shelf = shelf
     app.state.desk = desk
     app.state.counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))

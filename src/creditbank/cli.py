@@ -7,6 +7,7 @@ import base64
 import gc
 import getpass
 import json
+import os
 import secrets
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -143,6 +144,9 @@ def serve(
     if settings.is_sqlite and workers > 1:
         _fail("SQLite has one writer: serve it with one process, or use PostgreSQL.")
     logs.configure(settings.log_level)
+    if workers > settings.rate_processes:
+        # Each process allows its share of what the limits say.
+        os.environ["CREDITBANK_RATE_PROCESSES"] = str(workers)
     uvicorn.run(
         "creditbank.cli:served",
         factory=True,

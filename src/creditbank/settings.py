@@ -82,6 +82,19 @@ class Settings(BaseSettings):
         pattern=r"^((https://|mailto:|tel:)[!-~]+)?$",
         description="Whom `/.well-known/security.txt` names, such as `mailto:security@bank.example`.",
     )
+    rate_client_per_minute: int = Field(
+        default=6000, ge=0, description="Requests that one client may make a minute; 0: no limit."
+    )
+    rate_failed_per_minute: int = Field(
+        default=30, ge=0, description="Requests without a good credential that one address may make a minute."
+    )
+    rate_token_per_minute: int = Field(
+        default=60, ge=0, description="Access tokens that one address may ask for a minute."
+    )
+    rate_resolve_per_minute: int = Field(default=60, ge=0, description="Learners that one client may look up a minute.")
+    rate_processes: int = Field(
+        default=1, ge=1, description="Server processes among which these are divided, on all machines together."
+    )
     transcript_cache_bytes: int = Field(
         default=32 * 1024 * 1024, ge=0, description="Memory a process gives to transcripts that it may answer again."
     )

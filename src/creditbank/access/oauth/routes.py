@@ -31,6 +31,7 @@ from creditbank.access.tokens import Tokens
 from creditbank.web.bodies import to_json
 from creditbank.web.edge import EdgeDep
 from creditbank.web.problems import EdgeRefusal, documented
+from creditbank.web.rates import Rates, origin_of
 
 router = APIRouter(tags=["oauth"])
 
@@ -142,6 +143,8 @@ async def _form_of(request: Request) -> dict[str, str] | Decision:
 async def issue_token(request: Request, edge: EdgeDep) -> Response:
     """A token for a client that proves itself: by a key of its own as secret, or by `private_key_jwt`."""
     tokens = _tokens(request)
+    rates: Rates = request.app.state.rates
+    rates.admit(request, "token", origin_of(address_of(request)))
     form = await _form_of(request)
     if isinstance(form, Decision):
         return _shown(form)
