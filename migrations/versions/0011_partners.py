@@ -1,4 +1,4 @@
-"""Access of programs: test keys, allow-lists, public keys, last use, and assertions that were taken."""
+"""Access of programs: test keys, allow-lists, public keys, last use, assertions that were taken, sandboxes."""
 
 from __future__ import annotations
 
@@ -27,6 +27,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_assertion_ids")),
     )
     op.create_index(op.f("ix_assertion_ids_expires_at"), "assertion_ids", ["expires_at"], unique=False)
+    op.create_table(
+        "sandbox_clock",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("ahead_microseconds", sa.BigInteger(), nullable=False),
+        sa.Column("made_at", Instant(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_sandbox_clock_single")),
+        sa.CheckConstraint("ahead_microseconds >= 0", name=op.f("ck_sandbox_clock_forward")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sandbox_clock")),
+    )
 
 
 def downgrade() -> None:

@@ -143,6 +143,8 @@ def serve(
     settings = _migrated()
     if settings.is_sqlite and workers > 1:
         _fail("SQLite has one writer: serve it with one process, or use PostgreSQL.")
+    if settings.sandbox_folder and workers > 1:
+        _fail("All sandboxes are served by one process: give CREDITBANK_SANDBOX_FOLDER to a server of its own.")
     logs.configure(settings.log_level)
     if workers > settings.rate_processes:
         # Each process allows its share of what the limits say.

@@ -95,6 +95,10 @@ class Settings(BaseSettings):
     rate_processes: int = Field(
         default=1, ge=1, description="Server processes among which these are divided, on all machines together."
     )
+    sandbox_folder: str = Field(
+        default="",
+        description="Where sandboxes lie, for test keys; set it in one server process.",
+    )
     transcript_cache_bytes: int = Field(
         default=32 * 1024 * 1024, ge=0, description="Memory a process gives to transcripts that it may answer again."
     )

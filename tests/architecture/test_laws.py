@@ -29,6 +29,7 @@ EDGES = (
     "proving.py",
     "publishing/commands.py",
     "recognition/verify.py",
+    "sandbox/dispatch.py",
     "web/health.py",
     "web/idempotency.py",
     "worker.py",
@@ -68,6 +69,7 @@ NAMING: Mapping[str, tuple[str, str]] = {
     "settings.py": ("sqlite|postgres|asyncpg", "The address of a database is a setting, and says which it is."),
     "cli.py": ("sqlite|postgres", "One process serves SQLite, and there is a file to look for."),
     "demo/__init__.py": ("sqlite", "The demonstration runs on the embedded database."),
+    "sandbox/dispatch.py": ("sqlite", "A sandbox lies in a file of its own, whatever the bank lies in."),
     "access/tables.py": ("postgresql_partition_by", "How a table is partitioned stands with its columns."),
     "logs.py": ("aiosqlite", "The driver's own log is silenced by its name."),
 }

@@ -28,6 +28,11 @@ def address_of(request: Request) -> str | None:
     return request.client.host if request.client else None
 
 
+async def admit(request: Request, _: object = Security(_BEARER)) -> Actor:
+    """A dependency that lets in whoever has a good credential, whatever its scopes. Raises 401 and 429."""
+    return await _authenticate(request)
+
+
 async def _authenticate(request: Request) -> Actor:
     scheme, _, printed = request.headers.get("authorization", "").partition(" ")
     credentials: Credentials = request.app.state.credentials

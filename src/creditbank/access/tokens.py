@@ -104,6 +104,18 @@ class Tokens:
             return None
 
 
+def is_for_sandbox(token: bytes) -> bool:
+    """Whether a text claims to be a token for the sandbox. It says only where it is verified."""
+    head, _, rest = token.partition(b".")
+    payload = rest.partition(b".")[0]
+    if not head.startswith(b"ey") or not payload:
+        return False
+    try:
+        return b'/sandbox"' in base64.urlsafe_b64decode(payload + b"==")
+    except ValueError:
+        return False
+
+
 def tokens_of(settings: Settings) -> Tokens | None:
     """The bank's tokens; None when it has no key to sign them with or no address to sign them for."""
     seeds = [base64.b64decode(seed) for seed in settings.token_keys.get_secret_value().split()]
