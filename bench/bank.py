@@ -81,6 +81,7 @@ class Bank:
             **fresh_secrets(),
             "CREDITBANK_DATABASE_URL": url,
             "CREDITBANK_LOG_LEVEL": "warning",
+            "CREDITBANK_RATE_CLIENT_PER_MINUTE": "1000000",
         }
         self.key = ""
         self.approver_key = ""

@@ -24,6 +24,7 @@ from creditbank.programmes import tables as programmes
 from creditbank.providers import tables as providers
 from creditbank.recognition import tables as recognition
 from creditbank.rulesets import tables as rulesets
+from creditbank.sandbox import tables as sandbox
 from creditbank.web import tables as web
 
 ALL = (
@@ -42,6 +43,7 @@ ALL = (
     providers,
     recognition,
     rulesets,
+    sandbox,
     web,
 )
 

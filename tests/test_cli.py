@@ -86,9 +86,10 @@ def test_fresh_secrets_are_usable_and_never_the_same(run: Run, folder: Path, mon
 
     assert [line.partition("=")[0] for line in lines] == [
         "CREDITBANK_SEALING_SECRET", "CREDITBANK_LOOKUP_SECRET", "CREDITBANK_CHECKPOINT_KEY",
+        "CREDITBANK_TOKEN_KEYS",
     ]  # fmt: skip
     assert all(len(base64.b64decode(line.partition("=")[2])) == 32 for line in lines)
-    assert len({*lines, *again}) == 6
+    assert len({*lines, *again}) == 8
     monkeypatch.delenv("CREDITBANK_SEALING_SECRET")
     monkeypatch.delenv("CREDITBANK_LOOKUP_SECRET")
     run("config", "check", code=2)
@@ -250,6 +251,35 @@ def test_a_key_is_rotated_and_the_old_one_revoked(run: Run, bank: Path) -> None:
     assert sorted(rows(bank, "select action from audit_events")) == [
         ("client.create",), ("key.create",), ("key.create",), ("key.revoke",),
     ]  # fmt: skip
+
+
+def test_a_third_key_waits_until_one_is_revoked(run: Run, bank: Path) -> None:
+    client, old = create(run, "desk")
+    run("clients", "rotate", client)
+
+    assert "two keys" in run("clients", "rotate", client, code=1).stderr
+    # Those of the sandbox are counted apart.
+    assert run("clients", "rotate", client, "--test", "--days", "3").stdout.startswith("cb_test_")
+    run("clients", "revoke", old.id)
+    run("clients", "rotate", client)
+
+
+def test_clients_are_listed_with_their_keys(run: Run, bank: Path) -> None:
+    client, key = create(run, "desk", "--network", "192.0.2.0/24")
+    sandboxed = run("clients", "create", "trial", "--test", "--scope", "rules:read").stdout
+    run("clients", "create", "gone")
+    rows(bank, f"update api_keys set last_used_at = 1740801600000000 where id = '{key.id}'")
+    rows(bank, "update api_clients set suspended_at = 1740801600000000 where name = 'gone'")
+
+    lines = run("clients", "list").stdout.splitlines()
+
+    found = {line.split()[1]: line for line in lines[1:]}
+    assert found["desk"].split()[:6] == [client, "desk", "the", "bank", str(len(SCOPES)), key.id]
+    assert found["desk"].split()[6:] == ["live", "never", "2025-03-01", "04:00"]
+    assert sandboxed.splitlines()[1].split("_")[2] in found["trial"]
+    assert "suspended" in found["gone"]
+    assert "cb_" not in "".join(lines)
+    run("clients", "create", "x", "--network", "everywhere", code=1)
 
 
 def test_a_client_that_is_not_there_gets_no_key(run: Run, bank: Path) -> None:

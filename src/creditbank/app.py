@@ -16,6 +16,9 @@ from starlette.staticfiles import StaticFiles
 
 from creditbank import __version__
 from creditbank.access.credentials import Credentials
+from creditbank.access.oauth.routes import router as oauth
+from creditbank.access.routes import router as access
+from creditbank.access.tokens import tokens_of
 from creditbank.achievements.routes import router as achievements
 from creditbank.catalogue.routes import router as catalogue
 from creditbank.checkpoints.jobs import ask_checkpoint
@@ -47,6 +50,9 @@ from creditbank.publishing.dates import ask_dates
 from creditbank.publishing.routes import router as publishing
 from creditbank.recognition.routes import router as recognition
 from creditbank.rulesets.shelf import Shelf
+from creditbank.sandbox.dispatch import SandboxDoor, Sandboxes
+from creditbank.sandbox.queries import clock_of
+from creditbank.sandbox.routes import router as sandbox
 from creditbank.sealing import LearnerKey, Vault
 from creditbank.settings import Settings
 from creditbank.transcripts.prints import Prints
@@ -57,6 +63,7 @@ from creditbank.web.edge import Edge
 from creditbank.web.envelope import Envelope
 from creditbank.web.limits import BodyLimit
 from creditbank.web.metrics import Metrics
+from creditbank.web.rates import Rates
 from creditbank.worker import build_worker
 
 # What is asked for most comes first: a request is held against one route after the other.
@@ -75,6 +82,8 @@ ROUTERS = (
     catalogue,
     checkpoints,
     publishing,
+    access,
+    oauth,
     health.router,
 )
 
@@ -83,8 +92,21 @@ class SchemaBehind(Exception):
     """The database is not at the newest migration: `creditbank migrate` comes first."""
 
 
+# These are not in a sandbox: clients, keys and tokens are the real bank's alone, and so is whatever it signs.
+_REAL_ONLY = (access, oauth, checkpoints)
+
+
+class NoRealBooks(Exception):
+    """The database is a sandbox's, and the server was told to serve it as a bank."""
+
+
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     """The server as an application. Raises ValueError when a secret is missing or a former key is none."""
+    return _create(settings, clock)
+
+
+def _create(settings: Settings, clock: Clock, visiting: Credentials | None = None) -> FastAPI:
+    """A bank; or, for those that ``visiting`` lets in, the sandbox of one."""
     # A former key that cannot be read must stop the start, not the first request for it.
     keys_of(settings)
     vault = Vault(*settings.secrets())
@@ -98,13 +120,23 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     shelf = Shelf()
     desk = Desk(vault, shelf, clock, number_form(edge))
     gathering = Gathering(edge, desk, metrics)
+    tokens = tokens_of(settings)
+    credentials = visiting or Credentials(database, clock, settings.credential_cache_seconds, tokens)
+    rates = Rates(settings, clock)
+    worker = build_worker(settings, database, vault, shelf, clock, metrics)
+    sandboxes: Sandboxes | None = None
+    if settings.sandbox_folder:
+        # A test credential is as good as the real clock says; only what it opens has another time.
+        tests = Credentials(database, clock, settings.credential_cache_seconds, tokens, is_test=True)
+        sandboxes = Sandboxes(settings, database, clock, tests, rates, _create)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with database.read() as connection:
             if await schema.current(connection) != schema.head():
                 raise SchemaBehind
-        worker = build_worker(settings, database, vault, shelf, clock, metrics)
+            if visiting is None and await clock_of(connection) is not None:
+                raise NoRealBooks
         working = asyncio.create_task(worker.run()) if settings.worker else None
         async with database.write() as connection:
             await ask_housekeeping(connection, clock)
@@ -114,7 +146,15 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
                 await ask_checkpoint(connection, clock, timedelta(minutes=settings.checkpoint_minutes))
             await ask_lapsing(connection, clock)
             await ask_sweeping(connection, clock)
+        writing = [] if visiting else [credentials] if sandboxes is None else [credentials, sandboxes.credentials]
+        uses = [asyncio.create_task(used.keep_writing()) for used in writing]
         yield
+        if sandboxes is not None:
+            await sandboxes.close()
+        for task in uses:
+            task.cancel()
+        for used in writing:
+            await used.write_uses()
         await gathering.close()
         worker.stop()
         if working is not None:
@@ -131,7 +171,13 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         openapi_url="/openapi.json",
     )
     app.state.edge = edge
-    app.state.credentials = Credentials(database, clock, settings.credential_cache_seconds)
+    app.state.credentials = credentials
+    app.state.tokens = tokens
+    app.state.rates = rates
+    app.state.sandboxes = sandboxes
+    app.state.worker = worker
+    if visiting is not None:
+        app.state.sandbox_clock = clock
     app.state.shelf = shelf
     app.state.desk = desk
     app.state.counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))
@@ -141,13 +187,16 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.state.stamps = GatheredRead(database, stamps_of)
     app.state.prints = Prints(settings.transcript_cache_bytes)
     app.state.metrics = metrics
-    for router in ROUTERS:
+    routers = ROUTERS if visiting is None else (*(r for r in ROUTERS if r not in _REAL_ONLY), sandbox)
+    for router in routers:
         # `include_router` would match each request twice, first the router and then its routes.
         app.router.routes.extend(router.routes)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     problems.install(app)
     app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max)
     app.add_middleware(Envelope, metrics=metrics)
+    if sandboxes is not None:
+        app.add_middleware(SandboxDoor, sandboxes=sandboxes, envelop=lambda inner: Envelope(inner, metrics))
     description.install(app)
     return app
 

@@ -67,6 +67,38 @@ class Settings(BaseSettings):
     credential_cache_seconds: int = Field(
         default=30, ge=0, le=60, description="How long a revoked key may still be honoured by a process."
     )
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?)?$",
+        description="The address under which the world reaches this bank; tokens are issued in its name.",
+    )
+    token_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="Base64 of 32 random bytes, or several, by spaces: the first signs access tokens, all verify them.",
+    )
+    token_algorithm: Literal["ES256", "Ed25519"] = Field(default="ES256", description="How access tokens are signed.")
+    security_contact: str = Field(
+        default="",
+        pattern=r"^((https://|mailto:|tel:)[!-~]+)?$",
+        description="Whom `/.well-known/security.txt` names, such as `mailto:security@bank.example`.",
+    )
+    rate_client_per_minute: int = Field(
+        default=6000, ge=0, description="Requests that one client may make a minute; 0: no limit."
+    )
+    rate_failed_per_minute: int = Field(
+        default=30, ge=0, description="Requests without a good credential that one address may make a minute."
+    )
+    rate_token_per_minute: int = Field(
+        default=60, ge=0, description="Access tokens that one address may ask for a minute."
+    )
+    rate_resolve_per_minute: int = Field(default=60, ge=0, description="Learners that one client may look up a minute.")
+    rate_processes: int = Field(
+        default=1, ge=1, description="Server processes among which these are divided, on all machines together."
+    )
+    sandbox_folder: str = Field(
+        default="",
+        description="Where sandboxes lie, for test keys; set it in one server process.",
+    )
     transcript_cache_bytes: int = Field(
         default=32 * 1024 * 1024, ge=0, description="Memory a process gives to transcripts that it may answer again."
     )
@@ -108,6 +140,18 @@ class Settings(BaseSettings):
             raise ValueError("not base64") from wrong
         if value and size != _SECRET_BYTES_MIN:
             raise ValueError(f"not {_SECRET_BYTES_MIN} bytes")
+        return secret
+
+    @field_validator("token_keys")
+    @classmethod
+    def _are_seeds(cls, secret: SecretStr) -> SecretStr:
+        for value in secret.get_secret_value().split():
+            try:
+                size = len(base64.b64decode(value, validate=True))
+            except binascii.Error as wrong:
+                raise ValueError("not base64") from wrong
+            if size != _SECRET_BYTES_MIN:
+                raise ValueError(f"not {_SECRET_BYTES_MIN} bytes each")
         return secret
 
     @field_validator("time_zone")

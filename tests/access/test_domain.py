@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from creditbank.access.domain import Actor, KeyRecord, PrintedKey, hash_secret
+from creditbank.access.domain import Actor, KeyRecord, PrintedKey, Standing, hash_secret
 
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
 ACTOR = Actor(UUID(int=1), "cq/school", frozenset({"rules:read"}), "provider")
@@ -28,6 +28,17 @@ def test_a_slip_in_any_letter_is_seen_without_asking_the_database() -> None:
     slips = [printed[:i] + ("a" if letter != "a" else "b") + printed[i + 1 :] for i, letter in enumerate(printed)]
 
     assert [slip for slip in slips if PrintedKey.parse(slip)] == []
+
+
+def test_a_test_key_is_never_taken_for_a_live_one() -> None:
+    printed = str(PrintedKey.make(secrets.choice, is_test=True))
+
+    assert printed.startswith("cb_test_")
+    read = PrintedKey.parse(printed)
+    assert read is not None
+    assert read.is_test
+    # The checksum is over the prefix too.
+    assert PrintedKey.parse(printed.replace("cb_test_", "cb_live_")) is None
 
 
 NO_KEYS = [
@@ -61,7 +72,7 @@ ADMITTED = {
 
 @pytest.mark.parametrize(("secret", "expires", "revoked", "expected"), ADMITTED.values(), ids=ADMITTED)
 def test_a_key_admits(secret: str, expires: datetime | None, revoked: datetime | None, expected: bool) -> None:
-    record = KeyRecord("k", hash_secret("right"), expires, revoked, ACTOR)
+    record = KeyRecord("k", hash_secret("right"), expires, revoked, Standing(ACTOR))
 
     assert record.admits(secret, NOW) is expected
 
@@ -74,7 +85,7 @@ def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) 
         return one == other
 
     monkeypatch.setattr(hmac, "compare_digest", compare)
-    KeyRecord("k", hash_secret("right"), None, NOW, ACTOR).admits("wrong", NOW)
+    KeyRecord("k", hash_secret("right"), None, NOW, Standing(ACTOR)).admits("wrong", NOW)
 
     assert compared == [(hash_secret("wrong"), hash_secret("right"))]
 

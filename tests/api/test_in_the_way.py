@@ -42,7 +42,7 @@ async def test_key_that_another_request_holds_is_in_flight(path: str, world: Wor
     async with world.database.write() as connection:
         client = await find_key(connection, world.keys["partner"].split("_")[2])
         assert client is not None
-        name = edge.vault.lookup_key("idempotency", str(client.actor.client_id), key)
+        name = edge.vault.lookup_key("idempotency", str(client.standing.actor.client_id), key)
         await insert_new(connection, idempotency_records, [to_row(Attempt(name, b"x"), Answer(0, b""), edge.clock())])
 
         answer = await world.send("partner", f"POST {path}", body, {"Idempotency-Key": key})

@@ -82,6 +82,7 @@ MINE, STRANGER = "/v1/learners/@learner", "/v1/learners/@stranger"
 DRAFT = "/v1/rule-sets/@draft/versions/1"
 C = "/v1/learners/{id}/recognition-claims/{claim_id}"
 CLAIM = f"{MINE}/recognition-claims/@claim"
+THEIRS = "/v1/clients/@client_scopeless"
 WHY = {"reason": "a mistake"}
 UNKNOWN = (404, "learner_not_found")
 
@@ -440,6 +441,41 @@ TABLE = (
         keyed("exchange"),
         foreign=(f"POST {STRANGER}/exchanges", TRANSFERRED, *UNKNOWN),
     ),
+    Row(
+        "POST /v1/clients",
+        "clients:write",
+        "POST /v1/clients",
+        {"name": "policy", "scopes": [], "assurance": "self"},
+        foreign=("POST /v1/clients", {"name": "x", "scopes": [], "provider": RIVAL}, 403, "provider_not_held"),
+    ),
+    reads("/v1/clients", "clients:read"),
+    reads("/v1/clients/{id}", "clients:read", THEIRS, ("/v1/clients/@client_rival", 404, "client_not_found")),
+    Row(
+        "PATCH /v1/clients/{id}",
+        "clients:write",
+        f"PATCH {THEIRS}",
+        {"suspended": True},
+        ANY,
+        foreign=("PATCH /v1/clients/@client_rival", {"suspended": True}, 404, "client_not_found"),
+    ),
+    Row(
+        "POST /v1/clients/{id}/keys",
+        "clients:write",
+        f"POST {THEIRS}/keys",
+        {},
+        foreign=("POST /v1/clients/@client_rival/keys", {}, 404, "client_not_found"),
+    ),
+    Row(
+        "DELETE /v1/clients/{id}/keys/{key}",
+        "clients:write",
+        f"DELETE {THEIRS}/keys/@key_scopeless",
+        foreign=("DELETE /v1/clients/@client_rival/keys/@key_rival", None, 404, "client_not_found"),
+    ),
+    # Whoever asks for a token proves itself in the request: tests/api/test_oauth.py.
+    Row("POST /oauth/token", None, "GET /.well-known/jwks.json"),
+    reads("/.well-known/oauth-authorization-server", None),
+    reads("/.well-known/jwks.json", None),
+    reads("/.well-known/security.txt", None),
     reads("/v1/checkpoints", None),
     reads("/v1/checkpoints/keys", None),
     reads("/v1/checkpoints/{size}", None, "/v1/checkpoints/@checkpoint"),
@@ -471,7 +507,8 @@ def _scopes(dependant: Dependant) -> Iterator[str]:
 async def world(database_url: str) -> AsyncIterator[World]:
     """A bank that has signed a checkpoint since its records were made."""
     key = SecretStr(base64.b64encode(SEED).decode())
-    async with opened(database_url, checkpoint_key=key, checkpoint_origin=ORIGIN) as served:
+    own = {"public_url": "https://bank.test", "token_keys": key, "security_contact": "mailto:security@bank.test"}
+    async with opened(database_url, checkpoint_key=key, checkpoint_origin=ORIGIN, **own) as served:
         served.clock.turn(minutes=61)
         await served.work()
         newest = await served.client("nobody").get("/v1/checkpoints")

@@ -127,8 +127,9 @@ class World:
         """Let a client in under this name; without a provider it is the bank's own."""
         new = NewClient(name, provider, tuple(scopes), "verified", expires_at)
         async with self.database.write() as connection:
-            _, key = await create_client(connection, new, self.clock())
+            client_id, key = await create_client(connection, new, self.clock())
         self.keys[name] = str(key)
+        self.ids[f"client_{name}"], self.ids[f"key_{name}"] = str(client_id), key.id
 
     async def open(self, name: str = "Li Wei", by: str = "partner", **others: Any) -> str:
         """Open an account; answers its id."""

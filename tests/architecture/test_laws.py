@@ -20,6 +20,7 @@ OPENING = {"write", "read", "snapshot"}
 EDGES = (
     "*/routes.py",
     "*/routes/*.py",
+    "access/commands.py",
     "access/credentials.py",
     "app.py",
     "cli/*.py",
@@ -29,6 +30,7 @@ EDGES = (
     "proving.py",
     "publishing/commands.py",
     "recognition/verify.py",
+    "sandbox/dispatch.py",
     "web/health.py",
     "web/idempotency.py",
     "worker.py",
@@ -69,6 +71,7 @@ NAMING: Mapping[str, tuple[str, str]] = {
     "cli/running.py": ("sqlite", "Where the bank is a file, there is a file to look for."),
     "cli/server.py": ("sqlite|postgres", "One process serves SQLite; describing the API opens no database."),
     "demo/__init__.py": ("sqlite", "The demonstration runs on the embedded database."),
+    "sandbox/dispatch.py": ("sqlite", "A sandbox lies in a file of its own, whatever the bank lies in."),
     "access/tables.py": ("postgresql_partition_by", "How a table is partitioned stands with its columns."),
     "logs.py": ("aiosqlite", "The driver's own log is silenced by its name."),
 }
@@ -111,8 +114,8 @@ def test_no_database_is_named_outside_its_folder() -> None:
 # Modules of the standard library that neither read nor write, and know neither the time nor chance.
 PURE = frozenset(
     {"__future__", "abc", "bisect", "calendar", "collections", "copy", "dataclasses", "datetime", "decimal", "enum"}
-    | {"fractions", "functools", "graphlib", "hashlib", "heapq", "hmac", "itertools", "json", "math", "numbers"}
-    | {"operator", "re", "string", "types", "typing", "unicodedata", "uuid", "zlib"}
+    | {"fractions", "functools", "graphlib", "hashlib", "heapq", "hmac", "ipaddress", "itertools", "json", "math"}
+    | {"numbers", "operator", "re", "string", "types", "typing", "unicodedata", "uuid", "zlib"}
 )
 PYDANTIC = {"pydantic", "pydantic_core", "typing_extensions"}
 # By module of the rules: what it may import from others, and why.

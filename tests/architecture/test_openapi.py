@@ -71,9 +71,13 @@ def test_operation_ids_are_stable_names_of_one_operation() -> None:
 def test_operation_says_what_it_does_and_refuses_in_one_shape(name: str, operation: dict[str, Any]) -> None:
     assert operation["description"]
     assert operation["tags"]
+    # The token endpoint speaks of the grant as RFC 6749 section 5.2 has it, and asks for no bearer.
+    grants = {"400", "401"} if operation["operationId"] == "issue_token" else set()
     for status, answer in operation["responses"].items():
         assert answer["description"]
-        if status >= "400":
+        if status in grants:
+            assert answer["content"] == {"application/json": {"schema": {"$ref": "#/components/schemas/OAuthErrorOut"}}}
+        elif status >= "400":
             (media_type, shown), *others = answer["content"].items()
             assert (media_type, shown, others) == (
                 "application/problem+json",
@@ -81,7 +85,8 @@ def test_operation_says_what_it_does_and_refuses_in_one_shape(name: str, operati
                 [],
             )
     assert "400" in operation["responses"]
-    assert ("security" in operation) == ("401" in operation["responses"]) == ("403" in operation["responses"])
+    asks_who = "401" in operation["responses"] and not grants
+    assert ("security" in operation) == asks_who == ("403" in operation["responses"])
 
 
 @pytest.mark.parametrize(("name", "media"), BODIES, ids=[name for name, _ in BODIES])

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, null, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.access.domain import SCOPES, PrintedKey, UnknownScope, hash_secret
-from creditbank.access.tables import api_clients, api_keys, audit_events
+from creditbank.access.domain import (
+    LIVE_KEYS_MAX,
+    SCOPES,
+    Client,
+    ClientProviderUnknown,
+    PrintedKey,
+    TooManyKeys,
+    UnknownScope,
+    hash_secret,
+    networks_of,
+)
+from creditbank.access.queries import find_client, is_provider
+from creditbank.access.tables import api_clients, api_keys, assertion_ids, audit_events
+from creditbank.database.statements import insert_new
 from creditbank.identifiers import new_id
 
 
@@ -27,34 +39,78 @@ class NewClient:
     scopes: Sequence[str]
     assurance: str
     expires_at: datetime | None = None
+    networks: Sequence[str] = ()
+    is_test: bool = False
 
 
-async def create_client(connection: AsyncConnection, new: NewClient, now: datetime) -> tuple[UUID, PrintedKey]:
-    """Enter a client and make its first key, which is never to be seen again. Raises UnknownScope."""
-    for scope in new.scopes:
-        if scope not in SCOPES:
-            raise UnknownScope(scope=scope)
+async def create_client(
+    connection: AsyncConnection, new: NewClient, now: datetime, by: UUID | None = None
+) -> tuple[UUID, PrintedKey]:
+    """Enter a client and make its first key, which is never to be seen again.
+
+    Raises UnknownScope, NetworkMalformed, ClientProviderUnknown.
+    """
+    _check_scopes(new.scopes)
+    networks_of(new.networks)
+    if new.provider is not None and not await is_provider(connection, new.provider):
+        raise ClientProviderUnknown(provider=new.provider)
     client_id = new_id()
     await connection.execute(
         insert(api_clients).values(
             id=client_id,
             name=new.name,
             provider=new.provider,
-            scopes=" ".join(sorted(new.scopes)),
+            scopes=" ".join(sorted(set(new.scopes))),
             assurance=new.assurance,
+            networks=" ".join(new.networks),
+            public_keys=null(),
+            revision=1,
             created_at=now,
         )
     )
-    key = await add_key(connection, client_id, now, new.expires_at)
-    await record(connection, None, "client.create", f"client:{client_id}", {"scopes": sorted(new.scopes)}, now)
+    details = {"scopes": sorted(set(new.scopes)), "provider": new.provider, "assurance": new.assurance}
+    await record(connection, by, "client.create", f"client:{client_id}", details, now)
+    key = await _insert_key(connection, client_id, now, new.expires_at, by, is_test=new.is_test)
     return client_id, key
 
 
+def _check_scopes(scopes: Sequence[str]) -> None:
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise UnknownScope(scope=scope)
+
+
 async def add_key(
-    connection: AsyncConnection, client_id: UUID, now: datetime, expires_at: datetime | None = None
+    connection: AsyncConnection,
+    client_id: UUID,
+    now: datetime,
+    expires_at: datetime | None = None,
+    by: UUID | None = None,
+    *,
+    is_test: bool = False,
 ) -> PrintedKey:
-    """Another key for a client; the others go on being good until they are revoked."""
-    key = PrintedKey.make(secrets.choice)
+    """A key to follow the one in use, which stays good until it is revoked. Raises ClientNotFound, TooManyKeys."""
+    client = await find_client(connection, client_id, lock=True)
+    live = [
+        key
+        for key in client.keys
+        if key.is_test == is_test and key.revoked_at is None and (key.expires_at is None or now < key.expires_at)
+    ]
+    if len(live) >= LIVE_KEYS_MAX:
+        raise TooManyKeys
+    return await _insert_key(connection, client_id, now, expires_at, by, is_test=is_test)
+
+
+async def _insert_key(
+    connection: AsyncConnection,
+    client_id: UUID,
+    now: datetime,
+    expires_at: datetime | None,
+    by: UUID | None,
+    *,
+    is_test: bool,
+) -> PrintedKey:
+    key = PrintedKey.make(secrets.choice, is_test=is_test)
     await connection.execute(
         insert(api_keys).values(
             id=key.id,
@@ -62,19 +118,90 @@ async def add_key(
             secret_sha256=hash_secret(key.secret),
             expires_at=expires_at,
             created_at=now,
+            is_test=is_test,
         )
     )
-    await record(connection, None, "key.create", f"key:{key.id}", {"client": str(client_id)}, now)
+    details = {"client": str(client_id), "kind": "test" if is_test else "live"}
+    await record(connection, by, "key.create", f"key:{key.id}", details, now)
     return key
 
 
-async def revoke_key(connection: AsyncConnection, key_id: str, now: datetime) -> bool:
-    """Make a key worthless; every process honours it no longer than its cache lasts. False when there is none."""
+async def revoke_key(
+    connection: AsyncConnection, key_id: str, now: datetime, by: UUID | None = None, client_id: UUID | None = None
+) -> bool:
+    """Make a key worthless; every process honours it no longer than its cache lasts. False when there is none.
+
+    Of a client that is named only its own key is revoked.
+    """
     statement = update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+    if client_id is not None:
+        statement = statement.where(api_keys.c.client_id == client_id)
     done = await connection.execute(statement.values(revoked_at=now))
     if done.rowcount:
-        await record(connection, None, "key.revoke", f"key:{key_id}", {}, now)
+        await record(connection, by, "key.revoke", f"key:{key_id}", {}, now)
     return bool(done.rowcount)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientChange:
+    """What changes of a client; None leaves it as it is. An empty set of keys takes the client's away."""
+
+    name: str | None = None
+    scopes: Sequence[str] | None = None
+    networks: Sequence[str] | None = None
+    public_keys: Mapping[str, Any] | None = None
+    is_suspended: bool | None = None
+
+
+async def change_client(
+    connection: AsyncConnection, client: Client, wanted: ClientChange, now: datetime, by: UUID | None
+) -> Client:
+    """Change a locked client. Raises UnknownScope, NetworkMalformed."""
+    _check_scopes(wanted.scopes or ())
+    networks_of(wanted.networks or ())
+    suspended_at = client.suspended_at
+    if wanted.is_suspended is not None:
+        suspended_at = (client.suspended_at or now) if wanted.is_suspended else None
+    keys = client.public_keys if wanted.public_keys is None else wanted.public_keys
+    changed = replace(
+        client,
+        name=wanted.name or client.name,
+        scopes=client.scopes if wanted.scopes is None else frozenset(wanted.scopes),
+        networks=client.networks if wanted.networks is None else tuple(wanted.networks),
+        public_keys=keys if keys and keys["keys"] else None,
+        suspended_at=suspended_at,
+        revision=client.revision + 1,
+    )
+    await connection.execute(
+        update(api_clients)
+        .where(api_clients.c.id == client.id)
+        .values(
+            name=changed.name,
+            scopes=" ".join(sorted(changed.scopes)),
+            networks=" ".join(changed.networks),
+            public_keys=null() if changed.public_keys is None else dict(changed.public_keys),
+            suspended_at=changed.suspended_at,
+            revision=changed.revision,
+        )
+    )
+    details: dict[str, Any] = {"scopes": sorted(changed.scopes), "suspended": suspended_at is not None}
+    if wanted.public_keys is not None:
+        details["public_keys"] = [key["kid"] for key in wanted.public_keys["keys"]]
+    if wanted.networks is not None:
+        details["networks"] = list(wanted.networks)
+    await record(connection, by, "client.change", f"client:{client.id}", details, now)
+    return changed
+
+
+async def take_assertion(connection: AsyncConnection, key: bytes, expires_at: datetime) -> bool:
+    """Take an assertion, once and for all processes. False when it was taken before."""
+    return bool(await insert_new(connection, assertion_ids, [{"key": key, "expires_at": expires_at}]))
+
+
+async def forget_assertions(connection: AsyncConnection, now: datetime) -> int:
+    """Remove the ids of assertions that have expired, and are refused for that; answers how many."""
+    done = await connection.execute(delete(assertion_ids).where(assertion_ids.c.expires_at < now))
+    return done.rowcount
 
 
 async def record(

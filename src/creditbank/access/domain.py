@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any, Final
 from uuid import UUID
 
 from creditbank.errors import Kind, Refusal
@@ -21,6 +22,8 @@ SCOPES: Final = (
     "catalogue:write",
     "claims:decide",
     "claims:write",
+    "clients:read",
+    "clients:write",
     "conversions:decide",
     "conversions:read",
     "conversions:write",
@@ -44,10 +47,18 @@ SCOPES: Final = (
 )
 
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
-_PREFIX: Final = "cb_live_"
+_PREFIXES: Final = {False: "cb_live_", True: "cb_test_"}
 _ID_CHARS: Final = 12
 _SECRET_CHARS: Final = 50  # of 36 letters: 258 bits
 _SUM_CHARS: Final = 6
+
+ASSURANCES: Final = ("self", "provider", "verified", "signed")
+"""How far achievements may be assured, the least first."""
+
+LIVE_KEYS_MAX: Final = 2
+"""Keys of one kind that a client may have at once: the one in use and the one that follows it."""
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,8 @@ class Actor:
     provider: str | None
     scopes: frozenset[str]
     assurance: str
+    # Whether the credential opens the sandbox and not the real books.
+    is_test: bool = False
 
     @property
     def is_bank(self) -> bool:
@@ -71,6 +84,19 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How a client stands: who it is, whether it may call at all, and from where."""
+
+    actor: Actor
+    is_suspended: bool = False
+    networks: tuple[Network, ...] = ()
+
+    def admits_from(self, address: str | None) -> bool:
+        """Whether the client may call from there. Without an allow-list it may from everywhere."""
+        return not self.is_suspended and (not self.networks or is_within(address, self.networks))
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRecord:
     """A key as it is stored, with the client it lets in."""
 
@@ -78,12 +104,16 @@ class KeyRecord:
     secret_sha256: bytes
     expires_at: datetime | None
     revoked_at: datetime | None
-    actor: Actor
+    standing: Standing
+
+    def is_live(self, now: datetime) -> bool:
+        """Whether the key is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
     def admits(self, secret: str, now: datetime) -> bool:
         """Whether this secret opens the door now. Compared in constant time."""
         right = hmac.compare_digest(hash_secret(secret), self.secret_sha256)
-        return right and self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+        return right and self.is_live(now)
 
 
 def hash_secret(secret: str) -> bytes:
@@ -101,34 +131,125 @@ def _checksum(body: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PrintedKey:
-    """``cb_live_<id>_<secret><checksum>``: the prefix and checksum let scanners and people recognise a key."""
+    """``cb_live_<id>_<secret><checksum>``: the prefix and checksum let scanners and people recognise a key.
+
+    A key of the sandbox begins with ``cb_test_``, and the checksum is over the prefix too.
+    """
 
     id: str
     secret: str
+    is_test: bool = False
 
     @classmethod
-    def make(cls, choose: Callable[[str], str]) -> PrintedKey:
+    def make(cls, choose: Callable[[str], str], *, is_test: bool = False) -> PrintedKey:
         """A fresh key of letters that ``choose`` draws: shown once, never kept."""
         letters = "".join(choose(_ALPHABET) for _ in range(_ID_CHARS + _SECRET_CHARS))
-        return cls(letters[:_ID_CHARS], letters[_ID_CHARS:])
+        return cls(letters[:_ID_CHARS], letters[_ID_CHARS:], is_test)
 
     @classmethod
     def parse(cls, text: str) -> PrintedKey | None:
         """The key that was printed; None for anything that is not one of ours, without asking the database."""
+        is_test = text.startswith(_PREFIXES[True])
         body, given = text[:-_SUM_CHARS], text[-_SUM_CHARS:]
-        id_, _, secret = body.removeprefix(_PREFIX).partition("_")
+        id_, _, secret = body.removeprefix(_PREFIXES[is_test]).partition("_")
         right = (
             text.isascii()
-            and text.startswith(_PREFIX)
+            and text.startswith(_PREFIXES[is_test])
             and len(id_) == _ID_CHARS
             and len(secret) == _SECRET_CHARS
             and _checksum(body) == given
         )
-        return cls(id_, secret) if right else None
+        return cls(id_, secret, is_test) if right else None
 
     def __str__(self) -> str:
-        body = f"{_PREFIX}{self.id}_{self.secret}"
+        body = f"{_PREFIXES[self.is_test]}{self.id}_{self.secret}"
         return body + _checksum(body)
+
+
+def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
+    """The networks that the texts name. Raises NetworkMalformed."""
+    found = []
+    for place, text in enumerate(texts):
+        try:
+            found.append(ip_network(text))
+        except ValueError:
+            raise NetworkMalformed(given=text[:64], pointer=f"/networks/{place}") from None
+    return tuple(found)
+
+
+def is_within(address: str | None, networks: Iterable[Network]) -> bool:
+    """Whether an address lies in one of the networks; what is no address lies in none."""
+    try:
+        at = ip_address(address or "")
+    except ValueError:
+        return False
+    mapped = getattr(at, "ipv4_mapped", None)
+    return any((mapped or at) in network for network in networks)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyShown:
+    """A key as it may be shown: everything but its secret."""
+
+    id: str
+    is_test: bool
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    # To the minute or so: it is not written with each request.
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A program that may call the API, as its administrator sees it."""
+
+    id: UUID
+    name: str
+    provider: str | None
+    scopes: frozenset[str]
+    assurance: str
+    networks: tuple[str, ...]
+    # A set of public keys (RFC 7517), under which its assertions are signed.
+    public_keys: Mapping[str, Any] | None
+    suspended_at: datetime | None
+    created_at: datetime
+    revision: int
+    keys: tuple[KeyShown, ...] = ()
+
+
+def check_may_give(actor: Actor, scopes: Iterable[str], assurance: str, provider: str | None) -> None:
+    """Nobody gives what they do not have. Raises UnknownScope, ScopeNotHeld, AssuranceNotHeld, ProviderNotHeld."""
+    if provider is None and not actor.is_bank:
+        raise ProviderNotHeld(provider="-", pointer="/provider")
+    if provider is not None and not actor.acts_for(provider):
+        raise ProviderNotHeld(provider=provider, pointer="/provider")
+    for place, scope in enumerate(scopes):
+        if scope not in SCOPES:
+            raise UnknownScope(scope=scope, pointer=f"/scopes/{place}")
+        if scope not in actor.scopes:
+            raise ScopeNotHeld(scope=scope, pointer=f"/scopes/{place}")
+    if ASSURANCES.index(assurance) > ASSURANCES.index(actor.assurance):
+        raise AssuranceNotHeld(assurance=assurance, pointer="/assurance")
+
+
+def check_governs(actor: Actor, client: Client) -> None:
+    """Whoever makes keys of a client or gives it back its rights could use them: they must have all of them already.
+
+    Raises ClientNotFound for a client of a foreign provider, ScopeNotHeld, AssuranceNotHeld.
+    """
+    check_sees(actor, client)
+    for scope in sorted(client.scopes):
+        if scope not in actor.scopes:
+            raise ScopeNotHeld(scope=scope)
+    if ASSURANCES.index(client.assurance) > ASSURANCES.index(actor.assurance):
+        raise AssuranceNotHeld(assurance=client.assurance)
+
+
+def check_sees(actor: Actor, client: Client) -> None:
+    """A provider knows of its own clients and of those below it. Raises ClientNotFound."""
+    if not (actor.is_bank or (client.provider is not None and actor.acts_for(client.provider))):
+        raise ClientNotFound
 
 
 @dataclass(eq=False, kw_only=True)
@@ -155,3 +276,82 @@ class UnknownScope(Refusal):
     code = "unknown_scope"
     kind = Kind.INVALID
     scope: str
+
+
+@dataclass(eq=False, kw_only=True)
+class ClientNotFound(Refusal):
+    """There is no such client, or the caller may not know of it."""
+
+    code = "client_not_found"
+    kind = Kind.NOT_FOUND
+
+
+@dataclass(eq=False, kw_only=True)
+class KeyNotFound(Refusal):
+    """The client has no such key, or it is revoked already."""
+
+    code = "key_not_found"
+    kind = Kind.NOT_FOUND
+
+
+@dataclass(eq=False, kw_only=True)
+class TooManyKeys(Refusal):
+    """The client has the key in use and the one that follows it already."""
+
+    code = "too_many_keys"
+    kind = Kind.CONFLICT
+
+
+@dataclass(eq=False, kw_only=True)
+class ScopeNotHeld(Refusal):
+    """Nobody gives, or governs, a scope that they do not carry themselves."""
+
+    code = "scope_not_held"
+    kind = Kind.FORBIDDEN
+    scope: str
+
+
+@dataclass(eq=False, kw_only=True)
+class AssuranceNotHeld(Refusal):
+    """Nobody gives, or governs, a higher assurance than their own."""
+
+    code = "assurance_not_held"
+    kind = Kind.FORBIDDEN
+    assurance: str
+
+
+@dataclass(eq=False, kw_only=True)
+class ProviderNotHeld(Refusal):
+    """A provider lets in programs of its own and of those below it, never of another or of the bank."""
+
+    code = "provider_not_held"
+    kind = Kind.FORBIDDEN
+    provider: str
+
+
+@dataclass(eq=False, kw_only=True)
+class ClientProviderUnknown(Refusal):
+    """The network has no such provider for a client to act for."""
+
+    code = "client_provider_unknown"
+    kind = Kind.INVALID
+    provider: str
+    pointer: str = "/provider"
+
+
+@dataclass(eq=False, kw_only=True)
+class NetworkMalformed(Refusal):
+    """The text is no network such as 192.0.2.0/24 or 2001:db8::/32."""
+
+    code = "network_malformed"
+    kind = Kind.INVALID
+    given: str
+
+
+@dataclass(eq=False, kw_only=True)
+class PublicKeysRefused(Refusal):
+    """The set of public keys cannot be used, or holds a private key."""
+
+    code = "public_keys_refused"
+    kind = Kind.INVALID
+    pointer: str = "/public_keys"

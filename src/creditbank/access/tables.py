@@ -1,6 +1,6 @@
 """Tables of API clients, their keys, and the audit log."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, Table, Text, Uuid
+from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, Uuid
 
 from creditbank.database.metadata import Code, Instant, Json, metadata
 
@@ -16,6 +16,10 @@ api_clients = Table(
     # The most that achievements of this client may be assured: what it says of its own assurance is capped by it.
     Column("assurance", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("networks", Text, nullable=False, doc="space separated; none: it may call from everywhere"),
+    Column("public_keys", Json(), doc="a JWK set, by value: the bank fetches nothing that a client names"),
+    Column("suspended_at", Instant),
+    Column("revision", Integer, nullable=False, doc="rises with each change; the ETag"),
     info={"dist": "reference"},
 )
 
@@ -29,7 +33,18 @@ api_keys = Table(
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
     Column("created_at", Instant, nullable=False),
+    Column("is_test", Boolean, nullable=False, doc="opens the sandbox only"),
+    Column("last_used_at", Instant, doc="to the minute or so"),
     info={"dist": "reference"},
+)
+
+# One row: an assertion with which a client proved itself. It is taken once, by whichever process; kept till it expires.
+assertion_ids = Table(
+    "assertion_ids",
+    metadata,
+    Column("key", LargeBinary, primary_key=True, doc="SHA-256 over the client and the assertion's own id"),
+    Column("expires_at", Instant, nullable=False, index=True),
+    info={"dist": "local"},
 )
 
 # One row: somebody did something. Partitioned by month on PostgreSQL; rows are never changed.

@@ -10,13 +10,10 @@ from uuid import UUID
 import typer
 
 from creditbank.access.actions import NewClient, add_key, create_client, revoke_key
+from creditbank.access.commands import show_clients
 from creditbank.access.domain import SCOPES
-from creditbank.access.queries import is_client
-from creditbank.cli.running import fail, migrated, opened, out
+from creditbank.cli.running import done, fail, migrated, opened, out
 from creditbank.clock import system_clock
-from creditbank.errors import Refusal
-from creditbank.providers.queries import by_code
-from creditbank.web.sentences import sentence
 
 commands = typer.Typer(no_args_is_help=True, help="Programs that may call the API.")
 
@@ -28,6 +25,8 @@ def create(
     scope: Annotated[list[str] | None, typer.Option(help="a scope it carries; all when left out for the bank")] = None,
     assurance: Annotated[str, typer.Option(help="the most its achievements may be assured")] = "provider",
     days: Annotated[int | None, typer.Option(min=1, help="days until the key expires")] = None,
+    network: Annotated[list[str] | None, typer.Option(help="where it may call from; from everywhere without")] = None,
+    test: Annotated[bool, typer.Option("--test", help="make a key of the sandbox instead")] = False,
 ) -> None:
     """Let a program in. The key is printed once."""
     if assurance not in {"self", "provider", "verified", "signed"}:
@@ -40,34 +39,32 @@ def create(
         now = system_clock()
         expires = now + timedelta(days=days) if days else None
         async with opened(settings) as database, database.write() as connection:
-            if provider is not None and not await by_code(connection, [provider]):
-                fail(f"there is no provider {provider}", 1)
             client_id, key = await create_client(
-                connection, NewClient(name, provider, scope or SCOPES, assurance, expires), now
+                connection, NewClient(name, provider, scope or SCOPES, assurance, expires, network or (), test), now
             )
         return client_id, str(key)
 
-    try:
-        client_id, key = asyncio.run(create())
-    except Refusal as refusal:
-        fail(sentence(refusal.code, "en", refusal.terms()), 1)
+    client_id, key = done(create())
     out.print(f"client {client_id}", highlight=False)
     out.print(key, highlight=False, soft_wrap=True)
 
 
 @commands.command("rotate")
-def rotate(client: Annotated[UUID, typer.Argument(help="the client's id")]) -> None:
-    """Make a further key for a client. Revoke the old one when nobody uses it any more."""
+def rotate(
+    client: Annotated[UUID, typer.Argument(help="the client's id")],
+    days: Annotated[int | None, typer.Option(min=1, help="days until the key expires")] = None,
+    test: Annotated[bool, typer.Option("--test", help="make a key of the sandbox instead")] = False,
+) -> None:
+    """Make a further key for a client, which has two at most. Revoke the old one when nobody uses it any more."""
     settings = migrated()
 
     async def rotate() -> str:
         async with opened(settings) as database, database.write() as connection:
-            if not await is_client(connection, client):
-                fail("there is no such client", 1)
-            key = await add_key(connection, client, system_clock())
-        return str(key)
+            now = system_clock()
+            expires = now + timedelta(days=days) if days else None
+            return str(await add_key(connection, client, now, expires, is_test=test))
 
-    out.print(asyncio.run(rotate()), highlight=False, soft_wrap=True)
+    out.print(done(rotate()), highlight=False, soft_wrap=True)
 
 
 @commands.command("revoke")
@@ -81,3 +78,15 @@ def revoke(key: Annotated[str, typer.Argument(help="the key's id: the part after
 
     if not asyncio.run(revoke()):
         fail("there is no such key, or it is revoked already", 1)
+
+
+@commands.command("list")
+def show() -> None:
+    """List the programs that may call the API, with their keys."""
+    settings = migrated()
+
+    async def show() -> None:
+        async with opened(settings) as database:
+            await show_clients(database, system_clock(), out)
+
+    asyncio.run(show())

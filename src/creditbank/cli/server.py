@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import secrets
 import sys
 from pathlib import Path
@@ -41,7 +42,12 @@ def serve(
     settings = migrated()
     if settings.is_sqlite and workers > 1:
         fail("SQLite has one writer: serve it with one process, or use PostgreSQL.")
+    if settings.sandbox_folder and workers > 1:
+        fail("All sandboxes are served by one process: give CREDITBANK_SANDBOX_FOLDER to a server of its own.")
     logs.configure(settings.log_level)
+    if workers > settings.rate_processes:
+        # Each process allows its share of what the limits say.
+        os.environ["CREDITBANK_RATE_PROCESSES"] = str(workers)
     uvicorn.run(
         "creditbank.cli.server:served",
         factory=True,

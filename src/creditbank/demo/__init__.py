@@ -112,11 +112,12 @@ def _run(out: Console, folder: Path, host: str, port: int, *, once: bool) -> Non
         schema.upgrade(settings.database_url)
         at = take_port(host, port)
         taken = at.getsockname()[1]
+        url = f"http://{f'[{host}]' if ':' in host else host}:{taken}"
+        settings = settings.model_copy(update={"public_url": url})
         ended = stack.enter_context(serving(create_app(settings), at))
         out.print(f"Learning Credit Bank: the city of Yunjiang, invented, in {folder}", style="bold")
         if port and taken != port:
             out.print(f"Port {port} is busy; this bank listens on {taken}.", style="yellow")
-        url = f"http://{f'[{host}]' if ':' in host else host}:{taken}"
         town = stack.enter_context(Town(out, url, folder, settings.database_url))
         town.fill()
         town.show()
@@ -162,15 +163,18 @@ def _settings(folder: Path) -> Settings:
     """The settings of a bank in this folder. Its ``.env`` serves the other commands too, when they are run there."""
     file = folder / ".env"
     if not file.exists():
-        names = ("CREDITBANK_SEALING_SECRET", "CREDITBANK_LOOKUP_SECRET", "CREDITBANK_CHECKPOINT_KEY")
+        secret = ("SEALING_SECRET", "LOOKUP_SECRET", "CHECKPOINT_KEY", "TOKEN_KEYS")
+        names = [f"CREDITBANK_{name}" for name in secret]
         _keep(file, "".join(f"{name}={base64.b64encode(secrets.token_bytes(32)).decode()}\n" for name in names))
     kept = dict(line.split("=", 1) for line in file.read_text("utf-8").splitlines())
     return _OwnSettings(
         database_url=f"sqlite+aiosqlite:///{(folder / 'creditbank.sqlite').resolve()}",
         sealing_secret=SecretStr(kept["CREDITBANK_SEALING_SECRET"]),
         lookup_secret=SecretStr(kept["CREDITBANK_LOOKUP_SECRET"]),
-        # A folder that an earlier version made has none, and goes on without checkpoints.
+        # A folder that an earlier version made has none, and goes on without checkpoints and tokens.
         checkpoint_key=SecretStr(kept.get("CREDITBANK_CHECKPOINT_KEY", "")),
+        token_keys=SecretStr(kept.get("CREDITBANK_TOKEN_KEYS", "")),
+        sandbox_folder=str((folder / "sandboxes").resolve()),
     )
 
 

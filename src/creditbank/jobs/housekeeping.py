@@ -1,4 +1,4 @@
-"""What has to be done again and again: forgetting old answers, making room for the audit log."""
+"""What has to be done again and again: forgetting old answers and assertions, making room for the audit log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.access.actions import forget_assertions
 from creditbank.clock import Clock
 from creditbank.database.schema import make_month_partitions
 from creditbank.jobs.actions import enqueue
@@ -25,9 +26,10 @@ class Housekeeping:
         self._kept = timedelta(days=idempotency_days)
 
     async def __call__(self, connection: AsyncConnection, job: Job) -> Step:
-        """Forget answers that are old enough, and make the audit log's months."""
+        """Forget answers that are old enough and assertions that expired, and make the audit log's months."""
         now = self._clock()
         forgotten = await forget(connection, now - self._kept)
+        await forget_assertions(connection, now)
         await make_month_partitions(connection, "audit_events", now)
         # The next round stands under a key of its hour, so that there is one whoever asks.
         following = now + _EVERY

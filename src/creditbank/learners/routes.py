@@ -88,7 +88,7 @@ async def open_account(
 )
 async def resolve_learner(
     edge: EdgeDep,
-    actor: Annotated[Actor, Depends(require("learners:resolve"))],
+    actor: Annotated[Actor, Depends(require("learners:resolve", "resolve"))],
     body: Annotated[Read[ReferenceIn], Depends(_reference)],
 ) -> Response:
     """Find a learner by number or identity. The answer tells whether it is the right person, and no more."""

@@ -60,6 +60,7 @@ class Envelope:
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),
                     *[(name, value) for name, value in _HEADERS if name not in present],
+                    *_rates(scope),
                 ]
             await send(message)
 
@@ -79,6 +80,15 @@ class Envelope:
             if scope["path"] not in _QUIET:
                 _log.info("request", **_line(scope, route, status, seconds))
             structlog.contextvars.unbind_contextvars("request_id")
+
+
+def _rates(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """How often the caller may still come (draft-ietf-httpapi-ratelimit-headers), where it was counted."""
+    shown: list[tuple[str, str]] | None = scope.get("rates")
+    if shown is None:
+        return []
+    policies, levels = (", ".join(part).encode() for part in zip(*shown, strict=True))
+    return [(b"ratelimit-policy", policies), (b"ratelimit", levels)]
 
 
 def _line(scope: Scope, route: str, status: int, seconds: float) -> dict[str, Any]:

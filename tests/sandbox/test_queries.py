@@ -1,0 +1,29 @@
+"""What a sandbox takes over of its bank."""
+
+from __future__ import annotations
+
+from creditbank.database.metadata import metadata
+from creditbank.sandbox.queries import COPIED
+from tests.architecture.source import import_all
+
+LEFT = {
+    "api_clients": "credentials are the real bank's",
+    "api_keys": "credentials are the real bank's",
+    "rule_set_edits": "who edited what is the real bank's",
+    "rule_set_simulations": "they count real people",
+    "rules_epoch": "each database has its own",
+    "sandbox_clock": "it is what makes a sandbox one",
+    "checkpoint_log": "the log is the real bank's",
+}
+
+
+def test_every_table_that_machines_share_is_copied_or_left_for_a_reason() -> None:
+    import_all()
+    shared = {table.name for table in metadata.sorted_tables if table.info["dist"] == "reference"}
+
+    assert {table.name for table in COPIED} | (set(LEFT) & shared) == shared
+    assert not {table.name for table in COPIED} & set(LEFT)
+
+
+def test_nothing_that_a_learner_owns_is_copied() -> None:
+    assert {table.info["dist"] for table in COPIED} == {"reference"}
