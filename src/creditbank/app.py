@@ -39,6 +39,10 @@ from creditbank.learners.routes import number_form
 from creditbank.learners.routes import router as learners
 from creditbank.ledger.queries import holdings_of
 from creditbank.ledger.routes import router as ledger
+from creditbank.people.jobs import ask_forgetting
+from creditbank.people.passwords import Passwords
+from creditbank.people.routes import router as people
+from creditbank.people.sessions import Limits, Sessions
 from creditbank.programmes.routes import router as programmes
 from creditbank.providers.routes import router as providers
 from creditbank.publishing.dates import ask_dates
@@ -72,6 +76,7 @@ ROUTERS = (
     catalogue,
     checkpoints,
     publishing,
+    people,
     health.router,
 )
 
@@ -110,6 +115,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
             if settings.checkpoint_seed is not None:
                 await ask_checkpoint(connection, clock, timedelta(minutes=settings.checkpoint_minutes))
             await ask_lapsing(connection, clock)
+            await ask_forgetting(connection, clock)
         yield
         await gathering.close()
         worker.stop()
@@ -128,6 +134,10 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     )
     app.state.edge = edge
     app.state.credentials = Credentials(database, clock, settings.credential_cache_seconds)
+    limits = Limits(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))
+    app.state.sessions = Sessions(database, clock, settings.credential_cache_seconds, limits)
+    app.state.person_of = app.state.sessions.actor
+    app.state.passwords = Passwords()
     app.state.shelf = shelf
     app.state.desk = desk
     app.state.counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))

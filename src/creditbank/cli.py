@@ -49,6 +49,7 @@ from creditbank.clock import learning_day, system_clock
 from creditbank.database import schema
 from creditbank.database.engine import Database
 from creditbank.errors import Refusal
+from creditbank.people.commands import users
 from creditbank.providers.queries import by_code
 from creditbank.rules.checking.publishing import examine_documents, with_places
 from creditbank.rules.checking.verdicts import Verdict
@@ -108,6 +109,9 @@ def _migrated() -> Settings:
     if asyncio.run(revision()) != schema.head():
         _fail("the database is not at the newest schema: run `creditbank migrate` first")
     return settings
+
+
+app.add_typer(users(_migrated, _fail, out), name="users")
 
 
 def calm_collector() -> None:

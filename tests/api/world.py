@@ -366,6 +366,11 @@ async def _fill(world: World) -> None:
         announced = await world.client(by).post("/v1/offerings", json=offering)
         assert announced.status_code == 201, announced.text
         ids[name] = announced.json()["id"]
+    for name, provider in (("user", COLLEGE), ("foreign_user", RIVAL)):
+        roles = [{"role": "assessor", "provider": provider}]
+        entered = await world.bank.post("/v1/users", json={"login": f"{name}@town", "name": "Chen", "roles": roles})
+        assert entered.status_code == 201, entered.text
+        ids[name], ids[f"{name}_grant"] = entered.json()["id"], entered.json()["roles"][0]["id"]
     await _let_people_decide(world)
     posted = await world.partner.post(
         "/v1/achievements",

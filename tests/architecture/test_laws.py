@@ -19,6 +19,8 @@ OPENING = {"write", "read", "snapshot"}
 # The edges: whoever answers a caller, the flusher, a job's step, a command.
 EDGES = (
     "*/routes.py",
+    "people/commands.py",
+    "people/sessions.py",
     "access/credentials.py",
     "app.py",
     "cli.py",

@@ -9,8 +9,16 @@ from fastapi import Request, Security
 from fastapi.security import HTTPBearer
 
 from creditbank.access.credentials import Credentials
-from creditbank.access.domain import Actor, BankOnly, MissingScope
+from creditbank.access.domain import Actor, BankOnly, CrossOrigin, MissingScope, PeopleOnly
+from creditbank.web.edge import Edge
+from creditbank.web.origins import is_cross_origin
 from creditbank.web.problems import EdgeRefusal
+
+PersonOf = Callable[[str], Awaitable[Actor | None]]
+"""Finds the person whom a session's cookie lets in. Found on the application: the doorkeeper knows no sessions."""
+
+PERSON: Final = "a person"
+"""What a route needs that is for whoever is signed in, with any scope or none."""
 
 # Only for the OpenAPI document: the check itself is ours, since it answers in problems.
 _BEARER: Final = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="An API key: `cb_live_…`")
@@ -18,10 +26,27 @@ _BEARER: Final = HTTPBearer(auto_error=False, scheme_name="ApiKey", description=
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="creditbank"'}
 
 
-async def _authenticate(request: Request) -> Actor:
-    scheme, _, printed = request.headers.get("authorization", "").partition(" ")
-    credentials: Credentials = request.app.state.credentials
-    actor = await credentials.actor(printed.strip()) if scheme.lower() == "bearer" else None
+async def authenticate(request: Request) -> Actor:
+    """Whoever makes the request, by a bearer credential or a session's cookie and never by both.
+
+    Raises 401 without either, 400 with both, CrossOrigin.
+    """
+    edge: Edge = request.app.state.edge
+    authorization = request.headers.get("authorization")
+    cookie = request.cookies.get(edge.settings.session_cookie)
+    actor = None
+    if authorization is not None:
+        if cookie is not None:
+            # Which of the two acts must never be a question of which is looked at first.
+            raise EdgeRefusal(400, code="two_credentials")
+        scheme, _, printed = authorization.partition(" ")
+        credentials: Credentials = request.app.state.credentials
+        actor = await credentials.actor(printed.strip()) if scheme.lower() == "bearer" else None
+    elif cookie is not None:
+        if is_cross_origin(request.method, request.headers, edge.settings.public_url):
+            raise CrossOrigin
+        person_of: PersonOf = request.app.state.person_of
+        actor = await person_of(cookie)
     if actor is None:
         raise EdgeRefusal(401, headers=_CHALLENGE)
     request.scope["client_id"] = actor.client_id
@@ -29,10 +54,10 @@ async def _authenticate(request: Request) -> Actor:
 
 
 def require(scope: str) -> Callable[..., Awaitable[Actor]]:
-    """A dependency that lets in whoever carries ``scope``. Raises 401 without a credential, MissingScope without it."""
+    """A dependency that lets in whoever carries ``scope``. Raises as ``authenticate``, MissingScope without it."""
 
     async def admitted(request: Request, _: object = Security(_BEARER)) -> Actor:
-        actor = await _authenticate(request)
+        actor = await authenticate(request)
         if scope not in actor.scopes:
             raise MissingScope(scope=scope)
         return actor
@@ -41,7 +66,18 @@ def require(scope: str) -> Callable[..., Awaitable[Actor]]:
     return admitted
 
 
+async def require_person(request: Request, _: object = Security(_BEARER)) -> Actor:
+    """A dependency that lets in whoever is signed in. Raises as ``authenticate``, PeopleOnly."""
+    actor = await authenticate(request)
+    if actor.user_id is None:
+        raise PeopleOnly
+    return actor
+
+
+require_person.scope = PERSON  # type: ignore[attr-defined]
+
+
 def require_bank(actor: Actor) -> None:
-    """Let only the bank's own clients pass. Raises BankOnly."""
+    """Let only who acts for the bank pass. Raises BankOnly."""
     if not actor.is_bank:
         raise BankOnly
