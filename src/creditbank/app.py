@@ -40,6 +40,8 @@ from creditbank.learners.routes import router as learners
 from creditbank.ledger.queries import holdings_of
 from creditbank.ledger.routes import router as ledger
 from creditbank.people.jobs import ask_forgetting
+from creditbank.people.login.providers import Gate, read_providers
+from creditbank.people.login.routes import router as login
 from creditbank.people.passwords import Passwords
 from creditbank.people.routes import router as people
 from creditbank.people.sessions import Limits, Sessions
@@ -77,6 +79,7 @@ ROUTERS = (
     checkpoints,
     publishing,
     people,
+    login,
     health.router,
 )
 
@@ -86,7 +89,8 @@ class SchemaBehind(Exception):
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
-    """The server as an application. Raises ValueError when a secret is missing or a former key is none."""
+    """The server as an application. Raises ValueError when a secret is missing, a former key is none, or the
+    file of identity providers cannot be used."""
     # A former key that cannot be read must stop the start, not the first request for it.
     keys_of(settings)
     vault = Vault(*settings.secrets())
@@ -137,6 +141,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     limits = Limits(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))
     app.state.sessions = Sessions(database, clock, settings.credential_cache_seconds, limits)
     app.state.person_of = app.state.sessions.actor
+    app.state.gates = {one.name: Gate(one, settings.public_url) for one in read_providers(settings.identity_providers)}
     app.state.passwords = Passwords()
     app.state.shelf = shelf
     app.state.desk = desk

@@ -42,6 +42,8 @@ class Row:
     foreign: tuple[str, Any, int, str] | None = None
     # Nobody gives what he does not hold: here the scope alone is not enough.
     needs_what_it_gives: bool = False
+    # What whoever is not signed in is answered where it is public.
+    status: int = 200
 
 
 def reads(route: str, scope: str | None, request: str = "", foreign: tuple[str, int, str] | None = None) -> Row:
@@ -459,6 +461,15 @@ TABLE = (
     Row("PUT /v1/sessions/current/place", PERSON, "PUT /v1/sessions/current/place", {}),
     Row("DELETE /v1/sessions/{id}", PERSON, "DELETE /v1/sessions/@nowhere"),
     Row("DELETE /v1/sessions", PERSON, "DELETE /v1/sessions"),
+    # The pages of signing in take no form but their own, and know nobody who is not signed in.
+    reads("/login", None),
+    Row("POST /login", None, "POST /login", status=403),
+    Row("POST /login/place", None, "POST /login/place", status=403),
+    Row("GET /login/password", None, "GET /login/password", status=303),
+    Row("POST /login/password", None, "POST /login/password", status=403),
+    Row("POST /logout", None, "POST /logout", status=403),
+    Row("GET /login/with/{name}", None, "GET /login/with/nobody", status=404),
+    Row("GET /login/with/{name}/callback", None, "GET /login/with/nobody/callback", status=404),
     reads("/v1/kinds", None),
     reads("/v1/categories", None),
     reads("/v1/provider-types", None),
@@ -596,7 +607,7 @@ async def test_what_is_for_people_is_refused_to_programs_whatever_their_scopes(r
 @pytest.mark.parametrize("row", OPEN, ids=lambda row: row.route)
 async def test_what_is_public_is_so_for_nobody_and_for_bad_keys(row: Row, guarded: World) -> None:
     for by in ("nobody", "revoked"):
-        assert (await guarded.send(by, row.request)).status_code == 200
+        assert (await guarded.send(by, row.request)).status_code == row.status
 
 
 async def test_key_is_honoured_no_longer_than_the_cache_after_it_was_revoked(world: World) -> None:

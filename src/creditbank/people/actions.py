@@ -24,12 +24,12 @@ from creditbank.people.domain import (
     NewGrant,
     Place,
     Session,
-    SessionNotFound,
     TooManyAttempts,
     UnknownPlace,
     check_grantable,
+    check_held,
 )
-from creditbank.people.queries import DEVICE, Account, login_key, seal_profile
+from creditbank.people.queries import DEVICE, login_key, seal_profile
 from creditbank.people.tables import failed_logins, sessions, user_identities, user_keys, user_roles, users
 from creditbank.providers.queries import by_code
 from creditbank.sealing import Vault
@@ -128,6 +128,21 @@ async def revoke(
     await record(connection, _id_of(by), "role.revoke", f"user:{user_id}", details, now)
 
 
+async def sync_grants(
+    connection: AsyncConnection, user_id: UUID, wanted: Sequence[NewGrant], by: str, now: datetime
+) -> None:
+    """Make what an identity provider gave what it gives now; what others gave is left alone."""
+    held = (await queries.grants_of(connection, [user_id]))[user_id]
+    mine = {(one.role, one.place): one for one in held if one.granted_by == by and one.holds(now)}
+    asked = {(one.role, one.place): one for one in wanted}
+    for key, lost in mine.items():
+        if key not in asked:
+            await revoke(connection, user_id, lost.id, None, by, now)
+    for key, new in asked.items():
+        if key not in mine:
+            await grant(connection, user_id, new, None, by, now)
+
+
 async def close(connection: AsyncConnection, user_id: UUID, by: str, now: datetime) -> None:
     """Close an account: nobody signs in with it any more, and who is signed in is signed out."""
     await connection.execute(update(users).where(users.c.id == user_id).values(status="closed"))
@@ -154,7 +169,14 @@ async def know_as(
 
 
 async def begin_session(
-    connection: AsyncConnection, vault: Vault, user_id: UUID, place: Place, device: str, now: datetime
+    connection: AsyncConnection,
+    vault: Vault,
+    user_id: UUID,
+    place: Place,
+    device: str,
+    now: datetime,
+    *,
+    authenticated_at: datetime,
 ) -> str:
     """A new session for whoever has just proven who they are; answers the token that only the cookie will have."""
     token = secrets.token_urlsafe(_TOKEN_BYTES)
@@ -169,7 +191,7 @@ async def begin_session(
             learner_id=place.learner_id,
             device=key.seal(device[:_DEVICE_CHARS_MAX].encode(errors="replace"), DEVICE),
             created_at=now,
-            authenticated_at=now,
+            authenticated_at=authenticated_at,
             used_at=now,
         )
     )
@@ -182,26 +204,34 @@ async def touch_session(connection: AsyncConnection, session_id: UUID, now: date
     await connection.execute(update(sessions).where(sessions.c.id == session_id).values(used_at=now))
 
 
-async def move_session(connection: AsyncConnection, session: Session, place: Place) -> None:
-    """Act in another place from now on. The caller has checked that the person holds a role there."""
+async def move_session(
+    connection: AsyncConnection, session: Session, place: Place, now: datetime, *, is_initial: bool
+) -> None:
+    """Act in another place from now on. Raises PlaceNotHeld, of whoever has an initial password anywhere."""
+    held = (await queries.grants_of(connection, [session.user_id]))[session.user_id]
+    check_held(() if is_initial else held, place, now)
     moved = {"provider": place.provider, "learner_id": place.learner_id}
     await connection.execute(update(sessions).where(sessions.c.id == session.id).values(moved))
+    details = {"provider": place.provider, "learner": str(place.learner_id) if place.learner_id else None}
+    await record(connection, session.user_id, "session.move", f"session:{session.id}", details, now)
 
 
-async def end_session(connection: AsyncConnection, user_id: UUID, session_id: UUID, now: datetime) -> None:
-    """End one of a user's sessions. Raises SessionNotFound."""
+async def end_session(connection: AsyncConnection, user_id: UUID, session_id: UUID, now: datetime) -> bool:
+    """End one of a user's sessions; False when there is none that had not ended."""
     one = update(sessions).where(
         sessions.c.id == session_id, sessions.c.user_id == user_id, sessions.c.ended_at.is_(None)
     )
-    if not (await connection.execute(one.values(ended_at=now))).rowcount:
-        raise SessionNotFound
-    await record(connection, user_id, "session.end", f"session:{session_id}", {}, now)
+    ended = bool((await connection.execute(one.values(ended_at=now))).rowcount)
+    if ended:
+        await record(connection, user_id, "session.end", f"session:{session_id}", {}, now)
+    return ended
 
 
-async def end_sessions(connection: AsyncConnection, user_id: UUID, now: datetime) -> int:
-    """Sign a user out everywhere; answers how many sessions that ended."""
+async def end_sessions(connection: AsyncConnection, user_id: UUID, now: datetime) -> None:
+    """Sign a user out everywhere."""
     every = update(sessions).where(sessions.c.user_id == user_id, sessions.c.ended_at.is_(None))
-    return (await connection.execute(every.values(ended_at=now))).rowcount
+    ended = (await connection.execute(every.values(ended_at=now))).rowcount
+    await record(connection, user_id, "session.end_all", f"user:{user_id}", {"ended": ended}, now)
 
 
 async def forget_sessions(connection: AsyncConnection, before: datetime) -> int:
@@ -212,24 +242,25 @@ async def forget_sessions(connection: AsyncConnection, before: datetime) -> int:
     return removed
 
 
-def attempt_keys(vault: Vault, login: str, address: str) -> tuple[bytes, bytes]:
-    """Under what a wrong password is counted: the login, whether there is such a one or not, and the address."""
-    return vault.lookup_key("attempt", "login", login_key(vault, login).hex()), vault.lookup_key(
-        "attempt", "address", address
-    )
+async def note_attempt(
+    connection: AsyncConnection, vault: Vault, login: str, address: str, now: datetime
+) -> tuple[UUID, UUID]:
+    """Count an attempt to sign in under the login, whether there is such a one or not, and under the address.
 
-
-async def check_attempts(connection: AsyncConnection, keys: tuple[bytes, bytes], now: datetime) -> None:
-    """Hold back who guesses. Raises TooManyAttempts."""
-    counts = await queries.failures(connection, keys, now - timedelta(minutes=ATTEMPT_MINUTES))
-    if counts.get(keys[0], 0) >= _PER_LOGIN or counts.get(keys[1], 0) >= _PER_ADDRESS:
+    Answers what is to be forgotten when the password was right. Raises TooManyAttempts.
+    """
+    by_login = vault.lookup_key("attempt", "login", login_key(vault, login).hex())
+    by_address = vault.lookup_key("attempt", "address", address)
+    since = now - timedelta(minutes=ATTEMPT_MINUTES)
+    counts = await queries.failures(connection, [by_login, by_address], since)
+    if counts.get(by_login, 0) >= _PER_LOGIN or counts.get(by_address, 0) >= _PER_ADDRESS:
         raise TooManyAttempts(minutes=ATTEMPT_MINUTES)
+    ids = new_id(), new_id()
+    rows = [{"id": id_, "key": key, "at": now} for id_, key in zip(ids, (by_login, by_address), strict=True)]
+    await connection.execute(insert(failed_logins), rows)
+    return ids
 
 
-async def note_failure(
-    connection: AsyncConnection, keys: Sequence[bytes], account: Account | None, now: datetime
-) -> None:
-    """Count a wrong password; of an account that is there it is also written down."""
-    await connection.execute(insert(failed_logins), [{"id": new_id(), "key": key, "at": now} for key in keys])
-    if account is not None:
-        await record(connection, None, "session.refuse", f"user:{account.id}", {}, now)
+async def forget_attempt(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
+    """Take back the count of an attempt that was right."""
+    await connection.execute(delete(failed_logins).where(failed_logins.c.id.in_(ids)))

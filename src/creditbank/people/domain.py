@@ -95,6 +95,16 @@ class Standing:
     is_password_initial: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What signing in needs of a user."""
+
+    id: UUID
+    password: str | None
+    is_password_initial: bool
+    is_active: bool
+
+
 def places(grants: Iterable[Grant], now: datetime) -> list[Place]:
     """Where a person may act now: the bank first, then providers by code, then as a learner."""
     found = {grant.place for grant in grants if grant.holds(now)}
@@ -119,6 +129,12 @@ def actor_of(
         learner_id=place.learner_id,
         authenticated_at=authenticated_at,
     )
+
+
+def check_held(grants: Iterable[Grant], place: Place, now: datetime) -> None:
+    """Let a person act only where some role of theirs reaches. Raises PlaceNotHeld."""
+    if not any(grant.holds(now) and grant.covers(place) for grant in grants):
+        raise PlaceNotHeld
 
 
 def check_grantable(actor: Actor | None, role: str, place: Place) -> None:

@@ -20,6 +20,12 @@ LENGTH_MAX: Final = 200
 _LOOKED_AT: Final = 64
 # "Safely unguessable: moderate protection from an offline slow-hash scenario", in the estimator's words.
 _SCORE_MIN: Final = 3
+# Digits and signs that stand for letters. The estimator tries every way to read them, and takes seconds for so many
+# different ones; nobody guesses such a password first.
+_SIGNS: Final = frozenset("4@8({[<369&61!|0$5+7%2")
+_SIGNS_MANY: Final = 12
+# A shorter word of the person's own may stand in any password by chance.
+_WORD_MIN: Final = 5
 _LOCAL_WORDS: Final = ("creditbank", "learning", "xuefenyinhang", "xuefen", "mima", "woaini")
 # Each verification takes 64 MiB and a core: more at once would only make all of them wait.
 _AT_ONCE: Final = 2
@@ -39,6 +45,10 @@ def check_strength(password: str, length_min: int, about: Iterable[str] = ()) ->
     if not length_min <= len(plain) <= LENGTH_MAX:
         raise PasswordLength(length_min=length_min)
     words = [word for text in about for word in (text, *text.replace("@", " ").replace(".", " ").split())]
+    if any(len(word) >= _WORD_MIN and word.casefold() in plain.casefold() for word in words):
+        raise PasswordObvious
+    if len(_SIGNS.intersection(plain)) >= _SIGNS_MANY:
+        return
     if zxcvbn(plain[:_LOOKED_AT], user_inputs=[*words, *_LOCAL_WORDS])["score"] < _SCORE_MIN:
         raise PasswordObvious
 

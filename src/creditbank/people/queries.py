@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,22 +13,12 @@ from sqlalchemy import Row, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import among, under
-from creditbank.people.domain import Grant, Place, Session, Standing, User, UserNotFound
+from creditbank.people.domain import Account, Grant, Place, Session, Standing, User, UserNotFound
 from creditbank.people.tables import failed_logins, sessions, user_identities, user_keys, user_roles, users
 from creditbank.sealing import LearnerKey, Vault
 
 PROFILE = b"users.profile"
 DEVICE = b"sessions.device"
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What signing in needs of a user."""
-
-    id: UUID
-    password: str | None
-    is_password_initial: bool
-    is_active: bool
 
 
 def login_key(vault: Vault, login: str) -> bytes:

@@ -8,13 +8,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require, require_person
 from creditbank.errors import Fault
 from creditbank.people import actions, queries
 from creditbank.people.actions import NewUser
-from creditbank.people.domain import Grant, PlaceNotHeld, Session, SessionNotFound
+from creditbank.people.domain import Grant, Session, SessionNotFound
 from creditbank.people.passwords import Passwords, check_strength
 from creditbank.people.schemas import GrantIn, GrantOut, PlaceIn, SessionOut, UserIn, UserOut
 from creditbank.people.sessions import Sessions, SignedIn
@@ -219,16 +218,12 @@ async def move_session(
     request: Request, edge: EdgeDep, actor: Person, body: Annotated[Read[PlaceIn], Depends(_place)]
 ) -> Response:
     """Act in another place in which the caller holds a role: for the bank, for a provider, or as a learner."""
-    place = body.value.to_domain()
     signed = await _signed_in(request, edge)
     async with edge.database.write() as connection:
-        grants = (await queries.grants_of(connection, [actor.client_id]))[actor.client_id]
         now = edge.clock()
-        if signed.is_password_initial or not any(one.holds(now) and one.covers(place) for one in grants):
-            raise PlaceNotHeld
-        await actions.move_session(connection, signed.session, place)
-        details = {"provider": place.provider, "learner": str(place.learner_id) if place.learner_id else None}
-        await record(connection, actor.client_id, "session.move", f"session:{signed.session.id}", details, now)
+        await actions.move_session(
+            connection, signed.session, body.value.to_domain(), now, is_initial=signed.is_password_initial
+        )
         key = await queries.find_key(connection, edge.vault, actor.client_id)
         mine = await queries.sessions_of(connection, key, actor.client_id, now - _sessions(request).limits.idle)
     _sessions(request).forget(actor.client_id)
@@ -251,7 +246,8 @@ def _one(mine: list[Session], session_id: UUID) -> Session:
 async def end_session(id: UUID, request: Request, edge: EdgeDep, actor: Person) -> Response:
     """Sign out on one device, here or elsewhere."""
     async with edge.database.write() as connection:
-        await actions.end_session(connection, actor.client_id, id, edge.clock())
+        if not await actions.end_session(connection, actor.client_id, id, edge.clock()):
+            raise SessionNotFound
     _sessions(request).forget(actor.client_id)
     return Response(status_code=204)
 
@@ -265,8 +261,6 @@ async def end_session(id: UUID, request: Request, edge: EdgeDep, actor: Person) 
 async def end_sessions(request: Request, edge: EdgeDep, actor: Person) -> Response:
     """Sign out everywhere, here too."""
     async with edge.database.write() as connection:
-        now = edge.clock()
-        ended = await actions.end_sessions(connection, actor.client_id, now)
-        await record(connection, actor.client_id, "session.end_all", f"user:{actor.client_id}", {"ended": ended}, now)
+        await actions.end_sessions(connection, actor.client_id, edge.clock())
     _sessions(request).forget(actor.client_id)
     return Response(status_code=204)
