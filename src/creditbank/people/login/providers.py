@@ -96,7 +96,7 @@ class IdentityProvider(_Part):
     def grants(self, claims: Mapping[str, Any]) -> list[NewGrant]:
         """The roles to which these claims lead."""
         said = claims.get(self.roles_claim) if self.roles_claim else None
-        held = set(said) if isinstance(said, list) and all(isinstance(one, str) for one in said) else {said}
+        held = said if isinstance(said, list) else [said]
         return [mapped.grant() for mapped in self.roles if mapped.value in held]
 
 
