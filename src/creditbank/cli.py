@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
-import getpass
 import json
 import secrets
 import sys
@@ -50,6 +49,7 @@ from creditbank.database import schema
 from creditbank.database.engine import Database
 from creditbank.errors import Refusal
 from creditbank.people.commands import users
+from creditbank.people.operating import operator, prove_person
 from creditbank.providers.queries import by_code
 from creditbank.rules.checking.publishing import examine_documents, with_places
 from creditbank.rules.checking.verdicts import Verdict
@@ -571,17 +571,7 @@ def rules_table(
         raise typer.Exit(1)
 
 
-_OPERATOR = typer.Option(
-    "--operator", envvar="CREDITBANK_OPERATOR", help="who works here, as the audit log names it; by default the login"
-)
 _RULES_FILE = typer.Argument(help="a YAML or JSON file", exists=True, dir_okay=False)
-
-
-def _operator(name: str | None) -> str:
-    try:
-        return (name or getpass.getuser()).strip() or _fail("--operator needs a name")
-    except (KeyError, OSError):
-        _fail("nobody is logged in: name yourself with --operator")
 
 
 def _done(work: Coroutine[Any, Any, T]) -> T:
@@ -598,32 +588,35 @@ def _done(work: Coroutine[Any, Any, T]) -> T:
 @rules.command("simulate")
 def rules_simulate(
     file: Annotated[Path, _RULES_FILE],
-    operator: Annotated[str | None, _OPERATOR] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="look at about so many learners only")] = None,
 ) -> None:
     """Store a rule set as a draft, validate it, and say what publishing it would change. Nobody is settled."""
     from creditbank.publishing.commands import Operating, show_report
 
-    settings, name = _migrated(), _operator(operator)
-    report = _done(Operating(settings, name, err).simulate(file.read_bytes(), _form(file), sample))
+    report = _done(Operating(_migrated(), operator(), err).simulate(file.read_bytes(), _form(file), sample))
     show_report(out, report)
 
 
 @rules.command("publish")
 def rules_publish(
     file: Annotated[Path, _RULES_FILE],
-    approved_by: Annotated[str, typer.Option("--approved-by", help="who approved it: somebody who did not edit it")],
-    operator: Annotated[str | None, _OPERATOR] = None,
+    approved_by: Annotated[
+        str | None,
+        typer.Option("--approved-by", help="login of the person beside you who approves it and types a password"),
+    ] = None,
 ) -> None:
     """Lead a rule set all the way: draft, validated, simulated, approved by another, published.
 
-    Whoever runs this answers for the approval: both names stand in the audit log. A worker settles everybody then.
+    A person approves who may, and types a password here; without one you approve yourself what somebody else drafted.
+    Both stand in the audit log. A worker settles everybody then.
     """
     from creditbank.publishing.commands import Operating, show_report
 
-    settings, name = _migrated(), _operator(operator)
-    approver = approved_by.strip() or _fail("--approved-by needs a name")
-    published = _done(Operating(settings, name, err).publish(file.read_bytes(), _form(file), approver))
+    settings, approver = _migrated(), operator()
+    if approved_by is not None:
+        password = typer.prompt(f"password of {approved_by}", hide_input=True, err=True)
+        approver = _done(prove_person(settings, approved_by, password, "rules:approve"))
+    published = _done(Operating(settings, operator(), err).publish(file.read_bytes(), _form(file), approver))
     show_report(out, published.report)
     out.print(f"{published.ref} published; job {published.job} settles everybody", highlight=False)
 

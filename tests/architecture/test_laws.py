@@ -20,6 +20,8 @@ OPENING = {"write", "read", "snapshot"}
 EDGES = (
     "*/routes.py",
     "people/commands.py",
+    "people/login/proving.py",
+    "people/operating.py",
     "people/sessions.py",
     "access/credentials.py",
     "app.py",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import getpass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from creditbank.cli import app
 from creditbank.database.engine import Database
+from creditbank.people.operating import operator
 from tests.bank import SCHOOL, SECRETS, Bank, opened
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -58,7 +58,7 @@ def test_a_person_is_entered_given_roles_and_loses_them(sqlite_url: str) -> None
     assert "initial password of li@town: " in created.output
     assert f"li@town  Li [bold]Wei  active  assessor@{SCHOOL} auditor@bank" in listed.output
     assert "no such grant" in again.stderr
-    by = f"operator:{getpass.getuser()}"
+    by = operator()
     rows = stored(sqlite_url, "select role, granted_by, revoked_by, until is null from user_roles order by id")
     assert rows == [("assessor", by, by, 1), ("auditor", by, None, 0)]
     audited = stored(sqlite_url, "select action from audit_events order by at, id")

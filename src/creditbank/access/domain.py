@@ -162,6 +162,15 @@ class PeopleOnly(Refusal):
 
 
 @dataclass(eq=False, kw_only=True)
+class StepUpNeeded(Refusal):
+    """What is gravest asks a person to have proven who they are just now; ``at`` is where to."""
+
+    code = "step_up_needed"
+    kind = Kind.FORBIDDEN
+    at: str = "/login?again=1"
+
+
+@dataclass(eq=False, kw_only=True)
 class CrossOrigin(Refusal):
     """A page of somebody else's made the browser send this, with the cookie of whoever is signed in."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Final
 
 from fastapi import Request, Security
 from fastapi.security import HTTPBearer
 
 from creditbank.access.credentials import Credentials
-from creditbank.access.domain import Actor, BankOnly, CrossOrigin, MissingScope, PeopleOnly
+from creditbank.access.domain import Actor, BankOnly, CrossOrigin, MissingScope, PeopleOnly, StepUpNeeded
 from creditbank.web.edge import Edge
 from creditbank.web.origins import is_cross_origin
 from creditbank.web.problems import EdgeRefusal
@@ -53,16 +54,25 @@ async def authenticate(request: Request) -> Actor:
     return actor
 
 
-def require(scope: str) -> Callable[..., Awaitable[Actor]]:
-    """A dependency that lets in whoever carries ``scope``. Raises as ``authenticate``, MissingScope without it."""
+def require(scope: str, *, is_grave: bool = False) -> Callable[..., Awaitable[Actor]]:
+    """A dependency that lets in whoever carries ``scope``; what is grave asks people to have signed in just now.
+
+    Raises as ``authenticate``, MissingScope without the scope, StepUpNeeded.
+    """
 
     async def admitted(request: Request, _: object = Security(_BEARER)) -> Actor:
         actor = await authenticate(request)
         if scope not in actor.scopes:
             raise MissingScope(scope=scope)
+        if is_grave and actor.user_id is not None:
+            edge: Edge = request.app.state.edge
+            proven, recent = actor.authenticated_at, timedelta(minutes=edge.settings.step_up_minutes)
+            if proven is None or edge.clock() - proven >= recent:
+                raise StepUpNeeded
         return actor
 
     admitted.scope = scope  # type: ignore[attr-defined]
+    admitted.is_grave = is_grave  # type: ignore[attr-defined]
     return admitted
 
 

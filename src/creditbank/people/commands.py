@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -23,6 +21,7 @@ from creditbank.database.engine import Database
 from creditbank.errors import Refusal
 from creditbank.people import actions, queries
 from creditbank.people.domain import GrantNotFound, NewGrant, Place, UserNotFound
+from creditbank.people.operating import operator
 from creditbank.people.passwords import Passwords
 from creditbank.people.roles import ROLES
 from creditbank.sealing import Vault
@@ -36,15 +35,6 @@ _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 _ROLE: Final = typer.Option(
     help=f"a role to begin with: NAME for the bank, NAME@PROVIDER, learner@ACCOUNT-ID; there are {', '.join(ROLES)}"
 )
-
-
-def operator() -> str:
-    """Who works at the command line, as the records name them: the account on this machine, whatever it says."""
-    try:
-        return f"operator:{getpass.getuser()}"
-    except (KeyError, OSError):
-        # In a container the account may have no name.
-        return f"operator:uid-{os.getuid()}"
 
 
 def _fresh_password() -> str:

@@ -59,7 +59,6 @@ from creditbank.rulesets.domain import (
     SimulationNotFound,
     StoredVersion,
     VersionMoved,
-    client,
     governing,
 )
 from creditbank.rulesets.schemas import GovernedOut, PublishedOut, RuleSetOut, VersionOut, VersionSummary
@@ -125,6 +124,7 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="the version's numb
 Reader = Annotated[Actor, Depends(require("rules:read"))]
 Writer = Annotated[Actor, Depends(require("rules:write"))]
 Approver = Annotated[Actor, Depends(require("rules:approve"))]
+Publisher = Annotated[Actor, Depends(require("rules:approve", is_grave=True))]
 
 
 def _form(request: Request) -> Literal["yaml", "json"]:
@@ -171,7 +171,7 @@ async def draft_rule_set(
         now = edge.clock()
         rule_set = await actions.register(connection, draft.code, actor.provider, now, audience)
         _check_owner(actor, rule_set)
-        version = await actions.add_draft(connection, rule_set, draft, client(actor.client_id), now)
+        version = await actions.add_draft(connection, rule_set, draft, actor.identity, now)
         subject = f"rule_set_version:{version.id}"
         await record(connection, actor.client_id, "rule_set.draft", subject, {"sha256": draft.sha256}, now)
         return _answer(version, 201)
@@ -295,7 +295,7 @@ async def replace_draft(
         if (draft.code, draft.number) != (version.rule_set.code, version.number):
             raise VersionMoved(rule_set=version.rule_set.code, number=version.number)
         now = edge.clock()
-        await actions.replace_draft(connection, version, draft, client(actor.client_id), now)
+        await actions.replace_draft(connection, version, draft, actor.identity, now)
         subject = f"rule_set_version:{version.id}"
         await record(connection, actor.client_id, "rule_set.redraft", subject, {"sha256": draft.sha256}, now)
         return _answer(await queries.find_version(connection, id, number), 200)
@@ -514,7 +514,7 @@ async def approve_rule_set_version(
     """Approve a simulated version. Whoever put a document into it may not; nor is a stale simulation enough."""
 
     async def work(connection: AsyncConnection, version: StoredVersion) -> Callable[[StoredVersion], Answer]:
-        by = client(actor.client_id)
+        by = actor.identity
         await life.approve(connection, version, by, edge.clock, edge.settings.simulation_days)
         return lambda found: _shown(200, VersionSummary.from_domain(found), found)
 
@@ -527,7 +527,7 @@ async def approve_rule_set_version(
     responses={200: {"model": PublishedOut, "description": "published"}, **documented(404, 409, 410, 412)},
 )
 async def publish_rule_set_version(
-    id: UUID, number: Number, request: Request, edge: EdgeDep, actor: Approver
+    id: UUID, number: Number, request: Request, edge: EdgeDep, actor: Publisher
 ) -> Response:
     """Make an approved version govern its days. Everybody whom it may touch is settled again by a job."""
     # Its tests held when it was validated, perhaps under an older release of the bank.
@@ -552,7 +552,7 @@ def _with_job(version: StoredVersion, job: UUID | None) -> PublishedOut:
     responses={200: {"model": PublishedOut, "description": "withdrawn"}, **documented(404, 409, 410)},
 )
 async def withdraw_rule_set_version(
-    id: UUID, number: Number, request: Request, edge: EdgeDep, actor: Approver
+    id: UUID, number: Number, request: Request, edge: EdgeDep, actor: Publisher
 ) -> Response:
     """Let a published version govern nothing any more. Its days are governed by none until another is published."""
 

@@ -15,7 +15,6 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.access.actions import record
 from creditbank.access.domain import CrossOrigin
 from creditbank.errors import Refusal
 from creditbank.people import actions, queries
@@ -23,7 +22,8 @@ from creditbank.people.domain import Account, LoginRefused, Place, PlaceNotHeld,
 from creditbank.people.login.domain import HOME, local_path, proven_at
 from creditbank.people.login.pages import page
 from creditbank.people.login.providers import Flow, Gate
-from creditbank.people.passwords import LENGTH_MAX, Passwords, check_strength
+from creditbank.people.login.proving import prove
+from creditbank.people.passwords import Passwords, check_strength
 from creditbank.people.sessions import Sessions, SignedIn
 from creditbank.sealing import SealBroken
 from creditbank.web.edge import Edge, EdgeDep
@@ -151,20 +151,7 @@ async def _prove(request: Request, edge: Edge, login: str, password: str) -> Acc
     """The account that login and password open. Raises LoginRefused, TooManyAttempts."""
     passwords: Passwords = request.app.state.passwords
     address = request.client.host if request.client else ""
-    async with edge.database.write() as connection:
-        # Counted before it is looked at, so that many at once are no way round the count.
-        attempt = await actions.note_attempt(connection, edge.vault, login, address, edge.clock())
-        account = await queries.find_account(connection, edge.vault, login)
-    stored = account.password if account is not None and account.is_active else None
-    fits = len(password) <= LENGTH_MAX
-    is_right = await passwords.is_right(stored, password if fits else "") and fits
-    async with edge.database.write() as connection:
-        if is_right and account is not None:
-            await actions.forget_attempt(connection, attempt)
-            return account
-        if account is not None:
-            await record(connection, None, "session.refuse", f"user:{account.id}", {}, edge.clock())
-    raise LoginRefused
+    return await prove(edge.database, edge.vault, passwords, edge.clock, login, password, address)
 
 
 async def _admit(
