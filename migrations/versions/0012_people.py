@@ -90,6 +90,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_failed_logins")),
     )
     op.create_index("ix_failed_logins_key_at", "failed_logins", ["key", "at"], unique=False)
+    # Reading claims had no scope of its own: who could decide about them goes on reading them (decision 0035).
+    op.execute(
+        "update api_clients set scopes = scopes || ' claims:read' where ' ' || scopes || ' ' like '% claims:decide %'"
+    )
 
 
 def downgrade() -> None:

@@ -16,9 +16,12 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import SecretStr
 from starlette.routing import BaseRoute, Mount, Route
 
+from creditbank.access import policy
 from creditbank.access.actions import revoke_key
 from creditbank.access.domain import SCOPES
 from creditbank.access.guards import PERSON
+from creditbank.access.policy import RULES, Action, Rule
+from tests.api.asks import ASKS
 from tests.api.world import COLLEGE, DIPLOMA, RIVAL, World, claim, opened, ruling, statement
 from tests.bank import document
 from tests.checkpoints.conftest import ORIGIN, SEED
@@ -259,8 +262,8 @@ TABLE = (
         claimed(),
         foreign=("POST /v1/recognition-claims", claimed(provider=RIVAL), 403, "foreign_provider"),
     ),
-    reads(C.rpartition("/")[0], "claims:decide", f"{MINE}/recognition-claims"),
-    reads(C, "claims:decide", CLAIM, (f"{STRANGER}/recognition-claims/@foreign_claim", 404, "claim_not_found")),
+    reads(C.rpartition("/")[0], "claims:read", f"{MINE}/recognition-claims"),
+    reads(C, "claims:read", CLAIM, (f"{STRANGER}/recognition-claims/@foreign_claim", 404, "claim_not_found")),
     Row(
         f"POST {C}/decision",
         "claims:decide",
@@ -591,11 +594,32 @@ async def test_what_is_another_provider_s_is_refused_whatever_the_scopes(row: Ro
     assert await guarded.stored() == before
 
 
+class Asked(dict[Action, Rule]):
+    """The policy's rules, and which of them were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(RULES)
+        self.actions: set[Action] = set()
+
+    def __getitem__(self, action: Action) -> Rule:
+        self.actions.add(action)
+        return super().__getitem__(action)
+
+
 @pytest.mark.parametrize("row", GUARDED, ids=lambda row: row.route)
-async def test_the_scope_alone_is_enough(row: Row, guarded: World) -> None:
+async def test_the_scope_alone_is_enough(row: Row, guarded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked()
+    monkeypatch.setattr(policy, "RULES", asked)
     by = "bank" if row.needs_what_it_gives else f"only {row.scope}"
     answer = await guarded.send(by, row.request, row.body, row.headers)
     assert answer.is_success, answer.text
+    # Whose it is was asked of the policy, and nothing else decided it.
+    assert " ".join(sorted(asked.actions)) == ASKS[row.route]
+
+
+async def test_what_every_route_asks_is_said_and_every_action_is_asked_for() -> None:
+    assert sorted(ASKS) == sorted(row.route for row in GUARDED)
+    assert {action for asked in ASKS.values() for action in asked.split()} == set(RULES)
 
 
 @pytest.mark.parametrize("row", OF_PEOPLE, ids=lambda row: row.route)

@@ -20,6 +20,7 @@ SCOPES: Final = (
     "audit:read",
     "catalogue:write",
     "claims:decide",
+    "claims:read",
     "claims:write",
     "conversions:decide",
     "conversions:read",

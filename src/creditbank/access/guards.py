@@ -11,6 +11,7 @@ from fastapi.security import HTTPBearer
 
 from creditbank.access.credentials import Credentials
 from creditbank.access.domain import Actor, BankOnly, CrossOrigin, MissingScope, PeopleOnly, StepUpNeeded
+from creditbank.access.policy import NOBODY_S, Action, Owned, can
 from creditbank.web.edge import Edge
 from creditbank.web.origins import is_cross_origin
 from creditbank.web.problems import EdgeRefusal
@@ -87,7 +88,7 @@ async def require_person(request: Request, _: object = Security(_BEARER)) -> Act
 require_person.scope = PERSON  # type: ignore[attr-defined]
 
 
-def require_bank(actor: Actor) -> None:
-    """Let only who acts for the bank pass. Raises BankOnly."""
-    if not actor.is_bank:
+def check_whole(actor: Actor, action: Action, resource: Owned = NOBODY_S) -> None:
+    """Let pass only whoever may do with the whole what providers see or do a part of at most. Raises BankOnly."""
+    if not can(actor, action, resource):
         raise BankOnly

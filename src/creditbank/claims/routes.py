@@ -11,11 +11,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
-from creditbank.access.domain import Actor
-from creditbank.access.guards import require, require_bank
+from creditbank.access.domain import Actor, BankOnly
+from creditbank.access.guards import check_whole, require
+from creditbank.access.policy import NOBODY_S, Action, Denied, Owned, can, part
 from creditbank.achievements.queries import of_pairs
 from creditbank.claims import actions, queries
-from creditbank.claims.domain import MEDIA_TYPES, ClaimNotFound, EvidenceNotFound, ReviewNotFound, check_evidence
+from creditbank.claims.domain import MEDIA_TYPES, Claim, ClaimNotFound, EvidenceNotFound, ReviewNotFound, check_evidence
 from creditbank.claims.files import EvidenceFolder
 from creditbank.claims.schemas import (
     ClaimDecisionIn,
@@ -37,7 +38,7 @@ from creditbank.codes import code_list
 from creditbank.intake.domain import DateInFuture, ProviderUnnamed, UnknownCategory, UnknownKind
 from creditbank.intake.routes import DeskDep
 from creditbank.learners import queries as learners
-from creditbank.learners.domain import LearnerNotFound, may_see
+from creditbank.learners.domain import LearnerNotFound
 from creditbank.providers.domain import ForeignProvider
 from creditbank.recognition.domain import RulingState
 from creditbank.sealing import LearnerKey
@@ -79,6 +80,7 @@ _decision = JsonBody(ClaimDecisionIn, {"decision": "reject", "reason": "outcomes
 _outcome = JsonBody(ReviewOutcomeIn, {"outcome": "stands"})
 
 Claimant = Annotated[Actor, Depends(require("claims:write"))]
+Looker = Annotated[Actor, Depends(require("claims:read"))]
 Assessor = Annotated[Actor, Depends(require("claims:decide"))]
 Ruler = Annotated[Actor, Depends(require("rulings:write"))]
 Approver = Annotated[Actor, Depends(require("rulings:approve"))]
@@ -124,7 +126,7 @@ async def upload_evidence(id: UUID, request: Request, edge: EdgeDep, actor: Clai
     check_evidence(media_type, content)
     async with edge.database.read() as connection:
         account, key = await learners.find(connection, edge.vault, id)
-    if not may_see(actor, account):
+    if not can(actor, "account.act", account.owned):
         # Whoever may not know of the learner is told no more than that there is none.
         raise LearnerNotFound
     sealed = key.seal(content, queries.EVIDENCE)
@@ -151,7 +153,11 @@ async def read_evidence(id: UUID, evidence_id: UUID, request: Request, edge: Edg
     async with edge.database.write() as connection:
         _, key = await learners.find(connection, edge.vault, id)
         found = await queries.find_evidence(connection, id, evidence_id)
-        mine = [claim for claim in await queries.claims_of(connection, id) if actor.acts_for(claim.provider)]
+        mine = [
+            claim
+            for claim in await queries.claims_of(connection, id)
+            if can(actor, "claim.assess", Owned(claim.provider))
+        ]
         about = await of_pairs(connection, {id: key}, [(id, claim.achievement_id) for claim in mine])
         # Of whom it assesses an assessor sees what was handed in to it, and nothing else.
         shown = {one["file"] for a in about for v in a.versions for one in v.content.get("evidence", ())}
@@ -188,12 +194,12 @@ async def lodge_claim(
     provider = wanted.provider or actor.provider
     if provider is None:
         raise ProviderUnnamed
-    if not actor.acts_for(provider):
+    if not can(actor, "claim.lodge", Owned(provider, wanted.learner)):
         raise ForeignProvider(provider_code=provider)
 
     async def work(connection: AsyncConnection) -> Answer:
         account, _ = await learners.find(connection, edge.vault, wanted.learner)
-        if not may_see(actor, account):
+        if not can(actor, "account.act", account.owned):
             raise LearnerNotFound
         claim, recorded = await actions.lodge_claim(
             connection, desk, wanted.learner, provider, wanted.content(), wanted.evidence, actor, today
@@ -214,11 +220,17 @@ async def lodge_claim(
     operation_id="list_claims",
     responses={200: {"model": Page[ClaimOut], "description": "the learner's claims"}, **documented(404)},
 )
-async def list_claims(id: UUID, request: Request, edge: EdgeDep, actor: Assessor) -> Response:
+async def list_claims(id: UUID, request: Request, edge: EdgeDep, actor: Looker) -> Response:
     """A learner's claims, those that the caller or somebody under it assesses."""
     async with edge.database.snapshot() as connection:
-        await learners.find(connection, edge.vault, id)
-        found = [claim for claim in await queries.claims_of(connection, id) if actor.acts_for(claim.provider)]
+        account, _ = await learners.find(connection, edge.vault, id)
+        found = [
+            claim
+            for claim in await queries.claims_of(connection, id)
+            if can(actor, "claim.read", Owned(claim.provider, id))
+        ]
+        if not found and not can(actor, "account.read", account.owned):
+            raise LearnerNotFound
     return json_answer({"items": [show_claim(claim) for claim in found], "next": None})
 
 
@@ -227,16 +239,16 @@ async def list_claims(id: UUID, request: Request, edge: EdgeDep, actor: Assessor
     operation_id="read_claim",
     responses={200: {"model": ClaimOut, "description": "the claim"}, **documented(404)},
 )
-async def read_claim(id: UUID, claim_id: UUID, edge: EdgeDep, actor: Assessor) -> Response:
+async def read_claim(id: UUID, claim_id: UUID, edge: EdgeDep, actor: Looker) -> Response:
     """One claim and where it stands."""
     async with edge.database.snapshot() as connection:
         claim = await queries.find_claim(connection, id, claim_id)
-    _check_assesses(actor, claim.provider)
+    _check(actor, "claim.read", claim)
     return json_answer(show_claim(claim))
 
 
-def _check_assesses(actor: Actor, provider: str) -> None:
-    if not actor.acts_for(provider):
+def _check(actor: Actor, action: Action, claim: Claim) -> None:
+    if not can(actor, action, Owned(claim.provider, claim.learner_id)):
         raise ClaimNotFound
 
 
@@ -259,7 +271,7 @@ async def decide_claim(
 
     async def work(connection: AsyncConnection) -> Answer:
         claim = await queries.find_claim(connection, id, claim_id)
-        _check_assesses(actor, claim.provider)
+        _check(actor, "claim.assess", claim)
         decided, recorded = await actions.decide_claim(
             connection, desk, id, claim_id, reason=body.value.reason, actor=actor, today=edge.today()
         )
@@ -285,7 +297,7 @@ async def appeal_claim(
 
     async def work(connection: AsyncConnection) -> Answer:
         claim = await queries.find_claim(connection, id, claim_id)
-        _check_assesses(actor, claim.provider)
+        _check(actor, "claim.lodge", claim)
         appealed = await actions.appeal_claim(connection, desk, id, claim_id, edge.today())
         await record(
             connection, actor.client_id, "claim.appeal", f"claim:{claim_id}", {"learner": str(id)}, edge.clock()
@@ -309,7 +321,7 @@ async def propose_ruling(
     request: Request, edge: EdgeDep, desk: DeskDep, actor: Ruler, body: Annotated[Read[RulingIn], Depends(_ruling)]
 ) -> Response:
     """Rule about a learner's credits. It changes nothing until another person approves it."""
-    require_bank(actor)
+    check_whole(actor, "ruling.make")
     wanted = body.value
 
     async def work(connection: AsyncConnection) -> Answer:
@@ -330,7 +342,7 @@ async def propose_ruling(
 )
 async def list_rulings(id: UUID, edge: EdgeDep, actor: Ruler) -> Response:
     """Everything that was ruled about a learner, in whatever state."""
-    require_bank(actor)
+    check_whole(actor, "ruling.make")
     async with edge.database.snapshot() as connection:
         _, key = await learners.find(connection, edge.vault, id)
         found = await queries.all_rulings(connection, id, key)
@@ -346,7 +358,7 @@ async def _decide(
     actor: Actor,
     state: Literal[RulingState.APPROVED, RulingState.REFUSED, RulingState.WITHDRAWN],
 ) -> Response:
-    require_bank(actor)
+    check_whole(actor, "ruling.make")
 
     async def work(connection: AsyncConnection) -> Answer:
         ruling = await actions.decide_ruling(connection, desk, id, ruling_id, state, actor, edge.today())
@@ -424,9 +436,12 @@ async def list_reviews(
 ) -> Response:
     """What waits for a person, what is due first first."""
     after = converted(cursor, _place)
+    given_by = part(actor, "review.work", NOBODY_S)
+    if isinstance(given_by, Denied):
+        raise BankOnly
     async with edge.database.snapshot() as connection:
         found = await queries.page_of_reviews(
-            connection, given_by=actor.provider, kind=kind, state=state, after=after, limit=limit + 1
+            connection, given_by=given_by, kind=kind, state=state, after=after, limit=limit + 1
         )
     return page_answer(request, found, limit, lambda r: f"{r.due_on.isoformat()} {r.id}", show_review)
 
@@ -449,7 +464,7 @@ async def read_review(id: UUID, review_id: UUID, edge: EdgeDep, actor: Worker) -
 
 
 def _check_works(actor: Actor, provider: str | None) -> None:
-    if not actor.is_bank and (provider is None or not actor.acts_for(provider)):
+    if not can(actor, "review.work", Owned(provider)):
         raise ReviewNotFound
 
 
@@ -487,7 +502,7 @@ async def close_review(
     body: Annotated[Read[ReviewOutcomeIn], Depends(_outcome)],
 ) -> Response:
     """End a review: the debt stands, or another than who took it waives it; or the decision is right as it is."""
-    require_bank(actor)
+    check_whole(actor, "review.close")
 
     async def work(connection: AsyncConnection) -> Answer:
         outcome = body.value.outcome

@@ -9,6 +9,7 @@ from typing import Literal
 from uuid import UUID
 
 from creditbank.access.domain import Actor
+from creditbank.access.policy import Owned, can
 from creditbank.errors import Kind, Refusal
 from creditbank.identifiers import is_under
 from creditbank.people.roles import ROLES
@@ -149,7 +150,7 @@ def check_grantable(actor: Actor | None, role: str, place: Place) -> None:
         raise RoleMisplaced(role=role)
     if actor is None:
         return
-    reaches = actor.is_bank or (place.provider is not None and actor.acts_for(place.provider))
+    reaches = can(actor, "role.grant", Owned(place.provider))
     if not reaches or not ROLES[role].scopes <= actor.scopes:
         raise GrantBeyondOwn(role=role)
 

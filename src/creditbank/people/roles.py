@@ -27,20 +27,20 @@ def _role(scopes: str, *held_for: Holder) -> Role:
 
 
 _STAFF: Final = (
-    "achievements:read achievements:write catalogue:write claims:write conversions:read conversions:write "
+    "achievements:read achievements:write catalogue:write claims:read claims:write conversions:read conversions:write "
     "learners:read learners:resolve learners:write ledger:read programmes:read programmes:write providers:read "
     "rules:read"
 )
 _ASSESSOR: Final = (
-    "achievements:read claims:decide conversions:decide conversions:read learners:read ledger:read programmes:read "
-    "providers:read reviews:read rules:read"
+    "achievements:read claims:decide claims:read conversions:decide conversions:read learners:read ledger:read "
+    "programmes:read providers:read reviews:read rules:read"
 )
 
 ROLES: Final[Mapping[str, Role]] = {
     # A learner's own account and nothing else: the policy holds every one of these to the learner who acts.
     "learner": _role(
-        "achievements:read claims:write conversions:read conversions:write learners:read ledger:read programmes:read "
-        "transcripts:read",
+        "achievements:read claims:read claims:write conversions:read conversions:write learners:read ledger:read "
+        "programmes:read transcripts:read",
         "learner",
     ),
     "provider_staff": _role(_STAFF, "provider"),

@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require, require_person
+from creditbank.access.policy import NOBODY_S, Denied, Owned, can, part
 from creditbank.errors import Fault
 from creditbank.people import actions, queries
 from creditbank.people.actions import NewUser
-from creditbank.people.domain import Grant, Session, SessionNotFound
+from creditbank.people.domain import Grant, Session, SessionNotFound, UserNotFound
 from creditbank.people.passwords import Passwords, check_strength
 from creditbank.people.schemas import GrantIn, GrantOut, PlaceIn, SessionOut, UserIn, UserOut
 from creditbank.people.sessions import Sessions, SignedIn
@@ -44,11 +45,19 @@ Person = Annotated[Actor, Depends(require_person)]
 
 def _shown(actor: Actor, grant: Grant) -> bool:
     """Whether the caller may know of a grant: the bank of all, a provider of those for itself and below."""
-    return actor.is_bank or (grant.place.provider is not None and actor.acts_for(grant.place.provider))
+    return bool(can(actor, "user.read", Owned(grant.place.provider)))
+
+
+def _seen_from(actor: Actor) -> str | None:
+    """The provider for which a person must hold a role to be seen; None for everybody. Raises UserNotFound."""
+    seen = part(actor, "user.read", NOBODY_S)
+    if isinstance(seen, Denied):
+        raise UserNotFound
+    return seen
 
 
 async def _user(connection: AsyncConnection, edge: Edge, actor: Actor, id: UUID) -> UserOut:
-    user = await queries.find(connection, edge.vault, id, actor.provider)
+    user = await queries.find(connection, edge.vault, id, _seen_from(actor))
     return UserOut.from_domain(user, lambda grant: _shown(actor, grant))
 
 
@@ -64,7 +73,7 @@ async def enter_user(
 ) -> Response:
     """Enter a person with the roles to begin with. Nobody gives a role that he does not hold himself in that place."""
     new = body.value
-    if not new.roles and not actor.is_bank:
+    if not new.roles and not can(actor, "user.read", NOBODY_S):
         raise EdgeRefusal(422, [Fault("/roles", "too_few_items", "")])
     stored = None
     if new.password is not None:
@@ -99,7 +108,7 @@ async def list_users(
     """People who may sign in: for a provider those who hold a role for itself or below."""
     async with edge.database.snapshot() as connection:
         found = await queries.page(
-            connection, edge.vault, seen_from=actor.provider, after=converted(cursor, UUID), limit=limit + 1
+            connection, edge.vault, seen_from=_seen_from(actor), after=converted(cursor, UUID), limit=limit + 1
         )
     return page_answer(
         request,
@@ -146,7 +155,7 @@ async def grant_role(
     """Give a person a role, for a provider with all under it, for a learner, or for the bank."""
 
     async def work(connection: AsyncConnection) -> Answer:
-        await queries.find(connection, edge.vault, id, actor.provider)
+        await queries.find(connection, edge.vault, id, _seen_from(actor))
         given = await actions.grant(connection, id, body.value.wanted(), actor, actor.identity, edge.clock())
         held = (await queries.grants_of(connection, [id]))[id]
         shown = next(GrantOut.from_domain(one) for one in held if one.id == given)
@@ -167,7 +176,7 @@ async def revoke_role(id: UUID, grant_id: UUID, request: Request, edge: EdgeDep,
     """Take a role back. Every process honours it no longer than its cache of credentials lasts."""
 
     async def work(connection: AsyncConnection) -> Answer:
-        await queries.find(connection, edge.vault, id, actor.provider)
+        await queries.find(connection, edge.vault, id, _seen_from(actor))
         await actions.revoke(connection, id, grant_id, actor, actor.identity, edge.clock())
         return Answer(204, b"")
 

@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
+from creditbank.access.policy import Owned, can
 from creditbank.catalogue import queries as catalogue
 from creditbank.credits import Credits
 from creditbank.enrolments import queries as enrolments
 from creditbank.enrolments.domain import ChangeKind, Enrolment, EnrolmentNotFound
 from creditbank.errors import Fault
 from creditbank.learners import queries as learners
-from creditbank.learners.domain import LearnerNotFound, may_see
+from creditbank.learners.domain import LearnerNotFound
 from creditbank.learners.queries import LockedLearner
 from creditbank.programmes import actions, queries
 from creditbank.programmes.actions import NewEnrolment
@@ -159,7 +160,7 @@ async def set_admission(
         book = await shelf.book(connection)
         place = place_of(book, ref)
         owner = await queries.owner_of(connection, place)
-        if not _speaks_for(actor, owner):
+        if not can(actor, "programme.govern", Owned(owner)):
             raise ForeignProgramme(programme=str(ref))
         award = ProgrammeRef.parse(wanted.award) if wanted.award is not None else None
         asked = await actions.ask_for(connection, book, place, milli or None, award, now)
@@ -174,11 +175,6 @@ async def set_admission(
 
 
 # --- Enrolments -------------------------------------------------------------------------------------------------------
-
-
-def _speaks_for(actor: Actor, owner: str | None) -> bool:
-    """Whether a caller may act for a programme: the bank for all, a provider for its own and those under it."""
-    return actor.is_bank or (owner is not None and actor.acts_for(owner))
 
 
 def _codes(book: Book) -> dict[UUID, str]:
@@ -197,15 +193,15 @@ async def _visible(
         for one in (await enrolments.enrolments_of(connection, [learner_id]))[learner_id]
         if one.rule_set_id in codes
     ]
-    if actor.is_bank:
+    if can(actor, "enrolment.read", Owned(learner_id=learner_id)):
         return found
     mine = []
     for one, code in found:
         place = place_of(book, ProgrammeRef(code, one.programme))
-        if _speaks_for(actor, await queries.owner_of(connection, place)):
+        if can(actor, "enrolment.read", Owned(await queries.owner_of(connection, place), learner_id)):
             mine.append((one, code))
     learner, _ = await learners.find(connection, edge.vault, learner_id)
-    if not mine and not may_see(actor, learner):
+    if not mine and not can(actor, "account.read", learner.owned):
         raise LearnerNotFound
     return mine
 
@@ -281,11 +277,11 @@ async def enrol(
         learner = await _locked(connection, edge, id)
         book = await shelf.book(connection)
         account, _ = await learners.find(connection, edge.vault, id)
-        if not may_see(actor, account):
+        if not can(actor, "account.act", account.owned):
             raise LearnerNotFound
         ref = ProgrammeRef.parse(wanted.programme)
         place = actions.place_named(book, ref)
-        if not _speaks_for(actor, await queries.owner_of(connection, place)):
+        if not can(actor, "programme.govern", Owned(await queries.owner_of(connection, place))):
             raise ForeignProgramme(programme=str(ref))
         new = NewEnrolment(ref, wanted.enrolled or today, wanted.applied)
         try:
@@ -406,8 +402,10 @@ async def change_enrolment(
         learner = await _locked(connection, edge, id)
         book = await shelf.book(connection)
         enrolment, code = await _found(connection, edge, book, actor, id, enrolment_id)
-        check_match(request, enrolment.revision)
         ref, (kind, day, detail) = ProgrammeRef(code, enrolment.programme), _asked(wanted, today)
+        if not can(actor, "programme.govern", Owned(await queries.owner_of(connection, place_of(book, ref)))):
+            raise EnrolmentNotFound
+        check_match(request, enrolment.revision)
         changed = await actions.change(
             connection, book, learner, ref, enrolment, kind, day, detail, actor.client_id, now, today
         )
@@ -448,7 +446,8 @@ async def audit_programme(
         place = place_of(book, ref)
         visible = await _visible(connection, edge, book, actor, id)
         mine = [one for one, code in visible if code == ref.rule_set and one.programme == ref.programme]
-        if not actor.is_bank and not any(one.holds_on(today) for one in mine):
+        is_own = can(actor, "enrolment.read", Owned(learner_id=id))
+        if not is_own and not any(one.holds_on(today) for one in mine):
             raise EnrolmentNotFound
         learner = (await learners.load(connection, edge.vault, [id]))[id]
         planned = await queries.planned_offerings(connection, add or ())

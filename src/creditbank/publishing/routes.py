@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
-from creditbank.access.guards import require, require_bank
+from creditbank.access.guards import check_whole, require
+from creditbank.access.policy import NOBODY_S, Owned, can
 from creditbank.errors import Fault
 from creditbank.jobs.queries import find_state
 from creditbank.learners.queries import load
@@ -137,7 +138,7 @@ def _form(request: Request) -> Literal["yaml", "json"]:
 
 def _check_owner(actor: Actor, rule_set: RuleSet) -> None:
     """A provider's client touches its own rule sets and those of providers under it. Raises ForeignRuleSet."""
-    if not actor.is_bank and (rule_set.owner is None or not actor.acts_for(rule_set.owner)):
+    if not can(actor, "rule_set.change", Owned(rule_set.owner)):
         raise ForeignRuleSet(rule_set=rule_set.code)
 
 
@@ -438,7 +439,7 @@ async def read_simulation(id: UUID, number: Number, edge: EdgeDep, actor: Reader
         if "all" in job.progress:
             progress = ProgressOut(walked=job.progress["walked"], all=job.progress["all"])
     shown = SimulationOut.from_domain(latest, version, state, progress)
-    if shown.report is not None and not actor.is_bank:
+    if shown.report is not None and not can(actor, "simulation.cases", NOBODY_S):
         shown.report.pop("largest")
     return json_answer(shown)
 
@@ -459,7 +460,7 @@ async def read_simulation_cases(
 
     No trace is kept: it would be one more place that names persons. Only for the bank's own clients, and written down.
     """
-    require_bank(actor)
+    check_whole(actor, "simulation.cases")
     language, shelf = language_of(request), _shelf(request)
     async with edge.database.write() as connection:
         version, found = await _simulation_of(connection, id, number)
@@ -649,7 +650,7 @@ async def add_accreditation(
     body: Annotated[Read[AccreditationIn], Depends(_accreditation)],
 ) -> Response:
     """Enter an accreditation in a register. Nobody accredits itself: only the bank's own clients may."""
-    require_bank(actor)
+    check_whole(actor, "provider.accredit")
     wanted = body.value
     new = NewAccreditation(wanted.register_name, wanted.offering, wanted.valid_from, wanted.valid_until)
 
