@@ -42,7 +42,7 @@ from creditbank.recognition.queries import decisions_of
 from creditbank.recognition.verify import Finding, verify_bank
 from creditbank.rulesets import actions as rulesets
 from creditbank.rulesets import queries as stored
-from creditbank.rulesets.domain import Simulation, StoredVersion, client
+from creditbank.rulesets.domain import Simulation, StoredVersion
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import Vault
 from creditbank.settings import Settings
@@ -52,7 +52,7 @@ from tests.covering import covered
 
 ZONE = ZoneInfo("Asia/Shanghai")
 CLIENT = UUID("01900000-0000-7000-8000-00000000c11e")
-EDITOR, APPROVER = client(CLIENT), client(UUID("01900000-0000-7000-8000-0000000a5507"))
+EDITOR, APPROVER = f"client:{CLIENT}", "client:01900000-0000-7000-8000-0000000a5507"
 BANKER = Actor(CLIENT, None, frozenset(SCOPES), "signed")
 SECRETS = (b"s" * 32, b"l" * 32)
 SCHOOL = "cq/school"

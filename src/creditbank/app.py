@@ -44,6 +44,12 @@ from creditbank.learners.routes import number_form
 from creditbank.learners.routes import router as learners
 from creditbank.ledger.queries import holdings_of
 from creditbank.ledger.routes import router as ledger
+from creditbank.people.jobs import ask_forgetting
+from creditbank.people.login.providers import Gate, read_providers
+from creditbank.people.login.routes import router as login
+from creditbank.people.passwords import Passwords
+from creditbank.people.routes import router as people
+from creditbank.people.sessions import Limits, Sessions
 from creditbank.programmes.routes import router as programmes
 from creditbank.providers.routes import router as providers
 from creditbank.publishing.dates import ask_dates
@@ -84,6 +90,8 @@ ROUTERS = (
     publishing,
     access,
     oauth,
+    people,
+    login,
     health.router,
 )
 
@@ -101,7 +109,8 @@ class NoRealBooks(Exception):
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
-    """The server as an application. Raises ValueError when a secret is missing or a former key is none."""
+    """The server as an application. Raises ValueError when a secret is missing, a former key is none, or the
+    file of identity providers cannot be used."""
     return _create(settings, clock)
 
 
@@ -146,6 +155,7 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
                 await ask_checkpoint(connection, clock, timedelta(minutes=settings.checkpoint_minutes))
             await ask_lapsing(connection, clock)
             await ask_sweeping(connection, clock)
+            await ask_forgetting(connection, clock)
         writing = [] if visiting else [credentials] if sandboxes is None else [credentials, sandboxes.credentials]
         uses = [asyncio.create_task(used.keep_writing()) for used in writing]
         yield
@@ -178,6 +188,11 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
     app.state.worker = worker
     if visiting is not None:
         app.state.sandbox_clock = clock
+    limits = Limits(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))
+    app.state.sessions = Sessions(database, clock, settings.credential_cache_seconds, limits)
+    app.state.person_of = app.state.sessions.actor
+    app.state.gates = {one.name: Gate(one, settings.public_url) for one in read_providers(settings.identity_providers)}
+    app.state.passwords = Passwords()
     app.state.shelf = shelf
     app.state.desk = desk
     app.state.counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))

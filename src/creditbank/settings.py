@@ -6,6 +6,7 @@ import base64
 import binascii
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -49,6 +50,20 @@ class Settings(BaseSettings):
     checkpoint_minutes: int = Field(
         default=60, ge=1, le=10_080, description="How often a worker makes a checkpoint, when there is a key."
     )
+    public_url: str = Field(
+        default="http://127.0.0.1:8000",
+        pattern=r"^https?://[A-Za-z0-9.\[\]:-]{1,255}$",
+        description="The address under which the world reaches the bank: https, but on this machine itself. Tokens name it.",
+    )
+    session_idle_minutes: int = Field(default=60, ge=5, le=1440, description="How long an unused session lasts.")
+    session_hours: int = Field(default=12, ge=1, le=168, description="How long a session lasts at the most.")
+    step_up_minutes: int = Field(
+        default=10, ge=1, le=60, description="How long after signing in a person may do what is gravest."
+    )
+    password_length_min: int = Field(default=12, ge=8, le=64, description="Fewest characters of a new password.")
+    identity_providers: str = Field(
+        default="", description="A JSON file of the identity providers where people may sign in."
+    )
     time_zone: str = Field(default="Asia/Shanghai", description="The zone in which days of learning are counted.")
     account_prefix: str = Field(default="CQ", pattern="^[A-Z]{1,4}$", description="First letters of account numbers.")
     account_digits: int = Field(
@@ -66,11 +81,6 @@ class Settings(BaseSettings):
     )
     credential_cache_seconds: int = Field(
         default=30, ge=0, le=60, description="How long a revoked key may still be honoured by a process."
-    )
-    public_url: str = Field(
-        default="",
-        pattern=r"^(https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?)?$",
-        description="The address under which the world reaches this bank; tokens are issued in its name.",
     )
     token_keys: SecretStr = Field(
         default=SecretStr(""),
@@ -154,6 +164,15 @@ class Settings(BaseSettings):
                 raise ValueError(f"not {_SECRET_BYTES_MIN} bytes each")
         return secret
 
+    @field_validator("public_url")
+    @classmethod
+    def _is_safe(cls, url: str) -> str:
+        parts = urlsplit(url)
+        # Cookies that sign people in must not travel in the clear; to this machine itself nothing travels.
+        if parts.scheme != "https" and parts.hostname not in {"127.0.0.1", "::1", "localhost"}:
+            raise ValueError("not https, and not this machine's own address")
+        return url
+
     @field_validator("time_zone")
     @classmethod
     def _is_zone(cls, name: str) -> str:
@@ -169,6 +188,16 @@ class Settings(BaseSettings):
         if sealing and sealing == self.lookup_secret.get_secret_value():
             raise ValueError("sealing_secret and lookup_secret must differ")
         return self
+
+    @property
+    def session_cookie(self) -> str:
+        """The cookie of a session. Browsers take the prefix only with Secure, from this very host and for all of it."""
+        return "__Host-creditbank" if self.has_secure_cookies else "creditbank"
+
+    @property
+    def has_secure_cookies(self) -> bool:
+        """Whether cookies are for https only; over plain http, this machine's own, some browsers keep none that are."""
+        return self.public_url.startswith("https://")
 
     @property
     def zone(self) -> ZoneInfo:

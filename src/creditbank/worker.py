@@ -15,6 +15,7 @@ from creditbank.conversions.jobs import LAPSING, Lapsing
 from creditbank.database.engine import Database
 from creditbank.jobs.housekeeping import HOUSEKEEPING, Housekeeping
 from creditbank.jobs.working import Handler, Worker
+from creditbank.people.jobs import FORGETTING, ForgettingSessions
 from creditbank.publishing.actions import RESETTLE, SIMULATE, Resettling
 from creditbank.publishing.dates import DATES, Dates
 from creditbank.publishing.simulating import Simulating
@@ -37,5 +38,6 @@ def build_worker(
         CHECKPOINT: Checkpointing(vault, signer_of(settings), clock, timedelta(minutes=settings.checkpoint_minutes)),
         LAPSING: Lapsing(counter, settings.zone),
         SWEEPING: Sweeping(EvidenceFolder(settings.evidence_folder), clock),
+        FORGETTING: ForgettingSessions(clock),
     }
     return Worker(database, clock, handlers, metrics)

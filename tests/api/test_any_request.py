@@ -46,6 +46,8 @@ KINDS = {
     "programmes": "programme",
     "providers": "cq/yuzhong",
     "rule-sets": "draft",
+    "sessions": "nowhere",
+    "users": "user",
 }
 
 

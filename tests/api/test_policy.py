@@ -16,8 +16,12 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import SecretStr
 from starlette.routing import BaseRoute, Mount, Route
 
+from creditbank.access import policy
 from creditbank.access.actions import revoke_key
 from creditbank.access.domain import SCOPES
+from creditbank.access.guards import PERSON
+from creditbank.access.policy import RULES, Action, Rule
+from tests.api.asks import ASKS
 from tests.api.world import COLLEGE, DIPLOMA, RIVAL, World, claim, opened, ruling, statement
 from tests.bank import document
 from tests.checkpoints.conftest import ORIGIN, SEED
@@ -39,6 +43,10 @@ class Row:
     headers: Mapping[str, str] = field(default_factory=dict)
     # What a client of the college with every scope asks for though it is not its own: request and body, and the answer.
     foreign: tuple[str, Any, int, str] | None = None
+    # Nobody gives what he does not hold: here the scope alone is not enough.
+    needs_what_it_gives: bool = False
+    # What whoever is not signed in is answered where it is public.
+    status: int = 200
 
 
 def reads(route: str, scope: str | None, request: str = "", foreign: tuple[str, int, str] | None = None) -> Row:
@@ -76,7 +84,12 @@ def keyed(key: str) -> dict[str, str]:
     return {"Idempotency-Key": f"policy-{key}"}
 
 
+def entered(*roles: Mapping[str, str]) -> dict[str, Any]:
+    return {"login": "policy@town", "name": "Wu", "roles": list(roles)}
+
+
 TRANSFERRED = {"rule_set": "college", "provider": RIVAL, "amount": "1"}
+U = "/v1/users/{id}"
 L, A, P, V = "/v1/learners/{id}", "/v1/achievements/{id}", "/v1/providers/{id}", "/v1/rule-sets/{id}/versions/{number}"
 MINE, STRANGER = "/v1/learners/@learner", "/v1/learners/@stranger"
 DRAFT = "/v1/rule-sets/@draft/versions/1"
@@ -250,8 +263,8 @@ TABLE = (
         claimed(),
         foreign=("POST /v1/recognition-claims", claimed(provider=RIVAL), 403, "foreign_provider"),
     ),
-    reads(C.rpartition("/")[0], "claims:decide", f"{MINE}/recognition-claims"),
-    reads(C, "claims:decide", CLAIM, (f"{STRANGER}/recognition-claims/@foreign_claim", 404, "claim_not_found")),
+    reads(C.rpartition("/")[0], "claims:read", f"{MINE}/recognition-claims"),
+    reads(C, "claims:read", CLAIM, (f"{STRANGER}/recognition-claims/@foreign_claim", 404, "claim_not_found")),
     Row(
         f"POST {C}/decision",
         "claims:decide",
@@ -481,6 +494,52 @@ TABLE = (
     reads("/v1/checkpoints/{size}", None, "/v1/checkpoints/@checkpoint"),
     reads("/v1/checkpoints/{size}/consistency", None, "/v1/checkpoints/@checkpoint/consistency?from=0"),
     reads(f"{L}/proof", "ledger:read", f"{MINE}/proof", (f"{MINE}/proof", 403, "bank_only")),
+    Row(
+        "POST /v1/users",
+        "users:write",
+        "POST /v1/users",
+        entered(),
+        foreign=("POST /v1/users", entered({"role": "assessor", "provider": RIVAL}), 403, "grant_beyond_own"),
+    ),
+    reads("/v1/users", "users:read"),
+    reads(U, "users:read", "/v1/users/@user", ("/v1/users/@foreign_user", 404, "user_not_found")),
+    reads(
+        f"{U}/roles", "users:read", "/v1/users/@user/roles", ("/v1/users/@foreign_user/roles", 404, "user_not_found")
+    ),
+    Row(
+        f"POST {U}/roles",
+        "users:write",
+        "POST /v1/users/@user/roles",
+        {"role": "provider_staff", "provider": COLLEGE},
+        foreign=(
+            "POST /v1/users/@user/roles",
+            {"role": "provider_staff", "provider": RIVAL},
+            403,
+            "grant_beyond_own",
+        ),
+        needs_what_it_gives=True,
+    ),
+    Row(
+        f"DELETE {U}/roles/{{grant_id}}",
+        "users:write",
+        "DELETE /v1/users/@user/roles/@user_grant",
+        foreign=("DELETE /v1/users/@foreign_user/roles/@foreign_user_grant", None, 404, "user_not_found"),
+        needs_what_it_gives=True,
+    ),
+    # Whoever is signed in looks after their own sessions: tests/api/test_sessions.py.
+    reads("/v1/sessions", PERSON),
+    Row("PUT /v1/sessions/current/place", PERSON, "PUT /v1/sessions/current/place", {}),
+    Row("DELETE /v1/sessions/{id}", PERSON, "DELETE /v1/sessions/@nowhere"),
+    Row("DELETE /v1/sessions", PERSON, "DELETE /v1/sessions"),
+    # The pages of signing in take no form but their own, and know nobody who is not signed in.
+    reads("/login", None),
+    Row("POST /login", None, "POST /login", status=403),
+    Row("POST /login/place", None, "POST /login/place", status=403),
+    Row("GET /login/password", None, "GET /login/password", status=303),
+    Row("POST /login/password", None, "POST /login/password", status=403),
+    Row("POST /logout", None, "POST /logout", status=403),
+    Row("GET /login/with/{name}", None, "GET /login/with/nobody", status=404),
+    Row("GET /login/with/{name}/callback", None, "GET /login/with/nobody/callback", status=404),
     reads("/v1/kinds", None),
     reads("/v1/categories", None),
     reads("/v1/provider-types", None),
@@ -491,7 +550,8 @@ TABLE = (
     reads("/static", None, "/static/transcript.css"),
 )
 
-GUARDED = tuple(row for row in TABLE if row.scope is not None)
+GUARDED = tuple(row for row in TABLE if row.scope in SCOPES)
+OF_PEOPLE = tuple(row for row in TABLE if row.scope == PERSON)
 OPEN = tuple(row for row in TABLE if row.scope is None)
 FOREIGN = tuple(row for row in TABLE if row.foreign is not None)
 
@@ -582,7 +642,7 @@ async def test_route_names_its_scope(row: Row, world: World) -> None:
 
 
 @pytest.mark.parametrize("by", ["nobody", "expired", "revoked"])
-@pytest.mark.parametrize("row", GUARDED, ids=lambda row: row.route)
+@pytest.mark.parametrize("row", [*GUARDED, *OF_PEOPLE], ids=lambda row: row.route)
 async def test_without_a_good_credential_nobody_passes(row: Row, by: str, guarded: World) -> None:
     before = await guarded.stored()
     for body in (row.body, b"{"):
@@ -612,16 +672,44 @@ async def test_what_is_another_provider_s_is_refused_whatever_the_scopes(row: Ro
     assert await guarded.stored() == before
 
 
+class Asked(dict[Action, Rule]):
+    """The policy's rules, and which of them were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(RULES)
+        self.actions: set[Action] = set()
+
+    def __getitem__(self, action: Action) -> Rule:
+        self.actions.add(action)
+        return super().__getitem__(action)
+
+
 @pytest.mark.parametrize("row", GUARDED, ids=lambda row: row.route)
-async def test_the_scope_alone_is_enough(row: Row, guarded: World) -> None:
-    answer = await guarded.send(f"only {row.scope}", row.request, row.body, row.headers)
+async def test_the_scope_alone_is_enough(row: Row, guarded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked()
+    monkeypatch.setattr(policy, "RULES", asked)
+    by = "bank" if row.needs_what_it_gives else f"only {row.scope}"
+    answer = await guarded.send(by, row.request, row.body, row.headers)
     assert answer.is_success, answer.text
+    # Whose it is was asked of the policy, and nothing else decided it.
+    assert " ".join(sorted(asked.actions)) == ASKS[row.route]
+
+
+async def test_what_every_route_asks_is_said_and_every_action_is_asked_for() -> None:
+    assert sorted(ASKS) == sorted(row.route for row in GUARDED)
+    assert {action for asked in ASKS.values() for action in asked.split()} == set(RULES)
+
+
+@pytest.mark.parametrize("row", OF_PEOPLE, ids=lambda row: row.route)
+async def test_what_is_for_people_is_refused_to_programs_whatever_their_scopes(row: Row, guarded: World) -> None:
+    answer = await guarded.send("bank", row.request, row.body, row.headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "people_only")
 
 
 @pytest.mark.parametrize("row", OPEN, ids=lambda row: row.route)
 async def test_what_is_public_is_so_for_nobody_and_for_bad_keys(row: Row, guarded: World) -> None:
     for by in ("nobody", "revoked"):
-        assert (await guarded.send(by, row.request)).status_code == 200
+        assert (await guarded.send(by, row.request)).status_code == row.status
 
 
 async def test_key_is_honoured_no_longer_than_the_cache_after_it_was_revoked(world: World) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from sqlalchemy import MetaData, func, select
 
@@ -26,6 +27,9 @@ from creditbank.app import create_app
 from creditbank.database.engine import Database
 from creditbank.database.metadata import metadata
 from creditbank.jobs.working import Worker
+from creditbank.people import actions as people
+from creditbank.people.domain import NewGrant
+from creditbank.people.passwords import Passwords
 from creditbank.providers.actions import NewProvider, ProviderChange, change, enter
 from creditbank.web.metrics import Metrics
 from creditbank.worker import build_worker
@@ -39,6 +43,7 @@ SCHOOL = "cq/yuzhong/jiefangbei"
 RIVAL = "cq/jiangbei"
 CLOSED = "cq/yuzhong/closed"
 DIPLOMA = "overlapping.diploma"
+PASSWORD = "seven plum-rain bridges"
 
 PARTNER_SCOPES = tuple(s for s in SCOPES if s not in {"audit:read", "providers:accredit", "transcripts:read"})
 READING_SCOPES = tuple(s for s in SCOPES if s.endswith(":read"))
@@ -68,6 +73,36 @@ class World:
                 transport=transport, base_url=ORIGIN, headers=headers, event_hooks={"response": [contract.hold]}
             )
         return self._clients[name]
+
+    def browser(self, address: str = "203.0.113.7", **headers: str) -> httpx.AsyncClient:
+        """A browser of its own, on a page of the bank's, with no cookie yet."""
+        said = {"Sec-Fetch-Site": "same-origin", "User-Agent": "Firefox/150 (a test)", **headers}
+        origin = self.app.state.edge.settings.public_url
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app, client=(address, 50_000)),
+            base_url=origin,
+            headers={name: value for name, value in said.items() if value},
+            event_hooks={"response": [contract.hold]},
+        )
+
+    async def person(self, login: str, *grants: NewGrant) -> UUID:
+        """Enter a person with these roles, who signs in with ``PASSWORD``."""
+        passwords: Passwords = self.app.state.passwords
+        stored = await passwords.hash(PASSWORD)
+        async with self.database.write() as connection:
+            now, vault = self.clock(), self.app.state.edge.vault
+            user_id = await people.enter(connection, vault, people.NewUser(login, f"Name of {login}"), "test:", now)
+            await people.set_password(connection, user_id, stored, "test:", now)
+            for grant in grants:
+                await people.grant(connection, user_id, grant, None, "test:", now)
+        return user_id
+
+    async def sign_in(self, login: str, browser: httpx.AsyncClient | None = None, **fields: str) -> httpx.AsyncClient:
+        """Sign a person in; answers the browser, which has the cookie now."""
+        at = browser or self.browser()
+        answer = await at.post("/login", data={"login": login, "password": PASSWORD, **fields})
+        assert answer.status_code == 303, answer.text
+        return at
 
     @property
     def bank(self) -> httpx.AsyncClient:
@@ -272,6 +307,8 @@ async def opened(url: str, **settings: Any) -> AsyncIterator[World]:
     """A bank on a migrated database, served in this process, with its clients and records."""
     clock = HandClock()
     app = create_app(settings_for(url, worker=False, **settings), clock=clock)
+    # Cheap to reckon: what a real one costs is measured nowhere here.
+    app.state.passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     async with app.router.lifespan_context(app):
         world = World(app, clock, app.state.edge.database, {}, {})
         await _enter_providers(world)
@@ -367,6 +404,11 @@ async def _fill(world: World) -> None:
         announced = await world.client(by).post("/v1/offerings", json=offering)
         assert announced.status_code == 201, announced.text
         ids[name] = announced.json()["id"]
+    for name, provider in (("user", COLLEGE), ("foreign_user", RIVAL)):
+        roles = [{"role": "assessor", "provider": provider}]
+        entered = await world.bank.post("/v1/users", json={"login": f"{name}@town", "name": "Chen", "roles": roles})
+        assert entered.status_code == 201, entered.text
+        ids[name], ids[f"{name}_grant"] = entered.json()["id"], entered.json()["roles"][0]["id"]
     await _let_people_decide(world)
     posted = await world.partner.post(
         "/v1/achievements",

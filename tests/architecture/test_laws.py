@@ -21,6 +21,9 @@ EDGES = (
     "*/routes.py",
     "*/routes/*.py",
     "access/commands.py",
+    "people/login/proving.py",
+    "people/operating.py",
+    "people/sessions.py",
     "access/credentials.py",
     "app.py",
     "cli/*.py",
@@ -60,6 +63,23 @@ def test_only_the_edges_open_a_transaction() -> None:
     assert {name: found for name, found in strangers.items() if not name.startswith("database/")} == {}
     for edge in EDGES:
         assert any(fnmatch(name, edge) for name in opening), f"{edge} is no module any more"
+
+
+# --- The policy -------------------------------------------------------------------------------------------------------
+
+# For whom an actor acts is looked at by the policy; everybody else asks it.
+DECIDING = {"is_bank", "acts_for"}
+POLICY = {"access/domain.py", "access/policy.py"}
+
+
+def test_only_the_policy_looks_at_whom_an_actor_acts_for() -> None:
+    looking = {
+        module.name
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and node.attr in DECIDING
+    }
+    assert looking == POLICY
 
 
 # --- The databases ----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from creditbank.access.domain import Actor
+from creditbank.access.policy import can
 from creditbank.identifiers import is_number
 from creditbank.learners import actions
 from creditbank.learners.actions import Mending, Opened, mend, open_accounts
@@ -21,7 +22,6 @@ from creditbank.learners.domain import (
     Profile,
     Reference,
     mask,
-    may_see,
 )
 from creditbank.learners.queries import find, lookup_key, resolve
 from tests.bank import Bank
@@ -139,7 +139,7 @@ def test_an_account_is_seen_by_who_opened_it_those_above_and_the_bank() -> None:
     nobodys = Learner(UUID(int=1), Profile("CQ1", "Li Wei", None, ()), None, None, 1)
 
     def sees(provider: str | None, whom: Learner = learner) -> bool:
-        return may_see(Actor(UUID(int=2), provider, frozenset(), "provider"), whom)
+        return bool(can(Actor(UUID(int=2), provider, frozenset(), "provider"), "account.read", whom.owned))
 
     assert [sees(provider) for provider in (None, "cq/school", "cq", "cq/other", "cq/school/annex")] == [
         True, True, True, False, False,

@@ -15,13 +15,13 @@ from creditbank.errors import Refusal
 from creditbank.ledger.domain import Account
 from creditbank.publishing.actions import approve, check_simulation, find_above, publish, read_draft, withdraw
 from creditbank.rulesets import actions as rulesets
-from creditbank.rulesets.domain import StoredVersion, governing, operator
+from creditbank.rulesets.domain import StoredVersion, governing
 from creditbank.rulesets.queries import documents_above
 from creditbank.rulesets.tables import rule_set_edits, rule_set_versions
 from tests.bank import APPROVER, EDITOR, Bank, document, granting
 from tests.covering import covered
 
-OTHER = operator("Anna")
+OTHER = "operator:anna"
 
 
 def giving(credits_: int, **header: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ SCOPES: Final = (
     "audit:read",
     "catalogue:write",
     "claims:decide",
+    "claims:read",
     "claims:write",
     "clients:read",
     "clients:write",
@@ -44,6 +45,8 @@ SCOPES: Final = (
     "rulings:approve",
     "rulings:write",
     "transcripts:read",
+    "users:read",
+    "users:write",
 )
 
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -63,24 +66,36 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Whoever makes a request, once the credential is checked."""
+    """Whoever makes a request, once the credential is checked: a program, or a person who has signed in."""
 
+    # Of a person the user's id. Ids are never given twice, so two that differ are two who act.
     client_id: UUID
-    # The code of the provider it acts for, with all under it; None: the bank itself.
+    # The code of the provider it acts for, with all under it; None: the bank itself, or a learner.
     provider: str | None
     scopes: frozenset[str]
     assurance: str
     # Whether the credential opens the sandbox and not the real books.
     is_test: bool = False
+    # The rest is of people only.
+    user_id: UUID | None = None
+    roles: frozenset[str] = frozenset()
+    # The account of the learner who acts: as a learner nobody acts for the bank or a provider.
+    learner_id: UUID | None = None
+    authenticated_at: datetime | None = None
+
+    @property
+    def identity(self) -> str:
+        """Who acts, in one word: what two-people rules compare and records name."""
+        return f"client:{self.client_id}" if self.user_id is None else f"user:{self.user_id}"
 
     @property
     def is_bank(self) -> bool:
-        """Whether it acts for the bank and not for a provider."""
-        return self.provider is None
+        """Whether it acts for the bank and not for a provider or as a learner."""
+        return self.provider is None and self.learner_id is None
 
     def acts_for(self, provider_code: str) -> bool:
         """Whether it may speak for that provider: its own, one under it, or any for the bank."""
-        return self.provider is None or is_under(provider_code, self.provider)
+        return self.is_bank or (self.provider is not None and is_under(provider_code, self.provider))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +274,31 @@ class MissingScope(Refusal):
     code = "missing_scope"
     kind = Kind.FORBIDDEN
     scope: str
+
+
+@dataclass(eq=False, kw_only=True)
+class PeopleOnly(Refusal):
+    """Only a person who has signed in may do this; a program has no sessions."""
+
+    code = "people_only"
+    kind = Kind.FORBIDDEN
+
+
+@dataclass(eq=False, kw_only=True)
+class StepUpNeeded(Refusal):
+    """What is gravest asks a person to have proven who they are just now; ``at`` is where to."""
+
+    code = "step_up_needed"
+    kind = Kind.FORBIDDEN
+    at: str = "/login?again=1"
+
+
+@dataclass(eq=False, kw_only=True)
+class CrossOrigin(Refusal):
+    """A page of somebody else's made the browser send this, with the cookie of whoever is signed in."""
+
+    code = "cross_origin"
+    kind = Kind.FORBIDDEN
 
 
 @dataclass(eq=False, kw_only=True)

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Final
 
 from fastapi import Request, Security
 from fastapi.security import HTTPBearer
 
 from creditbank.access.credentials import Credentials
-from creditbank.access.domain import Actor, BankOnly, MissingScope
+from creditbank.access.domain import Actor, BankOnly, CrossOrigin, MissingScope, PeopleOnly, StepUpNeeded
+from creditbank.access.policy import NOBODY_S, Action, Owned, can
+from creditbank.web.edge import Edge
+from creditbank.web.origins import is_cross_origin
 from creditbank.web.problems import EdgeRefusal
 from creditbank.web.rates import Name, Rates, origin_of
+
+PersonOf = Callable[[str], Awaitable[Actor | None]]
+"""Finds the person whom a session's cookie lets in. Found on the application: the doorkeeper knows no sessions."""
+
+PERSON: Final = "a person"
+"""What a route needs that is for whoever is signed in, with any scope or none."""
 
 # Only for the OpenAPI document: the check itself is ours, since it answers in problems.
 _BEARER: Final = HTTPBearer(
@@ -29,20 +39,36 @@ def address_of(request: Request) -> str | None:
 
 
 async def admit(request: Request, _: object = Security(_BEARER)) -> Actor:
-    """A dependency that lets in whoever has a good credential, whatever its scopes. Raises 401 and 429."""
-    return await _authenticate(request)
+    """A dependency that lets in whoever has a good credential, whatever its scopes. Raises as ``authenticate``."""
+    return await authenticate(request)
 
 
-async def _authenticate(request: Request) -> Actor:
-    scheme, _, printed = request.headers.get("authorization", "").partition(" ")
-    credentials: Credentials = request.app.state.credentials
+async def authenticate(request: Request) -> Actor:
+    """Whoever makes the request, by a bearer credential or a session's cookie and never by both.
+
+    Raises 401 without either, 400 with both, CrossOrigin, 429.
+    """
+    edge: Edge = request.app.state.edge
     rates: Rates = request.app.state.rates
     address = address_of(request)
+    authorization = request.headers.get("authorization")
+    cookie = request.cookies.get(edge.settings.session_cookie)
+    # Whoever has failed too often does not make the database work; who is known here comes in all the same.
+    ask = not rates.is_spent("failed", origin_of(address))
     actor = None
-    if scheme.lower() == "bearer":
-        # Whoever has failed too often does not make the database work; who is known here comes in all the same.
-        ask = not rates.is_spent("failed", origin_of(address))
-        actor = await credentials.actor(printed.strip(), address, ask=ask)
+    if authorization is not None:
+        if cookie is not None:
+            # Which of the two acts must never be a question of which is looked at first.
+            raise EdgeRefusal(400, code="two_credentials")
+        scheme, _, printed = authorization.partition(" ")
+        credentials: Credentials = request.app.state.credentials
+        if scheme.lower() == "bearer":
+            actor = await credentials.actor(printed.strip(), address, ask=ask)
+    elif cookie is not None:
+        if is_cross_origin(request.method, request.headers, edge.settings.public_url):
+            raise CrossOrigin
+        person_of: PersonOf = request.app.state.person_of
+        actor = await person_of(cookie)
     if actor is None:
         rates.admit(request, "failed", origin_of(address))
         raise EdgeRefusal(401, headers=_CHALLENGE)
@@ -51,26 +77,44 @@ async def _authenticate(request: Request) -> Actor:
     return actor
 
 
-def require(scope: str, quota: Name | None = None) -> Callable[..., Awaitable[Actor]]:
+def require(scope: str, quota: Name | None = None, *, is_grave: bool = False) -> Callable[..., Awaitable[Actor]]:
     """A dependency that lets in whoever carries ``scope``, as often as ``quota`` allows beside the client's own.
 
-    Raises 401 without a credential, MissingScope without the scope, 429 for one request too many.
+    What is grave asks people to have signed in just now. Raises as ``authenticate``, MissingScope without the scope,
+    429 for one request too many, StepUpNeeded.
     """
 
     async def admitted(request: Request, _: object = Security(_BEARER)) -> Actor:
-        actor = await _authenticate(request)
+        actor = await authenticate(request)
         if scope not in actor.scopes:
             raise MissingScope(scope=scope)
         if quota is not None:
             rates: Rates = request.app.state.rates
             rates.admit(request, quota, actor.client_id)
+        if is_grave and actor.user_id is not None:
+            edge: Edge = request.app.state.edge
+            proven, recent = actor.authenticated_at, timedelta(minutes=edge.settings.step_up_minutes)
+            if proven is None or edge.clock() - proven >= recent:
+                raise StepUpNeeded
         return actor
 
     admitted.scope = scope  # type: ignore[attr-defined]
+    admitted.is_grave = is_grave  # type: ignore[attr-defined]
     return admitted
 
 
-def require_bank(actor: Actor) -> None:
-    """Let only the bank's own clients pass. Raises BankOnly."""
-    if not actor.is_bank:
+async def require_person(request: Request, _: object = Security(_BEARER)) -> Actor:
+    """A dependency that lets in whoever is signed in. Raises as ``authenticate``, PeopleOnly."""
+    actor = await authenticate(request)
+    if actor.user_id is None:
+        raise PeopleOnly
+    return actor
+
+
+require_person.scope = PERSON  # type: ignore[attr-defined]
+
+
+def check_whole(actor: Actor, action: Action, resource: Owned = NOBODY_S) -> None:
+    """Let pass only whoever may do with the whole what providers see or do a part of at most. Raises BankOnly."""
+    if not can(actor, action, resource):
         raise BankOnly

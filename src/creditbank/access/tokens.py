@@ -119,7 +119,7 @@ def is_for_sandbox(token: bytes) -> bool:
 def tokens_of(settings: Settings) -> Tokens | None:
     """The bank's tokens; None when it has no key to sign them with or no address to sign them for."""
     seeds = [base64.b64decode(seed) for seed in settings.token_keys.get_secret_value().split()]
-    if not seeds or not settings.public_url:
+    if not seeds:
         return None
     return Tokens(settings.public_url, seeds, settings.token_algorithm)
 

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
-from creditbank.achievements.domain import AchievementNotFound
+from creditbank.access.policy import Owned, can
+from creditbank.achievements.domain import Achievement, AchievementNotFound
 from creditbank.achievements.queries import of_learners, owner
 from creditbank.achievements.schemas import AchievementOut, show_achievement, show_whole
 from creditbank.learners import queries as learners
-from creditbank.learners.domain import LearnerNotFound, may_see
+from creditbank.learners.domain import LearnerNotFound
 from creditbank.web.bodies import json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer
@@ -23,6 +24,10 @@ from creditbank.web.revisions import etag, is_unchanged
 router = APIRouter(tags=["achievements"])
 
 Reader = Annotated[Actor, Depends(require("achievements:read"))]
+
+
+def _owned(achievement: Achievement, learner_id: UUID) -> Owned:
+    return Owned(achievement.current.content["provider"], learner_id)
 
 
 @router.get(
@@ -43,7 +48,7 @@ async def read_achievement(id: UUID, request: Request, edge: EdgeDep, actor: Rea
         _, key = await learners.find(connection, edge.vault, learner_id)
         mine = (await of_learners(connection, {learner_id: key}))[learner_id]
     achievement = next((a for a in mine if a.id == id), None)
-    if achievement is None or not actor.acts_for(achievement.current.content["provider"]):
+    if achievement is None or not can(actor, "achievement.read", _owned(achievement, learner_id)):
         raise AchievementNotFound
     if is_unchanged(request, achievement.current.number):
         return Response(status_code=304, headers={"ETag": etag(achievement.current.number)})
@@ -68,8 +73,8 @@ async def list_achievements(
     async with edge.database.snapshot() as connection:
         learner, key = await learners.find(connection, edge.vault, id)
         mine = (await of_learners(connection, {id: key}))[id]
-    visible = [a for a in mine if actor.acts_for(a.current.content["provider"])]
-    if not visible and not may_see(actor, learner):
+    visible = [a for a in mine if can(actor, "achievement.read", _owned(a, id))]
+    if not visible and not can(actor, "account.read", learner.owned):
         raise LearnerNotFound
     shown = [a for a in visible if after is None or a.id > after]
     return page_answer(

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
+from creditbank.access.policy import Owned, can
 from creditbank.catalogue import actions, queries
 from creditbank.catalogue.domain import (
     Offering,
@@ -161,7 +162,7 @@ async def announce_offering(
     provider = new.provider or actor.provider
     if provider is None:
         raise OfferingProviderUnnamed
-    if not actor.acts_for(provider):
+    if not can(actor, "offering.change", Owned(provider)):
         raise ForeignProvider(provider_code=provider)
     if new.kind not in code_list("kinds"):
         raise UnknownOfferingKind(given=new.kind)
@@ -211,7 +212,7 @@ async def change_offering(
 
     async def work(connection: AsyncConnection) -> Answer:
         offering = await queries.find(connection, id, lock=True)
-        if not actor.acts_for(offering.provider):
+        if not can(actor, "offering.change", Owned(offering.provider)):
             # Everybody may read it, so that hiding it would tell nothing.
             raise ForeignProvider(provider_code=offering.provider)
         check_match(request, offering.revision)

@@ -8,7 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from creditbank.access.domain import Actor
-from creditbank.access.guards import require, require_bank
+from creditbank.access.guards import check_whole, require
+from creditbank.access.policy import Owned
 from creditbank.checkpoints import queries
 from creditbank.checkpoints.notes import keys_of
 from creditbank.checkpoints.schemas import (
@@ -99,7 +100,7 @@ async def read_proof(
     after: Annotated[int, Query(ge=0, le=queries.SIZE_MAX, description="show only postings beyond this seq")] = 0,
 ) -> Response:
     """What a learner can keep: the postings, and the proof that a signed checkpoint covers them. For the bank only."""
-    require_bank(actor)
+    check_whole(actor, "chain.read", Owned(learner_id=id))
     async with edge.database.snapshot() as connection:
         proof = await queries.prove_inclusion(connection, edge.vault, id, size=checkpoint, after=after)
     return json_answer(show_proof(proof))

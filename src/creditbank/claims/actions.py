@@ -13,6 +13,7 @@ from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import Actor
+from creditbank.access.policy import NOBODY_S, can
 from creditbank.achievements.queries import of_pairs
 from creditbank.claims import queries
 from creditbank.claims.domain import (
@@ -380,7 +381,7 @@ async def release_review(
     """
     await hold_learner(connection, desk, learner_id)
     review = await _open(connection, learner_id, review_id)
-    if not actor.is_bank:
+    if not can(actor, "review.close", NOBODY_S):
         _check_free(review, actor)
     await _own(connection, review, None)
     return replace(review, owner_id=None), review.owner_id

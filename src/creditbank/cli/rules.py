@@ -12,8 +12,9 @@ from typing import Annotated, Literal
 import typer
 import yaml
 
-from creditbank.cli.running import OPERATOR, calm_collector, done, err, fail, migrated, operator_named, out
+from creditbank.cli.running import calm_collector, done, err, fail, migrated, out
 from creditbank.clock import system_clock
+from creditbank.people.operating import operator, prove_person
 from creditbank.rules.checking.publishing import examine_documents, with_places
 from creditbank.rules.checking.verdicts import Verdict
 from creditbank.rules.difference import difference
@@ -205,31 +206,34 @@ def table(
 @commands.command("simulate")
 def simulate(
     file: Annotated[Path, _RULES_FILE],
-    operator: Annotated[str | None, OPERATOR] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="look at about so many learners only")] = None,
 ) -> None:
     """Store a rule set as a draft, validate it, and say what publishing it would change. Nobody is settled."""
     from creditbank.publishing.commands import Operating, show_report
 
-    settings, name = migrated(), operator_named(operator)
-    report = done(Operating(settings, name, err).simulate(file.read_bytes(), _form(file), sample))
+    report = done(Operating(migrated(), operator(), err).simulate(file.read_bytes(), _form(file), sample))
     show_report(out, report)
 
 
 @commands.command("publish")
 def publish(
     file: Annotated[Path, _RULES_FILE],
-    approved_by: Annotated[str, typer.Option("--approved-by", help="who approved it: somebody who did not edit it")],
-    operator: Annotated[str | None, OPERATOR] = None,
+    approved_by: Annotated[
+        str | None,
+        typer.Option("--approved-by", help="login of the person beside you who approves it and types a password"),
+    ] = None,
 ) -> None:
     """Lead a rule set all the way: draft, validated, simulated, approved by another, published.
 
-    Whoever runs this answers for the approval: both names stand in the audit log. A worker settles everybody then.
+    A person approves who may, and types a password here; without one you approve yourself what somebody else drafted.
+    Both stand in the audit log. A worker settles everybody then.
     """
     from creditbank.publishing.commands import Operating, show_report
 
-    settings, name = migrated(), operator_named(operator)
-    approver = approved_by.strip() or fail("--approved-by needs a name")
-    published = done(Operating(settings, name, err).publish(file.read_bytes(), _form(file), approver))
+    settings, approver = migrated(), operator()
+    if approved_by is not None:
+        password = typer.prompt(f"password of {approved_by}", hide_input=True, err=True)
+        approver = done(prove_person(settings, approved_by, password, "rules:approve"))
+    published = done(Operating(settings, operator(), err).publish(file.read_bytes(), _form(file), approver))
     show_report(out, published.report)
     out.print(f"{published.ref} published; job {published.job} settles everybody", highlight=False)

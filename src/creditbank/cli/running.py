@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import getpass
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn, TypeVar
@@ -23,10 +22,6 @@ T = TypeVar("T")
 
 out = Console()
 err = Console(stderr=True)
-
-OPERATOR = typer.Option(
-    "--operator", envvar="CREDITBANK_OPERATOR", help="who works here, as the audit log names it; by default the login"
-)
 
 
 def fail(message: str, code: int = 2) -> NoReturn:
@@ -81,14 +76,6 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
-
-
-def operator_named(name: str | None) -> str:
-    """Who works here: the name given, or else the login."""
-    try:
-        return (name or getpass.getuser()).strip() or fail("--operator needs a name")
-    except (KeyError, OSError):
-        fail("nobody is logged in: name yourself with --operator")
 
 
 def done(work: Coroutine[Any, Any, T]) -> T:

@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import Actor
+from creditbank.access.policy import Owned, can
 from creditbank.awards import queries
 from creditbank.awards.domain import (
     AnnulmentState,
@@ -44,7 +45,7 @@ from creditbank.database.statements import insert_new, insert_rows, update_rows
 from creditbank.identifiers import new_id, new_number
 from creditbank.learners import queries as learners
 from creditbank.learners.actions import stamp
-from creditbank.learners.domain import LearnerNotFound, may_see
+from creditbank.learners.domain import LearnerNotFound
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.actions import Act, Step, act, end_hold, place_hold
 from creditbank.ledger.domain import Account, HoldEnded, HoldState, Lot, TwoPeopleNeeded, annul
@@ -191,10 +192,9 @@ async def locked_for(connection: AsyncConnection, counter: Counter, learner_id: 
     locked = await learners.lock(connection, counter.vault, [learner_id])
     if learner_id not in locked:
         raise LearnerNotFound
-    if not actor.is_bank:
-        account, _ = await learners.find(connection, counter.vault, learner_id)
-        if not may_see(actor, account):
-            raise LearnerNotFound
+    account, _ = await learners.find(connection, counter.vault, learner_id)
+    if not can(actor, "account.act", account.owned):
+        raise LearnerNotFound
     return locked[learner_id]
 
 
@@ -233,9 +233,9 @@ async def _held(
     return locked[learner_id], found, {lot.id: lot for lot in lots}
 
 
-def may_decide(actor: Actor, conversion: Conversion) -> bool:
-    """Whether the actor speaks for the institution that the application is made to."""
-    return actor.is_bank or (conversion.provider is not None and actor.acts_for(conversion.provider))
+def owned(conversion: Conversion) -> Owned:
+    """Whose an application is: the institution's that decides it, the learner's, and whose who made it."""
+    return Owned(conversion.provider, conversion.learner_id, conversion.applied_by)
 
 
 def _check_open(conversion: Conversion, now: datetime) -> None:
@@ -251,7 +251,7 @@ async def decide(
 ) -> Conversion:
     """Approve an application, whole or in part, or reject it. An approval makes an award; the rest is given back."""
     learner, conversion, lots = await _held(connection, counter, conversion_id, today)
-    if not may_decide(actor, conversion):
+    if not can(actor, "conversion.decide", owned(conversion)):
         raise ConversionNotFound
     now = counter.clock()
     _check_open(conversion, now)
@@ -338,7 +338,7 @@ async def withdraw(
 ) -> Conversion:
     """Take an application back: only whoever made it may, and the bank."""
     learner, conversion, lots = await _held(connection, counter, conversion_id, today)
-    if not (actor.is_bank or actor.client_id == conversion.applied_by):
+    if not can(actor, "conversion.withdraw", owned(conversion)):
         raise ConversionNotFound
     now = counter.clock()
     _check_open(conversion, now)
@@ -379,7 +379,7 @@ async def propose_annulment(
 ) -> Conversion:
     """Propose that an award be withdrawn; another person must approve it."""
     learner, conversion, _ = await _held(connection, counter, conversion_id, today)
-    if not may_decide(actor, conversion):
+    if not can(actor, "conversion.decide", owned(conversion)):
         raise ConversionNotFound
     if conversion.award is None or not conversion.is_standing:
         raise NoStandingAward
@@ -405,7 +405,7 @@ async def decide_annulment(
 ) -> Conversion:
     """Approve or refuse an annulment. What was redeemed undoes a waiver, then a debt; the rest is given back."""
     learner, conversion, lots = await _held(connection, counter, conversion_id, today)
-    if not may_decide(actor, conversion):
+    if not can(actor, "conversion.decide", owned(conversion)):
         raise ConversionNotFound
     proposed = conversion.proposed
     if proposed is None or conversion.award is None:

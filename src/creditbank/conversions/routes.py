@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
+from creditbank.access.policy import Denied, Owned, can, part
 from creditbank.awards import queries
 from creditbank.awards.domain import Conversion, ConversionNotFound
 from creditbank.conversions import actions
@@ -28,7 +29,7 @@ from creditbank.conversions.schemas import (
 )
 from creditbank.errors import Kind, Refusal
 from creditbank.learners import queries as learners
-from creditbank.learners.domain import LearnerNotFound, may_see
+from creditbank.learners.domain import LearnerNotFound
 from creditbank.programmes.domain import ProgrammeRef
 from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
 from creditbank.web.edge import Edge, EdgeDep
@@ -158,10 +159,14 @@ async def list_conversions(
     """Applications, oldest first. A provider sees those that it decides, and all of a learner whom it may see."""
     after = converted(cursor, UUID)
     async with edge.database.snapshot() as connection:
-        decided_by = actor.provider
+        # A learner's list is their own.
+        learner = learner or actor.learner_id
+        decided_by = part(actor, "conversion.read", Owned(learner_id=learner))
         if learner is not None:
             account, _ = await learners.find(connection, edge.vault, learner)
-            decided_by = None if may_see(actor, account) else decided_by
+            decided_by = None if can(actor, "account.read", account.owned) else decided_by
+        if isinstance(decided_by, Denied):
+            raise LearnerNotFound
         found = await queries.page(
             connection,
             decided_by=decided_by,
@@ -184,9 +189,9 @@ async def read_conversion(id: UUID, edge: EdgeDep, actor: Reader) -> Response:
     """An application with its hold and what became of it: for whoever made it, decides it, or may see the account."""
     async with edge.database.snapshot() as connection:
         found = await queries.find_conversion(connection, id)
-        if not (actions.may_decide(actor, found) or actor.client_id == found.applied_by):
+        if not can(actor, "conversion.read", actions.owned(found)):
             account, _ = await learners.find(connection, edge.vault, found.learner_id)
-            if not may_see(actor, account):
+            if not can(actor, "account.read", account.owned):
                 raise ConversionNotFound
     return json_answer(show_conversion(found))
 

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
+from creditbank.access.policy import can
 from creditbank.conversions.routes import DoorDep, Reader, Writer
 from creditbank.exchanges import queries
 from creditbank.exchanges.actions import Wish, exchange
 from creditbank.exchanges.schemas import ExchangeIn, ExchangeOut, show_exchange
 from creditbank.learners import queries as learners
-from creditbank.learners.domain import LearnerNotFound, may_see
+from creditbank.learners.domain import LearnerNotFound
 from creditbank.web.bodies import JsonBody, Read, to_json
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer
@@ -64,7 +65,7 @@ async def list_exchanges(
     after = converted(cursor, UUID)
     async with edge.database.snapshot() as connection:
         account, _ = await learners.find(connection, edge.vault, id)
-        if not may_see(actor, account):
+        if not can(actor, "account.read", account.owned):
             raise LearnerNotFound
         found = await queries.exchanges_of(connection, id)
     shown = [one for one in found if after is None or one.id > after]

@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import Actor
+from creditbank.access.policy import Owned, can
 from creditbank.achievements.actions import Claim, NewVersion, claim, store
 from creditbank.achievements.domain import (
     REVOKED,
@@ -264,7 +265,7 @@ async def _held(
         raise AchievementNotFound
     learner = locked[learner_id]
     achievement = (await of_pairs(connection, {learner_id: learner.key}, [(learner_id, achievement_id)]))[0]
-    if not actor.acts_for(achievement.current.content["provider"]):
+    if not can(actor, "achievement.state", Owned(achievement.current.content["provider"])):
         # Whoever may not know of it is told no more than that there is none.
         raise AchievementNotFound
     if achievement.current.status == REVOKED:

@@ -55,6 +55,7 @@ _revocation = JsonBody(RevocationIn, {"reason": "The certificate was forged.", "
 _item: Final[TypeAdapter[AchievementIn]] = TypeAdapter(AchievementIn)
 
 Writer = Annotated[Actor, Depends(require("achievements:write"))]
+Revoker = Annotated[Actor, Depends(require("achievements:write", is_grave=True))]
 
 
 async def desk_of(request: Request) -> Desk:
@@ -315,7 +316,7 @@ async def revoke_achievement(
     request: Request,
     edge: EdgeDep,
     desk: DeskDep,
-    actor: Writer,
+    actor: Revoker,
     body: Annotated[Read[RevocationIn], Depends(_revocation)],
 ) -> Response:
     """Say that an achievement does not hold (any more). Its credits are taken back by postings; nothing is deleted."""

@@ -10,6 +10,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from creditbank.access.domain import Actor, MissingScope
+from creditbank.access.policy import Owned, can
 from creditbank.achievements.domain import cap_assurance
 from creditbank.achievements.schemas import AchievementOut, StatementIn
 from creditbank.intake.domain import ProviderUnnamed, State, Submission
@@ -38,7 +39,7 @@ class AchievementIn(StatementIn):
         provider = self.provider or actor.provider
         if provider is None:
             raise ProviderUnnamed
-        if not actor.acts_for(provider):
+        if not can(actor, "achievement.state", Owned(provider)):
             raise ForeignProvider(provider_code=provider)
         application = None
         if self.open_account is not None:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from creditbank.access.domain import Actor
+from creditbank.access.policy import Owned
 from creditbank.errors import Kind, Refusal
 
 # What a new account's hash chain starts from.
@@ -52,6 +52,11 @@ class Learner:
     provider: str | None
     revision: int
 
+    @property
+    def owned(self) -> Owned:
+        """Whose the account is, for the policy: the learner's, and the provider's that opened it."""
+        return Owned(self.provider, self.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -79,11 +84,6 @@ class NumberForm:
 
     prefix: str
     digits: int
-
-
-def may_see(actor: Actor, learner: Learner) -> bool:
-    """Whether the actor may see the account itself: the bank, and whoever opened it or is above who did."""
-    return actor.is_bank or (learner.provider is not None and actor.acts_for(learner.provider))
 
 
 def mask(name: str) -> str:

@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
+from creditbank.access.policy import can
 from creditbank.learners import queries
 from creditbank.learners.actions import Mending, Opened, mend, open_accounts
-from creditbank.learners.domain import Application, Learner, LearnerNotFound, NumberForm, check_born, may_see
+from creditbank.learners.domain import Application, Learner, LearnerNotFound, NumberForm, check_born
 from creditbank.learners.schemas import LearnerChange, LearnerIn, LearnerOut, ReferenceIn, ResolvedOut
 from creditbank.sealing import LearnerKey
 from creditbank.web.bodies import JsonBody, Read, json_answer
@@ -118,7 +119,7 @@ async def read_learner(id: UUID, request: Request, edge: EdgeDep, actor: Reader)
     """An account."""
     async with edge.database.read() as connection:
         learner, _ = await queries.find(connection, edge.vault, id)
-    if not may_see(actor, learner):
+    if not can(actor, "account.read", learner.owned):
         raise LearnerNotFound
     if is_unchanged(request, learner.revision):
         return Response(status_code=304, headers={"ETag": etag(learner.revision)})
@@ -145,7 +146,7 @@ async def mend_learner(
     async def work(connection: AsyncConnection) -> Answer:
         await queries.lock(connection, edge.vault, [id])
         learner, key = await queries.find(connection, edge.vault, id)
-        if not may_see(actor, learner):
+        if not can(actor, "account.mend", learner.owned):
             raise LearnerNotFound
         check_match(request, learner.revision)
         mended = await mend(connection, edge.vault, id, Mending(wanted.name, wanted.birth_date, wanted.region))

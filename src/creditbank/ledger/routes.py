@@ -8,7 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 
 from creditbank.access.domain import Actor
-from creditbank.access.guards import require, require_bank
+from creditbank.access.guards import check_whole, require
+from creditbank.access.policy import Owned
 from creditbank.learners.domain import LearnerNotFound
 from creditbank.learners.queries import existing
 from creditbank.ledger import queries
@@ -36,7 +37,7 @@ async def list_postings(
     cursor: Cursor = None,
 ) -> Response:
     """A learner's postings in the order of their hash chain. A chain is read whole, so only the bank reads it."""
-    require_bank(actor)
+    check_whole(actor, "chain.read", Owned(learner_id=id))
     after = converted(cursor, natural) or 0
     async with edge.database.read() as connection:
         found = await queries.postings_of(connection, id, after=after, limit=limit + 1)

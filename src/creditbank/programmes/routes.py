@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
+from creditbank.access.policy import Owned, can
 from creditbank.catalogue import queries as catalogue
 from creditbank.credits import Credits
 from creditbank.enrolments import queries as enrolments
@@ -19,7 +20,7 @@ from creditbank.enrolments.domain import ChangeKind, Enrolment, EnrolmentNotFoun
 from creditbank.errors import Fault
 from creditbank.learners import queries as learners
 from creditbank.learners.actions import stamp
-from creditbank.learners.domain import LearnerNotFound, may_see
+from creditbank.learners.domain import LearnerNotFound
 from creditbank.learners.queries import LockedLearner
 from creditbank.programmes import actions, queries
 from creditbank.programmes.actions import NewEnrolment
@@ -161,7 +162,7 @@ async def set_admission(
         book = await shelf.book(connection)
         place = place_of(book, ref)
         owner = await queries.owner_of(connection, place)
-        if not _speaks_for(actor, owner):
+        if not can(actor, "programme.govern", Owned(owner)):
             raise ForeignProgramme(programme=str(ref))
         award = ProgrammeRef.parse(wanted.award) if wanted.award is not None else None
         asked = await actions.ask_for(connection, book, place, milli or None, award, now)
@@ -178,11 +179,6 @@ async def set_admission(
 # --- Enrolments -------------------------------------------------------------------------------------------------------
 
 
-def _speaks_for(actor: Actor, owner: str | None) -> bool:
-    """Whether a caller may act for a programme: the bank for all, a provider for its own and those under it."""
-    return actor.is_bank or (owner is not None and actor.acts_for(owner))
-
-
 async def _visible(
     connection: AsyncConnection, edge: Edge, actor: Actor, learner_id: UUID
 ) -> list[tuple[Enrolment, str]]:
@@ -194,9 +190,11 @@ async def _visible(
     found = (await enrolments.enrolments_of(connection, [learner_id]))[learner_id]
     rule_sets = await rule_sets_by_id(connection, {one.rule_set_id for one in found})
     mine = [
-        (one, rule_sets[one.rule_set_id].code) for one in found if _speaks_for(actor, rule_sets[one.rule_set_id].owner)
+        (one, rule_sets[one.rule_set_id].code)
+        for one in found
+        if can(actor, "enrolment.read", Owned(rule_sets[one.rule_set_id].owner, learner_id))
     ]
-    if not mine and not may_see(actor, learner):
+    if not mine and not can(actor, "account.read", learner.owned):
         raise LearnerNotFound
     return mine
 
@@ -265,11 +263,11 @@ async def enrol(
         now = await stamp(connection, learner, edge.clock)
         book = await shelf.book(connection)
         account, _ = await learners.find(connection, edge.vault, id)
-        if not may_see(actor, account):
+        if not can(actor, "account.act", account.owned):
             raise LearnerNotFound
         ref = ProgrammeRef.parse(wanted.programme)
         place = actions.place_named(book, ref)
-        if not _speaks_for(actor, await queries.owner_of(connection, place)):
+        if not can(actor, "programme.govern", Owned(await queries.owner_of(connection, place))):
             raise ForeignProgramme(programme=str(ref))
         new = NewEnrolment(ref, wanted.enrolled or today, wanted.applied)
         try:
@@ -391,8 +389,10 @@ async def change_enrolment(
         now = await stamp(connection, learner, edge.clock)
         book = await shelf.book(connection)
         enrolment, code = await _found(connection, edge, actor, id, enrolment_id)
-        check_match(request, enrolment.revision)
         ref, (kind, day, detail) = ProgrammeRef(code, enrolment.programme), _asked(wanted, today)
+        if not can(actor, "programme.govern", Owned(await queries.owner_of(connection, place_of(book, ref)))):
+            raise EnrolmentNotFound
+        check_match(request, enrolment.revision)
         changed = await actions.change(
             connection, shelf, book, learner, ref, enrolment, kind, day, detail, actor.client_id, now, today
         )
@@ -436,7 +436,8 @@ async def audit_programme(
         place = place_of(book, ref)
         visible = await _visible(connection, edge, actor, id)
         mine = [one for one, code in visible if code == ref.rule_set and one.programme == ref.programme]
-        if not actor.is_bank and not any(one.holds_on(today) for one in mine):
+        is_own = can(actor, "enrolment.read", Owned(learner_id=id))
+        if not is_own and not any(one.holds_on(today) for one in mine):
             raise EnrolmentNotFound
         learner = (await learners.load(connection, edge.vault, [id]))[id]
         planned = await queries.planned_offerings(connection, add or ())

@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor, BankOnly
 from creditbank.access.guards import require
+from creditbank.access.policy import Owned, can
 from creditbank.codes import code_list
+from creditbank.identifiers import parent_of
 from creditbank.providers import actions, queries
 from creditbank.providers.actions import NewProvider, ProviderChange
 from creditbank.providers.domain import CODE_FORM, ForeignProvider, Provider, ProviderNotFound, UnknownProviderType
@@ -58,7 +60,7 @@ async def enter_provider(
 ) -> Response:
     """Enter an institution under one that is there. A provider's own client enters those below itself."""
     new = body.value
-    if not actor.acts_for(new.code):
+    if not can(actor, "provider.change", Owned(new.code)):
         raise ForeignProvider(provider_code=new.code, pointer="/code")
     if new.provider_type not in code_list("provider_types"):
         raise UnknownProviderType(given=new.provider_type)
@@ -135,9 +137,10 @@ async def change_provider(
 
     async def work(connection: AsyncConnection) -> Answer:
         provider = await actions.lock(connection, id)
-        if not actor.acts_for(provider.code):
+        if not can(actor, "provider.change", Owned(provider.code)):
             raise ProviderNotFound
-        if provider.code == actor.provider and wanted.status is not None:
+        above = Owned(parent_of(provider.code))
+        if wanted.status is not None and not can(actor, "provider.change", above):
             # Nobody opens or closes itself: that is for whoever is above.
             raise BankOnly
         check_match(request, provider.revision)

@@ -13,7 +13,8 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import Actor
-from creditbank.access.guards import require, require_bank
+from creditbank.access.guards import check_whole, require
+from creditbank.access.policy import Denied, Owned, can, part
 from creditbank.achievements.queries import of_learners
 from creditbank.clock import learning_day
 from creditbank.database.gathered import GatheredRead
@@ -89,13 +90,21 @@ def moment_of(edge: Edge, effective: date | None, known: datetime | None) -> Mom
     return Moment(effective or learning_day(known, edge.settings.zone), known)
 
 
+def _given_by(actor: Actor, learner_id: UUID) -> str | None:
+    """The provider whose lots the caller sees, with those below it; None for all. Raises LearnerNotFound for none."""
+    seen = part(actor, "lot.read", Owned(learner_id=learner_id))
+    if isinstance(seen, Denied):
+        raise LearnerNotFound
+    return seen
+
+
 async def _lots_then(edge: Edge, actor: Actor, id: UUID, moment: Moment) -> list[Lot]:
     """The learner's lots as they stood at a moment, those that the caller may see. Raises LearnerNotFound."""
     async with edge.database.snapshot() as connection:
         _, key = await learners.find(connection, edge.vault, id)
         stood = await stood_at(connection, id, key, moment)
-    seen = [lot for lot in stood.lots if actor.acts_for(lot.terms.provider)]
-    if not seen and not actor.is_bank:
+    seen = [lot for lot in stood.lots if can(actor, "lot.read", Owned(lot.terms.provider, id))]
+    if not seen and not can(actor, "lot.read", Owned(learner_id=id)):
         raise LearnerNotFound
     return [as_read(lot, moment.effective) for lot in seen]
 
@@ -116,10 +125,11 @@ async def read_balance(
         held = [Holding(one.terms.credit_unit, one.terms.category, one.terms.level, one.positions) for one in then]
         return json_answer(balance_of(held))
     gathered: GatheredRead[Holder, list[Holding]] = request.app.state.holdings
-    holdings = await gathered.ask((id, actor.provider, edge.today()))
+    given_by = _given_by(actor, id)
+    holdings = await gathered.ask((id, given_by, edge.today()))
     if not holdings:
         async with edge.database.read() as connection:
-            if not (actor.is_bank and await learners.existing(connection, [id])):
+            if given_by is not None or not await learners.existing(connection, [id]):
                 raise LearnerNotFound
     return json_answer(balance_of(holdings))
 
@@ -148,8 +158,9 @@ async def list_lots(
         return page_answer(request, then[: limit + 1], limit, lambda lot: str(lot.id), show_lot)
     today = edge.today()
     async with edge.database.read() as connection:
-        found = await page_of_lots(connection, id, given_by=actor.provider, after=after, limit=limit + 1)
-        if not found and not (actor.is_bank and await learners.existing(connection, [id])):
+        given_by = _given_by(actor, id)
+        found = await page_of_lots(connection, id, given_by=given_by, after=after, limit=limit + 1)
+        if not found and (given_by is not None or not await learners.existing(connection, [id])):
             raise LearnerNotFound
     return page_answer(request, found, limit, lambda lot: str(lot.id), lambda lot: show_lot(as_read(lot, today)))
 
@@ -168,7 +179,7 @@ async def list_decisions(
     cursor: Cursor = None,
 ) -> Response:
     """Every decision ever made for a learner, the first first: none is lost when a later one takes its place."""
-    require_bank(actor)
+    check_whole(actor, "chain.read", Owned(learner_id=id))
     after = converted(cursor, UUID)
     async with edge.database.snapshot() as connection:
         _, key = await learners.find(connection, edge.vault, id)
@@ -198,7 +209,7 @@ async def read_evaluation(
     actor: Reader,
 ) -> Response:
     """One run of the engine: what it read and what it decided anew, with the trace that answers why."""
-    require_bank(actor)
+    check_whole(actor, "chain.read", Owned(learner_id=id))
     async with edge.database.snapshot() as connection:
         _, key = await learners.find(connection, edge.vault, id)
         found = await queries.find_evaluation(connection, id, evaluation_id)

@@ -27,16 +27,6 @@ MUTABLE: Final = ("draft", "validated", "simulated", "approved")
 """The states of a version whose document may still be replaced."""
 
 
-def client(client_id: UUID) -> str:
-    """How a client of the API is named as editor or approver."""
-    return f"client:{client_id}"
-
-
-def operator(name: str) -> str:
-    """How whoever works at the command line is named as editor or approver."""
-    return f"operator:{name}"
-
-
 @dataclass(frozen=True, slots=True)
 class RuleSet:
     """A registration: the document's own id, its owner (a provider's code; None: the bank) and its audience."""

@@ -41,7 +41,7 @@ class VersionSummary(BaseModel):
     state: str = Field(description="draft, validated, simulated, approved, published, superseded or withdrawn")
     sha256: str = Field(description="of the document's canonical JSON")
     created_at: datetime
-    approved_by: str | None = Field(description="client:id, or operator:name from the command line")
+    approved_by: str | None = Field(description="user:id, client:id, or operator:name from the command line")
     approved_at: datetime | None
     publications: list[PublicationOut]
 

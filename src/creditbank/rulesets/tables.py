@@ -40,7 +40,7 @@ rule_set_versions = Table(
     Column("document", Text, nullable=False, doc="canonical JSON (rules/v1 section 2)"),
     Column("sha256", Text, nullable=False, doc="of the canonical JSON, hexadecimal"),
     Column("revision", Integer, nullable=False, doc="rises with each change of document or state; part of the ETag"),
-    Column("approved_by", Text, doc="client:id, or operator:name from the command line"),
+    Column("approved_by", Text, doc="user:id, client:id, or operator:name from the command line"),
     Column("approved_at", Instant),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("rule_set_id", "number"),
@@ -60,7 +60,7 @@ rule_set_edits = Table(
     Column("id", Uuid, primary_key=True),
     Column("version_id", Uuid, ForeignKey("rule_set_versions.id"), nullable=False, index=True),
     Column("sha256", Text, nullable=False),
-    Column("editor", Text, nullable=False, doc="client:id, or operator:name from the command line"),
+    Column("editor", Text, nullable=False, doc="user:id, client:id, or operator:name from the command line"),
     Column("edited_at", Instant, nullable=False),
     info={"dist": "reference"},
 )

@@ -9,7 +9,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 
 from creditbank.access.domain import Actor
-from creditbank.access.guards import require, require_bank
+from creditbank.access.guards import check_whole, require
+from creditbank.access.policy import Owned
 from creditbank.database.gathered import GatheredRead
 from creditbank.learners.domain import LearnerNotFound
 from creditbank.recognition.routes import Effective, Known, moment_of
@@ -59,7 +60,7 @@ async def read_transcript(
 
     With `known`, the instant that a transcript names, it is that transcript again, whatever was recorded since.
     """
-    require_bank(actor)
+    check_whole(actor, "transcript.read", Owned(learner_id=id))
     form = best_of(request.headers.get("accept"), tuple(_FORMS))
     if form is None:
         raise EdgeRefusal(406)

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
+from creditbank.access.policy import Action, Owned, can
 from creditbank.claims import actions, queries
-from creditbank.claims.domain import ClaimNotFound
+from creditbank.claims.domain import Claim, ClaimNotFound
 from creditbank.claims.schemas import (
     ClaimDecisionIn,
     ClaimIn,
@@ -25,7 +26,7 @@ from creditbank.codes import code_list
 from creditbank.intake.domain import DateInFuture, ProviderUnnamed, UnknownCategory, UnknownKind
 from creditbank.intake.routes import DeskDep
 from creditbank.learners import queries as learners
-from creditbank.learners.domain import LearnerNotFound, may_see
+from creditbank.learners.domain import LearnerNotFound
 from creditbank.providers.domain import ForeignProvider
 from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
 from creditbank.web.edge import EdgeDep
@@ -54,6 +55,7 @@ _decision = JsonBody(ClaimDecisionIn, {"decision": "reject", "reason": "outcomes
 
 Claimant = Annotated[Actor, Depends(require("claims:write"))]
 
+Looker = Annotated[Actor, Depends(require("claims:read"))]
 Assessor = Annotated[Actor, Depends(require("claims:decide"))]
 
 
@@ -78,12 +80,12 @@ async def lodge_claim(
     provider = wanted.provider or actor.provider
     if provider is None:
         raise ProviderUnnamed
-    if not actor.acts_for(provider):
+    if not can(actor, "claim.lodge", Owned(provider, wanted.learner)):
         raise ForeignProvider(provider_code=provider)
 
     async def work(connection: AsyncConnection) -> Answer:
         account, _ = await learners.find(connection, edge.vault, wanted.learner)
-        if not may_see(actor, account):
+        if not can(actor, "account.act", account.owned):
             raise LearnerNotFound
         claim, recorded = await actions.lodge_claim(
             connection, desk, wanted.learner, provider, wanted.content(), wanted.evidence, actor, today
@@ -104,11 +106,17 @@ async def lodge_claim(
     operation_id="list_claims",
     responses={200: {"model": Page[ClaimOut], "description": "the learner's claims"}, **documented(404)},
 )
-async def list_claims(id: UUID, request: Request, edge: EdgeDep, actor: Assessor) -> Response:
+async def list_claims(id: UUID, request: Request, edge: EdgeDep, actor: Looker) -> Response:
     """A learner's claims, those that the caller or somebody under it assesses."""
     async with edge.database.snapshot() as connection:
-        await learners.find(connection, edge.vault, id)
-        found = [claim for claim in await queries.claims_of(connection, id) if actor.acts_for(claim.provider)]
+        account, _ = await learners.find(connection, edge.vault, id)
+        found = [
+            claim
+            for claim in await queries.claims_of(connection, id)
+            if can(actor, "claim.read", Owned(claim.provider, id))
+        ]
+        if not found and not can(actor, "account.read", account.owned):
+            raise LearnerNotFound
     return json_answer({"items": [show_claim(claim) for claim in found], "next": None})
 
 
@@ -117,16 +125,16 @@ async def list_claims(id: UUID, request: Request, edge: EdgeDep, actor: Assessor
     operation_id="read_claim",
     responses={200: {"model": ClaimOut, "description": "the claim"}, **documented(404)},
 )
-async def read_claim(id: UUID, claim_id: UUID, edge: EdgeDep, actor: Assessor) -> Response:
+async def read_claim(id: UUID, claim_id: UUID, edge: EdgeDep, actor: Looker) -> Response:
     """One claim and where it stands."""
     async with edge.database.snapshot() as connection:
         claim = await queries.find_claim(connection, id, claim_id)
-    _check_assesses(actor, claim.provider)
+    _check(actor, "claim.read", claim)
     return json_answer(show_claim(claim))
 
 
-def _check_assesses(actor: Actor, provider: str) -> None:
-    if not actor.acts_for(provider):
+def _check(actor: Actor, action: Action, claim: Claim) -> None:
+    if not can(actor, action, Owned(claim.provider, claim.learner_id)):
         raise ClaimNotFound
 
 
@@ -149,7 +157,7 @@ async def decide_claim(
 
     async def work(connection: AsyncConnection) -> Answer:
         claim = await queries.find_claim(connection, id, claim_id)
-        _check_assesses(actor, claim.provider)
+        _check(actor, "claim.assess", claim)
         decided, recorded = await actions.decide_claim(
             connection, desk, id, claim_id, reason=body.value.reason, actor=actor, today=edge.today()
         )
@@ -175,7 +183,7 @@ async def appeal_claim(
 
     async def work(connection: AsyncConnection) -> Answer:
         claim = await queries.find_claim(connection, id, claim_id)
-        _check_assesses(actor, claim.provider)
+        _check(actor, "claim.lodge", claim)
         appealed = await actions.appeal_claim(connection, desk, id, claim_id, edge.today())
         await record(
             connection, actor.client_id, "claim.appeal", f"claim:{claim_id}", {"learner": str(id)}, edge.clock()

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
+from creditbank.access.policy import Owned, can
 from creditbank.achievements.queries import of_pairs
 from creditbank.claims import actions, queries
 from creditbank.claims.domain import MEDIA_TYPES, EvidenceLost, EvidenceNotFound, check_evidence
@@ -21,7 +22,7 @@ from creditbank.claims.schemas import (
 )
 from creditbank.intake.routes import DeskDep
 from creditbank.learners import queries as learners
-from creditbank.learners.domain import LearnerNotFound, may_see
+from creditbank.learners.domain import LearnerNotFound
 from creditbank.sealing import SealBroken
 from creditbank.web.bodies import json_answer
 from creditbank.web.edge import EdgeDep
@@ -67,7 +68,7 @@ async def upload_evidence(id: UUID, request: Request, edge: EdgeDep, desk: DeskD
     check_evidence(media_type, content)
     async with edge.database.read() as connection:
         account, _ = await learners.find(connection, edge.vault, id)
-    if not may_see(actor, account):
+    if not can(actor, "account.act", account.owned):
         # Whoever may not know of the learner is told no more than that there is none.
         raise LearnerNotFound
     async with edge.database.write() as connection:
@@ -89,7 +90,11 @@ async def read_evidence(id: UUID, evidence_id: UUID, request: Request, edge: Edg
     async with edge.database.snapshot() as connection:
         _, key = await learners.find(connection, edge.vault, id)
         found = await queries.find_evidence(connection, id, evidence_id)
-        mine = [claim for claim in await queries.claims_of(connection, id) if actor.acts_for(claim.provider)]
+        mine = [
+            claim
+            for claim in await queries.claims_of(connection, id)
+            if can(actor, "claim.assess", Owned(claim.provider))
+        ]
         about = await of_pairs(connection, {id: key}, [(id, claim.achievement_id) for claim in mine])
     # Of whom it assesses an assessor sees what was handed in to it, and nothing else.
     shown = {one["file"] for a in about for v in a.versions for one in v.content.get("evidence", ())}

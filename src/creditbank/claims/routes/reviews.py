@@ -11,8 +11,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
-from creditbank.access.domain import Actor
-from creditbank.access.guards import require, require_bank
+from creditbank.access.domain import Actor, BankOnly
+from creditbank.access.guards import check_whole, require
+from creditbank.access.policy import NOBODY_S, Denied, Owned, can, part
 from creditbank.claims import actions, queries
 from creditbank.claims.domain import Review, ReviewNotFound, Waiver, WaiverState
 from creditbank.claims.schemas import (
@@ -67,9 +68,12 @@ async def list_reviews(
 ) -> Response:
     """What waits for a person, what is due first first."""
     after = converted(cursor, _place)
+    given_by = part(actor, "review.work", NOBODY_S)
+    if isinstance(given_by, Denied):
+        raise BankOnly
     async with edge.database.snapshot() as connection:
         found = await queries.page_of_reviews(
-            connection, given_by=actor.provider, kind=kind, state=state, after=after, limit=limit + 1
+            connection, given_by=given_by, kind=kind, state=state, after=after, limit=limit + 1
         )
     return page_answer(request, found, limit, lambda r: f"{r.due_on.isoformat()} {r.id}", show_review)
 
@@ -148,7 +152,7 @@ async def close_review(
     body: Annotated[Read[ReviewOutcomeIn], Depends(_outcome)],
 ) -> Response:
     """End a review: the debt stands, or the decision is right as it is."""
-    require_bank(actor)
+    check_whole(actor, "review.close")
 
     async def work(connection: AsyncConnection) -> Answer:
         review = await actions.close_review(connection, desk, id, review_id, body.value.outcome)
@@ -205,7 +209,7 @@ async def decide_waiver(
     body: Annotated[Read[WaiverDecisionIn], Depends(_waiver_decision)],
 ) -> Response:
     """Waive a debt, or refuse to: never whoever proposed it. What is waived ends the review."""
-    require_bank(actor)
+    check_whole(actor, "review.close")
     approves = body.value.decision == "approve"
 
     async def work(connection: AsyncConnection) -> Answer:
@@ -250,7 +254,7 @@ async def _decide(
 async def _find(connection: AsyncConnection, actor: Actor, learner_id: UUID, review_id: UUID) -> Review:
     """A review that the actor may work on. Raises ReviewNotFound."""
     review = await queries.find_review(connection, learner_id, review_id)
-    if not actor.is_bank and (review.provider is None or not actor.acts_for(review.provider)):
+    if not can(actor, "review.work", Owned(review.provider)):
         raise ReviewNotFound
     return review
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
-from creditbank.access.guards import require, require_bank
+from creditbank.access.guards import check_whole, require
 from creditbank.claims import actions, queries
 from creditbank.claims.schemas import (
     RulingIn,
@@ -59,7 +59,7 @@ async def propose_ruling(
     request: Request, edge: EdgeDep, desk: DeskDep, actor: Ruler, body: Annotated[Read[RulingIn], Depends(_ruling)]
 ) -> Response:
     """Rule about a learner's credits. It changes nothing until another person approves it."""
-    require_bank(actor)
+    check_whole(actor, "ruling.make")
     wanted = body.value
 
     async def work(connection: AsyncConnection) -> Answer:
@@ -80,7 +80,7 @@ async def propose_ruling(
 )
 async def list_rulings(id: UUID, edge: EdgeDep, actor: Ruler) -> Response:
     """Everything that was ruled about a learner, in whatever state."""
-    require_bank(actor)
+    check_whole(actor, "ruling.make")
     async with edge.database.snapshot() as connection:
         _, key = await learners.find(connection, edge.vault, id)
         found = await queries.all_rulings(connection, id, key)
@@ -96,7 +96,7 @@ async def _decide(
     actor: Actor,
     state: Literal[RulingState.APPROVED, RulingState.REFUSED, RulingState.WITHDRAWN],
 ) -> Response:
-    require_bank(actor)
+    check_whole(actor, "ruling.make")
 
     async def work(connection: AsyncConnection) -> Answer:
         ruling = await actions.decide_ruling(connection, desk, id, ruling_id, state, actor, edge.today())

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
-from creditbank.access.guards import require, require_bank
+from creditbank.access.guards import check_whole, require
 from creditbank.providers.actions import NewAccreditation
 from creditbank.providers.schemas import AccreditationIn, AccreditationOut
 from creditbank.publishing import actions as life
@@ -39,7 +39,7 @@ async def add_accreditation(
     body: Annotated[Read[AccreditationIn], Depends(_accreditation)],
 ) -> Response:
     """Enter an accreditation in a register. Nobody accredits itself: only the bank's own clients may."""
-    require_bank(actor)
+    check_whole(actor, "provider.accredit")
     wanted = body.value
     new = NewAccreditation(wanted.register_name, wanted.offering, wanted.valid_from, wanted.valid_until)
 

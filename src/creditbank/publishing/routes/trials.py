@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
-from creditbank.access.guards import require, require_bank
+from creditbank.access.guards import check_whole, require
+from creditbank.access.policy import NOBODY_S, can
 from creditbank.jobs.queries import find_state
 from creditbank.learners.queries import load
 from creditbank.providers.queries import by_code
@@ -131,7 +132,7 @@ async def read_simulation(id: UUID, number: Number, edge: EdgeDep, actor: Reader
         if "all" in job.progress:
             progress = ProgressOut(walked=job.progress["walked"], all=job.progress["all"])
     shown = SimulationOut.from_domain(latest, version, state, progress)
-    if shown.report is not None and not actor.is_bank:
+    if shown.report is not None and not can(actor, "simulation.cases", NOBODY_S):
         shown.report.pop("largest")
     return json_answer(shown)
 
@@ -152,7 +153,7 @@ async def read_simulation_cases(
 
     No trace is kept: it would be one more place that names persons. Only for the bank's own clients, and written down.
     """
-    require_bank(actor)
+    check_whole(actor, "simulation.cases")
     language, shelf = language_of(request), _shelf(request)
     async with edge.database.write() as connection:
         version, found = await _simulation_of(connection, id, number)

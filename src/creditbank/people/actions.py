@@ -1,0 +1,266 @@
+"""Entering people, giving and taking roles, changing passwords; sessions begun and ended."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import delete, insert, or_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.access.actions import record
+from creditbank.access.domain import Actor, hash_secret
+from creditbank.database.statements import insert_new
+from creditbank.identifiers import new_id
+from creditbank.learners.queries import existing
+from creditbank.people import queries
+from creditbank.people.domain import (
+    GrantNotFound,
+    LoginTaken,
+    NewGrant,
+    Place,
+    Session,
+    TooManyAttempts,
+    UnknownPlace,
+    check_grantable,
+    check_held,
+)
+from creditbank.people.queries import DEVICE, login_key, seal_profile
+from creditbank.people.tables import failed_logins, sessions, user_identities, user_keys, user_roles, users
+from creditbank.providers.queries import by_code
+from creditbank.sealing import Vault
+
+_TOKEN_BYTES: Final = 32
+_DEVICE_CHARS_MAX: Final = 200
+ATTEMPT_MINUTES: Final = 15
+# Wrong passwords in so many minutes, after which the login, or the address, waits.
+_PER_LOGIN: Final = 10
+_PER_ADDRESS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """What is needed to enter a person; ``password`` is the stored form of one that somebody else knows."""
+
+    login: str
+    name: str
+    password: str | None = None
+
+
+async def enter(connection: AsyncConnection, vault: Vault, new: NewUser, by: str, now: datetime) -> UUID:
+    """Enter a person, who may do nothing yet. Raises LoginTaken."""
+    user_id = new_id()
+    key, wrapped = vault.new_key(user_id)
+    row = {
+        "id": user_id,
+        "login_key": login_key(vault, new.login),
+        "profile": seal_profile(key, new.login, new.name),
+        "password": new.password,
+        "is_password_initial": new.password is not None,
+        "status": "active",
+        "created_at": now,
+    }
+    if not await insert_new(connection, users, [row]):
+        raise LoginTaken
+    await connection.execute(insert(user_keys).values(user_id=user_id, wrapped=wrapped))
+    await record(connection, _id_of(by), "user.enter", f"user:{user_id}", {"by": by}, now)
+    return user_id
+
+
+def _id_of(by: str) -> UUID | None:
+    """The id under which the audit log knows who acts: none for the operator and for identity providers."""
+    kind, _, id_ = by.partition(":")
+    return UUID(id_) if kind in {"user", "client"} else None
+
+
+async def grant(
+    connection: AsyncConnection, user_id: UUID, new: NewGrant, giver: Actor | None, by: str, now: datetime
+) -> UUID:
+    """Give a person a role; without a giver the operator, or a provider's mapping, gives it.
+
+    Raises UnknownRole, RoleMisplaced, GrantBeyondOwn, UnknownPlace.
+    """
+    check_grantable(giver, new.role, new.place)
+    provider, learner_id = new.place.provider, new.place.learner_id
+    if provider is not None and not await by_code(connection, [provider]):
+        raise UnknownPlace
+    if learner_id is not None and not await existing(connection, [learner_id]):
+        raise UnknownPlace(pointer="/learner")
+    grant_id = new_id()
+    await connection.execute(
+        insert(user_roles).values(
+            id=grant_id,
+            user_id=user_id,
+            role=new.role,
+            provider=provider,
+            learner_id=learner_id,
+            granted_by=by,
+            granted_at=now,
+            until=new.until,
+        )
+    )
+    details = {
+        "grant": str(grant_id), "role": new.role, "by": by, "provider": provider,
+        "learner": str(learner_id) if learner_id else None, "until": new.until.isoformat() if new.until else None,
+    }  # fmt: skip
+    await record(connection, _id_of(by), "role.grant", f"user:{user_id}", details, now)
+    return grant_id
+
+
+async def revoke(
+    connection: AsyncConnection, user_id: UUID, grant_id: UUID, taker: Actor | None, by: str, now: datetime
+) -> None:
+    """Take a role back; only who could give it may. Raises GrantNotFound, GrantBeyondOwn."""
+    held = (await queries.grants_of(connection, [user_id]))[user_id]
+    found = next((one for one in held if one.id == grant_id and one.revoked_at is None), None)
+    if found is None:
+        raise GrantNotFound
+    check_grantable(taker, found.role, found.place)
+    statement = update(user_roles).where(user_roles.c.id == grant_id, user_roles.c.revoked_at.is_(None))
+    done = await connection.execute(statement.values(revoked_by=by, revoked_at=now))
+    if not done.rowcount:
+        raise GrantNotFound
+    details = {"grant": str(grant_id), "role": found.role, "by": by}
+    await record(connection, _id_of(by), "role.revoke", f"user:{user_id}", details, now)
+
+
+async def sync_grants(
+    connection: AsyncConnection, user_id: UUID, wanted: Sequence[NewGrant], by: str, now: datetime
+) -> None:
+    """Make what an identity provider gave what it gives now; what others gave is left alone."""
+    held = (await queries.grants_of(connection, [user_id]))[user_id]
+    mine = {(one.role, one.place): one for one in held if one.granted_by == by and one.holds(now)}
+    asked = {(one.role, one.place): one for one in wanted}
+    for key, lost in mine.items():
+        if key not in asked:
+            await revoke(connection, user_id, lost.id, None, by, now)
+    for key, new in asked.items():
+        if key not in mine:
+            await grant(connection, user_id, new, None, by, now)
+
+
+async def close(connection: AsyncConnection, user_id: UUID, by: str, now: datetime) -> None:
+    """Close an account: nobody signs in with it any more, and who is signed in is signed out."""
+    await connection.execute(update(users).where(users.c.id == user_id).values(status="closed"))
+    await end_sessions(connection, user_id, now)
+    await record(connection, _id_of(by), "user.close", f"user:{user_id}", {"by": by}, now)
+
+
+async def set_password(
+    connection: AsyncConnection, user_id: UUID, password: str, by: str, now: datetime, *, is_initial: bool = False
+) -> None:
+    """Store another password (in its stored form); every session of the person ends."""
+    changed = {"password": password, "is_password_initial": is_initial}
+    await connection.execute(update(users).where(users.c.id == user_id).values(changed))
+    await end_sessions(connection, user_id, now)
+    await record(connection, _id_of(by), "user.change_password", f"user:{user_id}", {"by": by}, now)
+
+
+async def know_as(
+    connection: AsyncConnection, vault: Vault, user_id: UUID, issuer: str, subject: str, now: datetime
+) -> bool:
+    """Note under whom an identity provider knows a user; False when that is somebody else already."""
+    row = {"key": vault.lookup_key("oidc", issuer, subject), "user_id": user_id, "created_at": now}
+    return bool(await insert_new(connection, user_identities, [row]))
+
+
+async def begin_session(
+    connection: AsyncConnection,
+    vault: Vault,
+    user_id: UUID,
+    place: Place,
+    device: str,
+    now: datetime,
+    *,
+    authenticated_at: datetime,
+) -> str:
+    """A new session for whoever has just proven who they are; answers the token that only the cookie will have."""
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    key = await queries.find_key(connection, vault, user_id)
+    session_id = new_id()
+    await connection.execute(
+        insert(sessions).values(
+            id=session_id,
+            token_sha256=hash_secret(token),
+            user_id=user_id,
+            provider=place.provider,
+            learner_id=place.learner_id,
+            device=key.seal(device[:_DEVICE_CHARS_MAX].encode(errors="replace"), DEVICE),
+            created_at=now,
+            authenticated_at=authenticated_at,
+            used_at=now,
+        )
+    )
+    await record(connection, user_id, "session.begin", f"session:{session_id}", {}, now)
+    return token
+
+
+async def touch_session(connection: AsyncConnection, session_id: UUID, now: datetime) -> None:
+    """Note that a session is in use."""
+    await connection.execute(update(sessions).where(sessions.c.id == session_id).values(used_at=now))
+
+
+async def move_session(
+    connection: AsyncConnection, session: Session, place: Place, now: datetime, *, is_initial: bool
+) -> None:
+    """Act in another place from now on. Raises PlaceNotHeld, of whoever has an initial password anywhere."""
+    held = (await queries.grants_of(connection, [session.user_id]))[session.user_id]
+    check_held(() if is_initial else held, place, now)
+    moved = {"provider": place.provider, "learner_id": place.learner_id}
+    await connection.execute(update(sessions).where(sessions.c.id == session.id).values(moved))
+    details = {"provider": place.provider, "learner": str(place.learner_id) if place.learner_id else None}
+    await record(connection, session.user_id, "session.move", f"session:{session.id}", details, now)
+
+
+async def end_session(connection: AsyncConnection, user_id: UUID, session_id: UUID, now: datetime) -> bool:
+    """End one of a user's sessions; False when there is none that had not ended."""
+    one = update(sessions).where(
+        sessions.c.id == session_id, sessions.c.user_id == user_id, sessions.c.ended_at.is_(None)
+    )
+    ended = bool((await connection.execute(one.values(ended_at=now))).rowcount)
+    if ended:
+        await record(connection, user_id, "session.end", f"session:{session_id}", {}, now)
+    return ended
+
+
+async def end_sessions(connection: AsyncConnection, user_id: UUID, now: datetime) -> None:
+    """Sign a user out everywhere."""
+    every = update(sessions).where(sessions.c.user_id == user_id, sessions.c.ended_at.is_(None))
+    ended = (await connection.execute(every.values(ended_at=now))).rowcount
+    await record(connection, user_id, "session.end_all", f"user:{user_id}", {"ended": ended}, now)
+
+
+async def forget_sessions(connection: AsyncConnection, before: datetime) -> int:
+    """Remove sessions that nobody used since then, and the failed attempts of before."""
+    old = delete(sessions).where(or_(sessions.c.used_at < before, sessions.c.ended_at < before))
+    removed = (await connection.execute(old)).rowcount
+    await connection.execute(delete(failed_logins).where(failed_logins.c.at < before))
+    return removed
+
+
+async def note_attempt(
+    connection: AsyncConnection, vault: Vault, login: str, address: str, now: datetime
+) -> tuple[UUID, UUID]:
+    """Count an attempt to sign in under the login, whether there is such a one or not, and under the address.
+
+    Answers what is to be forgotten when the password was right. Raises TooManyAttempts.
+    """
+    by_login = vault.lookup_key("attempt", "login", login_key(vault, login).hex())
+    by_address = vault.lookup_key("attempt", "address", address)
+    since = now - timedelta(minutes=ATTEMPT_MINUTES)
+    counts = await queries.failures(connection, [by_login, by_address], since)
+    if counts.get(by_login, 0) >= _PER_LOGIN or counts.get(by_address, 0) >= _PER_ADDRESS:
+        raise TooManyAttempts(minutes=ATTEMPT_MINUTES)
+    ids = new_id(), new_id()
+    rows = [{"id": id_, "key": key, "at": now} for id_, key in zip(ids, (by_login, by_address), strict=True)]
+    await connection.execute(insert(failed_logins), rows)
+    return ids
+
+
+async def forget_attempt(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
+    """Take back the count of an attempt that was right."""
+    await connection.execute(delete(failed_logins).where(failed_logins.c.id.in_(ids)))

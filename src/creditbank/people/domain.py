@@ -1,0 +1,270 @@
+"""People and what they hold: grants of roles, the place in which a person acts, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from creditbank.access.domain import Actor
+from creditbank.access.policy import Owned, can
+from creditbank.errors import Kind, Refusal
+from creditbank.identifiers import is_under
+from creditbank.people.roles import ROLES
+
+Status = Literal["active", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """For whom a person acts: a provider with all under it, a learner, or, with neither, the bank."""
+
+    provider: str | None = None
+    learner_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role given to a person for a place, from ``granted_at`` until it runs out or is revoked."""
+
+    id: UUID
+    role: str
+    place: Place
+    granted_by: str
+    granted_at: datetime
+    until: datetime | None
+    revoked_at: datetime | None
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it is in force now."""
+        return self.revoked_at is None and (self.until is None or now < self.until)
+
+    def covers(self, place: Place) -> bool:
+        """Whether who holds it may act so in that place: a role held above is held below."""
+        mine = self.place
+        if mine.learner_id is not None or place.learner_id is not None:
+            return mine.learner_id == place.learner_id
+        if mine.provider is None:
+            return True
+        return place.provider is not None and is_under(place.provider, mine.provider)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person's account as it is shown. Login and name are sealed at rest."""
+
+    id: UUID
+    login: str
+    name: str
+    status: Status
+    created_at: datetime
+    grants: tuple[Grant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewGrant:
+    """A role to be given for a place, until it is revoked or an instant has come."""
+
+    role: str
+    place: Place
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody signed in on one device."""
+
+    id: UUID
+    user_id: UUID
+    place: Place
+    created_at: datetime
+    authenticated_at: datetime
+    used_at: datetime
+    ended_at: datetime | None
+    device: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A session with all that decides whether and as whom it lets in."""
+
+    session: Session
+    grants: tuple[Grant, ...]
+    is_active: bool
+    is_password_initial: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What signing in needs of a user."""
+
+    id: UUID
+    password: str | None
+    is_password_initial: bool
+    is_active: bool
+
+
+def places(grants: Iterable[Grant], now: datetime) -> list[Place]:
+    """Where a person may act now: the bank first, then providers by code, then as a learner."""
+    found = {grant.place for grant in grants if grant.holds(now)}
+    return sorted(found, key=lambda place: (place.learner_id is not None, place.provider or "", str(place.learner_id)))
+
+
+def actor_of(
+    user_id: UUID, grants: Sequence[Grant], place: Place, now: datetime, authenticated_at: datetime | None
+) -> Actor:
+    """The person acting in one place, with the roles held there now; elsewhere somebody without any scope."""
+    roles = frozenset(
+        grant.role for grant in grants if grant.holds(now) and grant.covers(place) and grant.role in ROLES
+    )
+    return Actor(
+        user_id,
+        place.provider,
+        frozenset(scope for role in roles for scope in ROLES[role].scopes),
+        # What a person types is checked by nobody yet; a learner's own word less so.
+        "self" if place.learner_id is not None else "provider",
+        user_id=user_id,
+        roles=roles,
+        learner_id=place.learner_id,
+        authenticated_at=authenticated_at,
+    )
+
+
+def check_held(grants: Iterable[Grant], place: Place, now: datetime) -> None:
+    """Let a person act only where some role of theirs reaches. Raises PlaceNotHeld."""
+    if not any(grant.holds(now) and grant.covers(place) for grant in grants):
+        raise PlaceNotHeld
+
+
+def check_grantable(actor: Actor | None, role: str, place: Place) -> None:
+    """Hold a grant to what the role is and, but for the operator (None), to what the giver holds there himself.
+
+    Raises UnknownRole, RoleMisplaced, GrantBeyondOwn.
+    """
+    if role not in ROLES:
+        raise UnknownRole(role=role)
+    holder = "learner" if place.learner_id else "provider" if place.provider else "bank"
+    if (place.learner_id and place.provider) or holder not in ROLES[role].held_for:
+        raise RoleMisplaced(role=role)
+    if actor is None:
+        return
+    reaches = can(actor, "role.grant", Owned(place.provider))
+    if not reaches or not ROLES[role].scopes <= actor.scopes:
+        raise GrantBeyondOwn(role=role)
+
+
+@dataclass(eq=False, kw_only=True)
+class UserNotFound(Refusal):
+    """There is no such user, or the caller may not know of them."""
+
+    code = "user_not_found"
+    kind = Kind.NOT_FOUND
+
+
+@dataclass(eq=False, kw_only=True)
+class LoginTaken(Refusal):
+    """Somebody signs in under this name already."""
+
+    code = "login_taken"
+    kind = Kind.CONFLICT
+    pointer: str = "/login"
+
+
+@dataclass(eq=False, kw_only=True)
+class UnknownRole(Refusal):
+    """There is no such role."""
+
+    code = "unknown_role"
+    kind = Kind.INVALID
+    role: str
+    pointer: str = "/role"
+
+
+@dataclass(eq=False, kw_only=True)
+class RoleMisplaced(Refusal):
+    """The role is not held for such a place: a learner's for a learner, a provider's for a provider."""
+
+    code = "role_misplaced"
+    kind = Kind.INVALID
+    role: str
+    pointer: str = "/role"
+
+
+@dataclass(eq=False, kw_only=True)
+class UnknownPlace(Refusal):
+    """The provider or the learner for whom a role is to be held is not there."""
+
+    code = "unknown_place"
+    kind = Kind.INVALID
+    pointer: str = "/provider"
+
+
+@dataclass(eq=False, kw_only=True)
+class GrantBeyondOwn(Refusal):
+    """Nobody grants what he does not hold, nor where he does not hold it."""
+
+    code = "grant_beyond_own"
+    kind = Kind.FORBIDDEN
+    role: str
+
+
+@dataclass(eq=False, kw_only=True)
+class GrantNotFound(Refusal):
+    """There is no such grant in force."""
+
+    code = "grant_not_found"
+    kind = Kind.NOT_FOUND
+
+
+@dataclass(eq=False, kw_only=True)
+class PlaceNotHeld(Refusal):
+    """The person holds no role there."""
+
+    code = "place_not_held"
+    kind = Kind.FORBIDDEN
+
+
+@dataclass(eq=False, kw_only=True)
+class SessionNotFound(Refusal):
+    """There is no such session of the caller's."""
+
+    code = "session_not_found"
+    kind = Kind.NOT_FOUND
+
+
+@dataclass(eq=False, kw_only=True)
+class PasswordLength(Refusal):
+    """The password is shorter than the bank asks, or longer than anybody types."""
+
+    code = "password_length"
+    kind = Kind.INVALID
+    length_min: int
+    pointer: str = "/password"
+
+
+@dataclass(eq=False, kw_only=True)
+class PasswordObvious(Refusal):
+    """The password is among those that are tried first."""
+
+    code = "password_obvious"
+    kind = Kind.INVALID
+    pointer: str = "/password"
+
+
+@dataclass(eq=False, kw_only=True)
+class LoginRefused(Refusal):
+    """Login and password do not belong together, or the account is closed: which, nobody is told."""
+
+    code = "login_refused"
+    kind = Kind.FORBIDDEN
+
+
+@dataclass(eq=False, kw_only=True)
+class TooManyAttempts(Refusal):
+    """Too many passwords were wrong under this login or from this address; even the right one waits."""
+
+    code = "too_many_attempts"
+    kind = Kind.TOO_MANY
+    minutes: int

@@ -1,0 +1,1 @@
+"""How people sign in: the pages, local passwords, and identity providers elsewhere."""

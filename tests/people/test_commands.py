@@ -1,0 +1,104 @@
+"""The first people of a bank, at the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from creditbank.cli import app
+from creditbank.database.engine import Database
+from creditbank.people.operating import operator
+from tests.bank import SCHOOL, SECRETS, Bank, opened
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+@pytest.fixture
+def here(tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder, with the settings of a bank around it and one school in the bank."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CREDITBANK_DATABASE_URL", sqlite_url)
+    for name, secret in zip(("SEALING", "LOOKUP"), SECRETS, strict=True):
+        monkeypatch.setenv(f"CREDITBANK_{name}_SECRET", base64.b64encode(secret).decode())
+
+    async def prepare() -> None:
+        async with opened(sqlite_url):
+            pass
+
+    asyncio.run(prepare())
+
+
+def users(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["users", *arguments], catch_exceptions=False, env={"COLUMNS": "200"})
+
+
+def stored(url: str, statement: str) -> list[tuple[Any, ...]]:
+    async def look() -> list[tuple[Any, ...]]:
+        bank = Bank(url, Database(url))
+        rows = await bank.sql(statement)
+        await bank.database.close()
+        return [tuple(row) for row in rows]
+
+    return asyncio.run(look())
+
+
+def test_a_person_is_entered_given_roles_and_loses_them(sqlite_url: str) -> None:
+    created = users("create", "li@town", "--name", "Li [bold]Wei", "--role", f"assessor@{SCHOOL}")
+    granted = users("grant", "LI@TOWN", "auditor", "--days", "3")
+    listed = users("list")
+    revoked = users("revoke", "li@town", f"assessor@{SCHOOL}")
+    again = users("revoke", "li@town", f"assessor@{SCHOOL}")
+
+    assert [done.exit_code for done in (created, granted, listed, revoked, again)] == [0, 0, 0, 0, 1]
+    assert "initial password of li@town: " in created.output
+    assert f"li@town  Li [bold]Wei  active  assessor@{SCHOOL} auditor@bank" in listed.output
+    assert "no such grant" in again.stderr
+    by = operator()
+    rows = stored(sqlite_url, "select role, granted_by, revoked_by, until is null from user_roles order by id")
+    assert rows == [("assessor", by, by, 1), ("auditor", by, None, 0)]
+    audited = stored(sqlite_url, "select action from audit_events order by at, id")
+    assert [action for (action,) in audited] == ["user.enter", "role.grant", "role.grant", "role.revoke"]
+
+
+def test_nothing_that_names_a_person_is_stored_in_the_clear(sqlite_url: str) -> None:
+    created = users("create", "zhang.sanfeng@town", "--name", "Zhang Sanfeng", "--role", "auditor")
+    password = created.output.rpartition(": ")[2].strip()
+
+    file = Path(sqlite_url.split("///", 1)[1])
+    for part in (file, file.with_name(file.name + "-wal")):
+        if part.exists():
+            kept = part.read_bytes().lower()
+            assert not [word for word in (b"sanfeng", password.encode()) if word in kept]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("create", "li@town", "--name", "Li", "--role", "king"), 1, "no role king"),
+        (("create", "li@town", "--name", "Li", "--role", "learner"), 2, "named by the id"),
+        (("create", "li@town", "--name", "Li", "--role", "provider_staff"), 1, "not held for such a place"),
+        (("create", "li@town", "--name", "Li", "--role", "assessor@cq/nowhere"), 1, "is not there"),
+        (("grant", "nobody@town", "auditor"), 1, "no such user"),
+        (("password", "nobody@town"), 1, "no such user"),
+    ],
+)
+def test_what_is_wrong_is_refused_and_nobody_is_entered(
+    arguments: tuple[str, ...], code: int, said: str, sqlite_url: str
+) -> None:
+    done = users(*arguments)
+
+    assert (done.exit_code, said in done.stderr) == (code, True), done.stderr
+    assert stored(sqlite_url, "select count(*) from users") == [(0,)]
+
+
+def test_a_login_is_one_person_s(sqlite_url: str) -> None:
+    assert users("create", "li@town", "--name", "Li", "--no-password").exit_code == 0
+    twice = users("create", "Li@Town", "--name", "Other")
+
+    assert (twice.exit_code, "already" in twice.stderr) == (1, True)
+    assert stored(sqlite_url, "select count(*), count(password) from users") == [(1, 0)]
