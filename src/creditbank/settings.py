@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     public_url: str = Field(
         default="http://127.0.0.1:8000",
         pattern=r"^https?://[A-Za-z0-9.\[\]:-]{1,255}$",
-        description="The address under which the world reaches the bank: https, but on this machine itself. Tokens name it.",
+        description="The address under which the world reaches the bank: https, or this machine itself.",
     )
     session_idle_minutes: int = Field(default=60, ge=5, le=1440, description="How long an unused session lasts.")
     session_hours: int = Field(default=12, ge=1, le=168, description="How long a session lasts at the most.")
