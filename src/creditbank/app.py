@@ -44,6 +44,7 @@ from creditbank.providers.routes import router as providers
 from creditbank.publishing.dates import ask_dates
 from creditbank.publishing.routes import router as publishing
 from creditbank.recognition.routes import router as recognition
+from creditbank.regions.routes import router as regions
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import LearnerKey, Vault
 from creditbank.settings import Settings
@@ -66,6 +67,7 @@ ROUTERS = (
     achievements,
     learners,
     providers,
+    regions,
     claims,
     programmes,
     conversions,

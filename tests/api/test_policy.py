@@ -84,6 +84,10 @@ C = "/v1/learners/{id}/recognition-claims/{claim_id}"
 CLAIM = f"{MINE}/recognition-claims/@claim"
 WHY = {"reason": "a mistake"}
 UNKNOWN = (404, "learner_not_found")
+MOVED = {"region": "500105", "since": "2024-03-01"}
+CITY = {"code": "50", "name": {"zh": "重庆市", "en": "Chongqing"}}
+DISTRICTS = {"name": {"zh": "主城区", "en": "Main districts"}, "members": [{"region": "50", "from": "2008-01-01"}]}
+COUNTED = {"region": "50", "year": 2020, "source": "census", "people": 32054159}
 
 TABLE = (
     Row(
@@ -127,6 +131,27 @@ TABLE = (
         {"region": "50"},
         ANY,
         foreign=(f"PATCH {STRANGER}", {"region": "50"}, 404, "learner_not_found"),
+    ),
+    reads(f"{L}/residences", "learners:read", f"{MINE}/residences", (f"{STRANGER}/residences", *UNKNOWN)),
+    Row(
+        f"POST {L}/residences",
+        "learners:write",
+        f"POST {MINE}/residences",
+        MOVED,
+        foreign=(f"POST {STRANGER}/residences", MOVED, *UNKNOWN),
+    ),
+    reads("/v1/regions", "regions:read"),
+    reads("/v1/regions/{code}", "regions:read", "/v1/regions/50"),
+    reads("/v1/region-groups", "regions:read"),
+    reads("/v1/region-groups/{code}", "regions:read", "/v1/region-groups/main"),
+    reads("/v1/populations", "regions:read"),
+    *(
+        Row(f"PUT {route}", "regions:write", f"PUT {at}", body, ANY, foreign=(f"PUT {at}", body, 403, "bank_only"))
+        for route, at, body in (
+            ("/v1/regions", "/v1/regions", {"items": [CITY]}),
+            ("/v1/region-groups/{code}", "/v1/region-groups/main", DISTRICTS),
+            ("/v1/populations", "/v1/populations", {"items": [COUNTED]}),
+        )
     ),
     reads(
         A,

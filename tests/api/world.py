@@ -237,6 +237,15 @@ async def _let_people_decide(world: World) -> None:
         ids[name] = next(r["id"] for r in waiting if (r["kind"], r["learner_id"]) == (kind, ids[learner]))
 
 
+async def _map(world: World) -> None:
+    """A city, a district of it, and a group of districts."""
+    named = {"50": "重庆市", "5001": "市辖区", "500103": "渝中区", "500105": "江北区"}
+    divisions = [{"code": code, "name": {"zh": name, "en": name}} for code, name in named.items()]
+    assert (await world.bank.put("/v1/regions", json={"items": divisions})).status_code == 200
+    group = {"name": {"zh": "主城区", "en": "Main"}, "members": [{"region": "500103", "from": "2008-01-01"}]}
+    assert (await world.bank.put("/v1/region-groups/main", json=group)).status_code == 200
+
+
 PDF = {"Content-Type": "application/pdf"}
 
 
@@ -366,6 +375,7 @@ async def _fill(world: World) -> None:
         announced = await world.client(by).post("/v1/offerings", json=offering)
         assert announced.status_code == 201, announced.text
         ids[name] = announced.json()["id"]
+    await _map(world)
     await _let_people_decide(world)
     posted = await world.partner.post(
         "/v1/achievements",

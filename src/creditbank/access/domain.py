@@ -33,6 +33,8 @@ SCOPES: Final = (
     "providers:accredit",
     "providers:read",
     "providers:write",
+    "regions:read",
+    "regions:write",
     "reviews:read",
     "rules:approve",
     "rules:read",
