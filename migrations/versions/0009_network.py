@@ -77,6 +77,10 @@ def upgrade() -> None:
     _give_learners_residences()
     # Who was served by a subtree of the network.
     op.create_index(op.f("ix_achievements_provider"), "achievements", ["provider"])
+    if op.get_bind().dialect.name == "postgresql":
+        # Divisions are found by the beginning of their code, so it is compared byte by byte, as providers' codes are.
+        op.execute('alter table providers alter column region type text collate "C"')
+    op.create_index(op.f("ix_providers_region"), "providers", ["region"])
     # In words of SQL that both databases know, so that no table is copied and no trigger lost.
     op.execute(
         "alter table accreditations add column list text not null default 'white' "

@@ -42,6 +42,7 @@ from creditbank.ledger.routes import router as ledger
 from creditbank.programmes.routes import router as programmes
 from creditbank.providers.routes import router as providers
 from creditbank.publishing.dates import ask_dates
+from creditbank.publishing.registers import router as registers
 from creditbank.publishing.routes import router as publishing
 from creditbank.recognition.routes import router as recognition
 from creditbank.regions.routes import router as regions
@@ -74,6 +75,7 @@ ROUTERS = (
     catalogue,
     checkpoints,
     publishing,
+    registers,
     health.router,
 )
 

@@ -84,6 +84,8 @@ C = "/v1/learners/{id}/recognition-claims/{claim_id}"
 CLAIM = f"{MINE}/recognition-claims/@claim"
 WHY = {"reason": "a mistake"}
 UNKNOWN = (404, "learner_not_found")
+YEAR = "from=2025-01-01&until=2026-01-01"
+ENDED = {"until": "2027-09-01", "reason": "It was given up."}
 MOVED = {"region": "500105", "since": "2024-03-01"}
 CITY = {"code": "50", "name": {"zh": "重庆市", "en": "Chongqing"}}
 DISTRICTS = {"name": {"zh": "主城区", "en": "Main districts"}, "members": [{"region": "50", "from": "2008-01-01"}]}
@@ -119,6 +121,20 @@ TABLE = (
             403,
             "bank_only",
         ),
+    ),
+    reads(
+        f"{P}/figures",
+        "providers:read",
+        f"/v1/providers/@cq/figures?{YEAR}",
+        (f"/v1/providers/@cq/jiangbei/figures?{YEAR}", 404, "provider_not_found"),
+    ),
+    Row(
+        f"PATCH {P}/accreditations/{{entry_id}}",
+        "providers:accredit",
+        "PATCH /v1/providers/@cq/jiangbei/accreditations/@entry",
+        ENDED,
+        ANY,
+        foreign=("PATCH /v1/providers/@cq/jiangbei/accreditations/@entry", ENDED, 403, "bank_only"),
     ),
     Row("POST /v1/learners", "learners:write", "POST /v1/learners", {"name": "Li Wei"}),
     # Whoever carries this scope may look for anybody: that is what it is for, and every look is written down.

@@ -244,6 +244,11 @@ async def _map(world: World) -> None:
     assert (await world.bank.put("/v1/regions", json={"items": divisions})).status_code == 200
     group = {"name": {"zh": "主城区", "en": "Main"}, "members": [{"region": "500103", "from": "2008-01-01"}]}
     assert (await world.bank.put("/v1/region-groups/main", json=group)).status_code == 200
+    entry = {"register": "unread", "from": "2024-01-01"}
+    entered = await world.bank.post(f"/v1/providers/{world.ids[RIVAL]}/accreditations", json=entry)
+    assert entered.status_code == 201, entered.text
+    world.ids["entry"] = entered.json()["id"]
+    await world.work()
 
 
 PDF = {"Content-Type": "application/pdf"}

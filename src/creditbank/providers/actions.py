@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -10,13 +10,16 @@ from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import for_update, insert_new
-from creditbank.identifiers import new_id, parent_of
+from creditbank.identifiers import lineage, new_id, parent_of
 from creditbank.providers.domain import (
     Accreditation,
+    AccreditationEndsEarly,
     Provider,
     ProviderCodeTaken,
+    ProviderNotActive,
     ProviderNotFound,
     UnknownParent,
+    stopped_by,
 )
 from creditbank.providers.queries import by_code, find, provider_of
 from creditbank.providers.tables import accreditations, providers
@@ -34,13 +37,15 @@ class NewProvider:
 
 
 async def enter(connection: AsyncConnection, new: NewProvider, now: datetime) -> Provider:
-    """Enter an institution under its parent. Raises UnknownParent, ProviderCodeTaken."""
+    """Enter an institution under its parent. Raises UnknownParent, ProviderNotActive, ProviderCodeTaken."""
     parent = parent_of(new.code)
-    found = await by_code(connection, [code for code in (new.code, parent) if code])
+    found = await by_code(connection, list(lineage(new.code)))
     if new.code in found:
         raise ProviderCodeTaken(provider_code=new.code)
     if parent is not None and parent not in found:
         raise UnknownParent(parent=parent)
+    if (stopped := stopped_by(new.code, found)) is not None:
+        raise ProviderNotActive(provider_code=stopped)
     provider = Provider(new_id(), new.code, new.name_zh, new.name_en, new.provider_type, new.region, "active", 1)
     row = {
         "id": provider.id,
@@ -104,12 +109,14 @@ async def change(connection: AsyncConnection, provider: Provider, wanted: Provid
 
 @dataclass(frozen=True, slots=True)
 class NewAccreditation:
-    """What is needed to enter an accreditation."""
+    """What is needed to enter an accreditation, or with ``is_black`` a bar."""
 
     register: str
     offering: str | None
     valid_from: date
     valid_until: date | None
+    is_black: bool = False
+    reason: str | None = None
 
 
 async def accredit(
@@ -117,16 +124,29 @@ async def accredit(
 ) -> Accreditation:
     """Enter an accreditation in a register. Raises ProviderNotFound. The caller tells recognition that it changed."""
     provider = await find(connection, provider_id)
-    entry = Accreditation(new_id(), new.register, provider.code, new.offering, new.valid_from, new.valid_until)
-    await connection.execute(
-        insert(accreditations).values(
-            id=entry.id,
-            register=entry.register,
-            provider=provider.code,
-            offering=entry.offering,
-            valid_from=entry.valid_from,
-            valid_until=entry.valid_until,
-            recorded_at=now,
-        )
-    )
+    entry = Accreditation(new_id(), provider_code=provider.code, **asdict(new))
+    row = {**asdict(entry), "provider": provider.code, "list": "black" if new.is_black else "white", "recorded_at": now}
+    del row["provider_code"], row["is_black"]
+    await connection.execute(insert(accreditations).values(row))
     return entry
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """How long an entry is to last instead, and why; ``valid_until`` None: without an end."""
+
+    valid_until: date | None
+    reason: str
+
+
+async def reaccredit(connection: AsyncConnection, entry: Accreditation, amendment: Amendment) -> Accreditation:
+    """Let a held entry end on another day. Raises AccreditationEndsEarly. The caller tells recognition."""
+    if amendment.valid_until is not None and amendment.valid_until <= entry.valid_from:
+        raise AccreditationEndsEarly(begins=entry.valid_from.isoformat())
+    amended = replace(entry, **asdict(amendment), revision=entry.revision + 1)
+    await connection.execute(
+        update(accreditations)
+        .where(accreditations.c.id == entry.id)
+        .values(valid_until=amended.valid_until, reason=amended.reason, revision=amended.revision)
+    )
+    return amended

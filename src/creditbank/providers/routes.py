@@ -15,9 +15,11 @@ from creditbank.codes import code_list
 from creditbank.providers import actions, queries
 from creditbank.providers.actions import NewProvider, ProviderChange
 from creditbank.providers.domain import CODE_FORM, ForeignProvider, Provider, ProviderNotFound, UnknownProviderType
-from creditbank.providers.schemas import AccreditationOut, ProviderChangeIn, ProviderIn, ProviderOut
+from creditbank.providers.queries import Wanted
+from creditbank.providers.schemas import AccreditationOut, ProviderChangeIn, ProviderIn, ProviderOut, Status
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
+from creditbank.web.fields import REGION_FORM
 from creditbank.web.idempotency import Answer, once
 from creditbank.web.paging import Cursor, Limit, Page, page_answer, place_of
 from creditbank.web.problems import documented
@@ -66,6 +68,7 @@ async def enter_provider(
     async def work(connection: AsyncConnection) -> Answer:
         wanted = NewProvider(new.code, new.name.zh, new.name.en, new.provider_type, new.region)
         now = edge.clock()
+        await queries.check_acting(connection, actor)
         provider = await actions.enter(connection, wanted, now)
         await record(connection, actor.client_id, "provider.enter", f"provider:{provider.id}", {"code": new.code}, now)
         return _answer(provider, 201)
@@ -86,14 +89,15 @@ async def list_providers(
         str | None, Query(pattern=CODE_FORM, max_length=255, description="this code and all below it")
     ] = None,
     provider_type: Annotated[str | None, Query(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] = None,
+    region: Annotated[str | None, Query(pattern=REGION_FORM, description="this division and all below it")] = None,
+    status: Annotated[Status | None, Query()] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
     """The institutions of the network, by code."""
     async with edge.database.read() as connection:
-        found = await queries.page(
-            connection, top=under, provider_type=provider_type, after=place_of(cursor), limit=limit + 1
-        )
+        wanted = Wanted(under, provider_type, region, status)
+        found = await queries.page(connection, wanted, after=place_of(cursor), limit=limit + 1)
     return page_answer(
         request, found, limit, lambda p: p.code, lambda p: ProviderOut.from_domain(p).model_dump(mode="json")
     )
@@ -140,6 +144,7 @@ async def change_provider(
         if provider.code == actor.provider and wanted.status is not None:
             # Nobody opens or closes itself: that is for whoever is above.
             raise BankOnly
+        await queries.check_acting(connection, actor)
         check_match(request, provider.revision)
         change = ProviderChange(
             wanted.name.zh if wanted.name else None,

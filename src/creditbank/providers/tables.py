@@ -13,7 +13,7 @@ providers = Table(
     Column("name_zh", Text, nullable=False),
     Column("name_en", Text, nullable=False),
     Column("provider_type", Text, nullable=False),
-    Column("region", Text, doc="GB/T 2260 code"),
+    Column("region", Code, index=True, doc="GB/T 2260 code"),
     Column("status", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("revision", Integer, nullable=False, doc="rises with each change; the ETag"),

@@ -21,7 +21,7 @@ from creditbank.jobs.actions import enqueue
 from creditbank.jobs.domain import Job, Step
 from creditbank.jobs.queries import find_state
 from creditbank.learners.queries import lock, page_of_ids
-from creditbank.providers.actions import NewAccreditation, accredit
+from creditbank.providers.actions import Amendment, NewAccreditation, accredit, reaccredit
 from creditbank.providers.domain import Accreditation
 from creditbank.recognition.actions import settle
 from creditbank.recognition.domain import Cause
@@ -302,6 +302,16 @@ async def enter_accreditation(
     entry = await accredit(connection, provider_id, new, clock())
     await ask_resettling(connection, clock, Cause.ACCREDITATION)
     return entry
+
+
+async def amend_accreditation(
+    connection: AsyncConnection, entry: Accreditation, amendment: Amendment, clock: Clock
+) -> Accreditation:
+    """Amend a held entry and ask for everybody to be settled again. Raises AccreditationEndsEarly."""
+    await rulesets.turn_epoch(connection)
+    amended = await reaccredit(connection, entry, amendment)
+    await ask_resettling(connection, clock, Cause.ACCREDITATION)
+    return amended
 
 
 async def ask_resettling(connection: AsyncConnection, clock: Clock, cause: Cause) -> UUID | None:

@@ -1,4 +1,4 @@
-"""Endpoints of the life of rule sets, of what-if, and of the accreditation registers that rules read."""
+"""Endpoints of the life of rule sets and of what-if."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ from creditbank.access.guards import require, require_bank
 from creditbank.errors import Fault
 from creditbank.jobs.queries import find_state
 from creditbank.learners.queries import load
-from creditbank.providers.actions import NewAccreditation
-from creditbank.providers.queries import by_code
-from creditbank.providers.schemas import AccreditationIn, AccreditationOut
+from creditbank.providers.queries import by_code, check_acting
 from creditbank.publishing import actions as life
 from creditbank.publishing.schemas import (
     CaseOut,
@@ -74,7 +72,6 @@ from creditbank.web.sentences import Language
 
 router = APIRouter(tags=["rules"])
 
-_accreditation = JsonBody(AccreditationIn, {"register": "moe", "from": "2024-09-01", "until": "2029-09-01"})
 _what_if = JsonBody(
     WhatIfIn,
     {
@@ -171,6 +168,7 @@ async def draft_rule_set(
         now = edge.clock()
         rule_set = await actions.register(connection, draft.code, actor.provider, now, audience)
         _check_owner(actor, rule_set)
+        await check_acting(connection, actor)
         version = await actions.add_draft(connection, rule_set, draft, client(actor.client_id), now)
         subject = f"rule_set_version:{version.id}"
         await record(connection, actor.client_id, "rule_set.draft", subject, {"sha256": draft.sha256}, now)
@@ -307,11 +305,12 @@ async def replace_draft(
 
 
 async def _held(connection: AsyncConnection, actor: Actor, id: UUID, number: int) -> StoredVersion:
-    """The version, with its rule set locked so that one step follows another. Raises ForeignRuleSet."""
+    """The version, its rule set locked so that one step follows another. Raises ForeignRuleSet, ProviderNotActive."""
     rule_set = await queries.find_rule_set(connection, id)
     await queries.rule_set_by_code(connection, rule_set.code, lock=True)
     version = await queries.find_version(connection, id, number)
     _check_owner(actor, version.rule_set)
+    await check_acting(connection, actor)
     return version
 
 
@@ -346,6 +345,7 @@ async def _validate(
     async with edge.database.snapshot() as connection:
         version = await queries.find_version(connection, *of)
         _check_owner(actor, version.rule_set)
+        await check_acting(connection, actor)
         if version.state not in states:
             return None
         extended = queries.read_stored(version.document).ruleset.extends
@@ -631,36 +631,3 @@ async def _asked(connection: AsyncConnection, book: Book, code: str, number: int
     if not found:
         raise RuleSetNotFound
     return found
-
-
-@router.post(
-    "/v1/providers/{id}/accreditations",
-    operation_id="enter_accreditation",
-    tags=["providers"],
-    status_code=201,
-    openapi_extra=_accreditation.documents,
-    responses={201: {"model": AccreditationOut, "description": "entered"}, **documented(404, 409, 410, 415)},
-)
-async def add_accreditation(
-    id: UUID,
-    request: Request,
-    edge: EdgeDep,
-    actor: Annotated[Actor, Depends(require("providers:accredit"))],
-    body: Annotated[Read[AccreditationIn], Depends(_accreditation)],
-) -> Response:
-    """Enter an accreditation in a register. Nobody accredits itself: only the bank's own clients may."""
-    require_bank(actor)
-    wanted = body.value
-    new = NewAccreditation(wanted.register_name, wanted.offering, wanted.valid_from, wanted.valid_until)
-
-    async def work(connection: AsyncConnection) -> Answer:
-        entry = await life.enter_accreditation(connection, id, new, edge.clock)
-        await record(
-            connection, actor.client_id, "provider.accredit", f"provider:{id}", {"entry": str(entry.id)}, edge.clock()
-        )
-        shown = AccreditationOut.from_domain(entry)
-        return Answer(
-            201, shown.model_dump_json(by_alias=True).encode(), {"Location": f"/v1/providers/{id}/accreditations"}
-        )
-
-    return await once(request, edge, actor.client_id, body.raw, work)

@@ -41,8 +41,18 @@ async def put_regions(connection: AsyncConnection, wanted: Sequence[Region], now
     return Kept(len(new), len(changed), len(wanted) - len(new) - len(changed))
 
 
-async def put_group(connection: AsyncConnection, group: RegionGroup) -> tuple[int, bool]:
-    """Say of a group what it is made of, whole; answers its revision and whether anything changed.
+async def hold_group(connection: AsyncConnection, group: RegionGroup) -> int | None:
+    """Hold the group of this code until the transaction ends, entering it when it is new; its revision, None if new."""
+    row = {"code": group.code, "name_zh": group.name_zh, "name_en": group.name_en, "revision": 1}
+    if await insert_new(connection, region_groups, [row]):
+        return None
+    held = select(region_groups.c.revision).where(region_groups.c.code == group.code)
+    revision: int = (await connection.execute(for_update(connection, held, region_groups))).scalar_one()
+    return revision
+
+
+async def put_group(connection: AsyncConnection, group: RegionGroup, held: int | None) -> int:
+    """Say what a held group is made of, whole; answers its revision, which stays when this was so already.
 
     Raises UnknownRegion for a member that is no division of the bank.
     """
@@ -50,25 +60,20 @@ async def put_group(connection: AsyncConnection, group: RegionGroup) -> tuple[in
     for index, member in enumerate(group.members):
         if member.region not in known:
             raise UnknownRegion(given=member.region, pointer=f"/members/{index}/region")
-    row = {"code": group.code, "name_zh": group.name_zh, "name_en": group.name_en}
-    is_new = bool(await insert_new(connection, region_groups, [{**row, "revision": 1}]))
-    # Whoever else says it at the same time waits here, so that no two compositions are mixed.
-    held = select(region_groups.c.code).where(region_groups.c.code == group.code)
-    await connection.execute(for_update(connection, held, region_groups))
     former, revision = await find_group(connection, group.code)
     same_name = (former.name_zh, former.name_en) == (group.name_zh, group.name_en)
-    same_name = (former.name_zh, former.name_en) == (group.name_zh, group.name_en)
-    if not is_new and same_name and set(former.members) == set(group.members):
-        return revision, False
-    revision = revision if is_new else revision + 1
-    await update_rows(connection, region_groups, [{**row, "revision": revision}], ("code",))
+    if held is not None and same_name and set(former.members) == set(group.members):
+        return revision
+    revision = revision if held is None else revision + 1
+    row = {"code": group.code, "name_zh": group.name_zh, "name_en": group.name_en, "revision": revision}
+    await update_rows(connection, region_groups, [row], ("code",))
     await connection.execute(delete(region_group_members).where(region_group_members.c.region_group == group.code))
     await insert_rows(
         connection,
         region_group_members,
         [{"id": new_id(), "region_group": group.code, **asdict(member)} for member in group.members],
     )
-    return revision, True
+    return revision
 
 
 async def put_populations(connection: AsyncConnection, wanted: Sequence[Population], now: datetime) -> Kept:

@@ -165,11 +165,11 @@ async def put_region_group(
         raise MemberTwice(region=region)
 
     async def work(connection: AsyncConnection) -> Answer:
-        former = next(((g, revision) for g, revision in await queries.groups(connection) if g.code == code), None)
-        if former is not None:
-            check_match(request, former[1])
-        revision, is_changed = await actions.put_group(connection, group)
-        if is_changed:
+        held = await actions.hold_group(connection, group)
+        if held is not None:
+            check_match(request, held)
+        revision = await actions.put_group(connection, group, held)
+        if revision != held:
             details = {"members": len(group.members), "revision": revision}
             await record(connection, actor.client_id, "region_group.put", f"region_group:{code}", details, edge.clock())
         return _group_answer(group, revision)
