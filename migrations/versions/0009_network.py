@@ -81,6 +81,8 @@ def upgrade() -> None:
         # Divisions are found by the beginning of their code, so it is compared byte by byte, as providers' codes are.
         op.execute('alter table providers alter column region type text collate "C"')
     op.create_index(op.f("ix_providers_region"), "providers", ["region"])
+    op.create_index("ix_providers_status", "providers", ["status", "code"])
+    op.create_index("ix_providers_shape", "providers", ["code", "provider_type", "status"])
     # In words of SQL that both databases know, so that no table is copied and no trigger lost.
     op.execute(
         "alter table accreditations add column list text not null default 'white' "

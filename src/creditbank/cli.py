@@ -49,6 +49,7 @@ from creditbank.clock import learning_day, system_clock
 from creditbank.database import schema
 from creditbank.database.engine import Database
 from creditbank.errors import Refusal
+from creditbank.providers.commands import typer_of as providers
 from creditbank.providers.queries import by_code
 from creditbank.rules.checking.publishing import examine_documents, with_places
 from creditbank.rules.checking.verdicts import Verdict
@@ -126,6 +127,9 @@ async def _opened(settings: Settings) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+
+
+app.add_typer(providers(_migrated, out, err), name="providers")
 
 
 @app.command()

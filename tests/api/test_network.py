@@ -232,3 +232,45 @@ async def test_figures_count_a_subtree_and_hide_what_is_of_few(world: World) -> 
     assert (await figures(top, "2024-01-01", "2024-01-01"))["code"] == "period_empty"
     assert (await figures(top, "2024-01-01", "2025-01-01", by="rival"))["code"] == "provider_not_found"
     assert (await figures(top, "2024-01-01", "2025-01-01", by="bank"))["learners"] == 5
+
+
+def table(*rows: str) -> bytes:
+    return "\n".join(["code,name_zh,provider_type,status", *rows, ""]).encode()
+
+
+CSV = {"Content-Type": "text/csv"}
+
+
+async def test_table_is_looked_at_and_then_entered_by_whom_it_concerns(world: World) -> None:
+    await branch(world, "cq/banan")
+    rows = table("cq/banan/town/room,活动室,activity_room,", "cq/banan/town,镇学校,community_school,正常")
+    before = await world.stored()
+    looked = await world.send("cq/banan", "POST /v1/providers/imports?dry_run=true", rows, CSV)
+    assert looked.json() == {"entered": 2, "changed": 0, "unchanged": 0, "dry_run": True}
+    assert await world.stored() == before
+    for by in ("rival", "partner"):
+        refused = await world.send(by, "POST /v1/providers/imports", rows, CSV)
+        assert (refused.status_code, refused.json()["code"]) == (422, "table_refused")
+        assert [(e["row"], e["code"]) for e in refused.json()["errors"]] == [(2, "not_yours"), (3, "not_yours")]
+    assert await world.stored() == before
+
+    key = {**CSV, "Idempotency-Key": world.fresh()}
+    entered = await world.send("cq/banan", "POST /v1/providers/imports", rows, key)
+    again = await world.send("cq/banan", "POST /v1/providers/imports", rows, key)
+    anew = await world.send("bank", "POST /v1/providers/imports", rows, CSV)
+    assert entered.json() == again.json() == {"entered": 2, "changed": 0, "unchanged": 0, "dry_run": False}
+    assert again.headers["idempotent-replayed"] == "true"
+    assert anew.json() == {"entered": 0, "changed": 0, "unchanged": 2, "dry_run": False}
+    closed = await world.send("bank", "POST /v1/providers/imports", table("cq/banan,x,community_college,closed"), CSV)
+    assert closed.json()["changed"] == 1
+    late = await world.send("cq/banan", "POST /v1/providers/imports", rows, CSV)
+    assert late.json()["code"] == "provider_not_active"
+
+
+@pytest.mark.parametrize(
+    ("rows", "headers", "status"),
+    [(b"", CSV, 422), (b"\xff\xfe\x00", CSV, 422), (b"{}", {"Content-Type": "application/json"}, 415)],
+)
+async def test_what_is_no_table_is_refused(rows: bytes, headers: dict[str, str], status: int, world: World) -> None:
+    answer = await world.send("bank", "POST /v1/providers/imports", rows, headers)
+    assert answer.status_code == status

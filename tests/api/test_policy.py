@@ -84,6 +84,7 @@ C = "/v1/learners/{id}/recognition-claims/{claim_id}"
 CLAIM = f"{MINE}/recognition-claims/@claim"
 WHY = {"reason": "a mistake"}
 UNKNOWN = (404, "learner_not_found")
+CSV = {"Content-Type": "text/csv"}
 YEAR = "from=2025-01-01&until=2026-01-01"
 ENDED = {"until": "2027-09-01", "reason": "It was given up."}
 MOVED = {"region": "500105", "since": "2024-03-01"}
@@ -98,6 +99,19 @@ TABLE = (
         "POST /v1/providers",
         institution("cq/policy"),
         foreign=("POST /v1/providers", institution(f"{RIVAL}/policy"), 403, "foreign_provider"),
+    ),
+    Row(
+        "POST /v1/providers/imports",
+        "providers:write",
+        "POST /v1/providers/imports",
+        b"code,name_zh,provider_type\ncq/imported,\xe6\x96\xb0,library\n",
+        CSV,
+        foreign=(
+            "POST /v1/providers/imports",
+            b"code,name_zh,provider_type\ncq/jiangbei/imported,\xe6\x96\xb0,library\n",
+            422,
+            "table_refused",
+        ),
     ),
     reads("/v1/providers", "providers:read"),
     reads(P, "providers:read", "/v1/providers/@cq/jiangbei"),

@@ -26,6 +26,7 @@ EDGES = (
     "intake/gathering.py",
     "jobs/working.py",
     "proving.py",
+    "providers/commands.py",
     "publishing/commands.py",
     "recognition/verify.py",
     "web/health.py",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.database.statements import for_update, insert_new
+from creditbank.database.statements import for_update, insert_new, update_rows
 from creditbank.identifiers import lineage, new_id, parent_of
 from creditbank.providers.domain import (
     Accreditation,
@@ -22,7 +24,12 @@ from creditbank.providers.domain import (
     stopped_by,
 )
 from creditbank.providers.queries import by_code, find, provider_of
+from creditbank.providers.sheet import Entry, faults_against, refuse
 from creditbank.providers.tables import accreditations, providers
+from creditbank.regions.actions import Kept
+
+_CODES_A_LOOK: Final = 10_000
+"""No database takes any number of values in one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,75 @@ async def enter(connection: AsyncConnection, new: NewProvider, now: datetime) ->
         # Somebody else entered the code between the look and the insert.
         raise ProviderCodeTaken(provider_code=new.code)
     return provider
+
+
+async def check_table(
+    connection: AsyncConnection, entries: Sequence[Entry], own: str | None, given: Collection[str] = ()
+) -> Kept:
+    """What entering a table would do. ``own`` is whom the caller acts for, ``given`` what is entered with it.
+
+    Raises TableRefused.
+    """
+    known = await _known(connection, entries)
+    refuse(faults_against(entries, known, own, {*given, *(entry.code for entry in entries)}))
+    return _kept(entries, known)
+
+
+async def put_entries(connection: AsyncConnection, entries: Sequence[Entry], now: datetime) -> Kept:
+    """Enter the entries of a checked table that are not there, and change those that are there otherwise.
+
+    Those above must be there or among them.
+    """
+    known = await _known(connection, entries)
+    rows = [
+        {
+            "id": new_id(),
+            "code": entry.code,
+            "name_zh": entry.name_zh,
+            "name_en": entry.name_en,
+            "provider_type": entry.provider_type,
+            "region": entry.region,
+            "status": entry.status,
+            "created_at": now,
+            "revision": 1,
+        }
+        for entry in entries
+        if entry.code not in known
+    ]
+    await insert_new(connection, providers, rows)
+    await update_rows(
+        connection,
+        providers,
+        [
+            {
+                "code": entry.code,
+                "name_zh": entry.name_zh,
+                "name_en": entry.name_en,
+                "region": entry.region,
+                "status": entry.status,
+                "revision": known[entry.code].revision + 1,
+            }
+            for entry in entries
+            if entry.code in known and not entry.same_as(known[entry.code])
+        ],
+        ("code",),
+    )
+    return _kept(entries, known)
+
+
+def _kept(entries: Sequence[Entry], known: Mapping[str, Provider]) -> Kept:
+    new = sum(entry.code not in known for entry in entries)
+    same = sum(entry.code in known and entry.same_as(known[entry.code]) for entry in entries)
+    return Kept(new, len(entries) - new - same, same)
+
+
+async def _known(connection: AsyncConnection, entries: Sequence[Entry]) -> dict[str, Provider]:
+    """Those of the entries, and of whoever is above them, that are there."""
+    codes = sorted({code for entry in entries for code in lineage(entry.code)})
+    found: dict[str, Provider] = {}
+    for start in range(0, len(codes), _CODES_A_LOOK):
+        found |= await by_code(connection, codes[start : start + _CODES_A_LOOK])
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,3 +118,12 @@ class AccreditationOut(BaseModel):
             reason=entry.reason,
             revision=entry.revision,
         )
+
+
+class ImportedOut(BaseModel):
+    """What became of the rows of a table, or would."""
+
+    entered: int
+    changed: int
+    unchanged: int
+    dry_run: bool

@@ -18,6 +18,9 @@ providers = Table(
     Column("created_at", Instant, nullable=False),
     Column("revision", Integer, nullable=False, doc="rises with each change; the ETag"),
     CheckConstraint("status in ('active', 'suspended', 'closed')", name="status"),
+    # The few that are suspended or closed, and the shape of a subtree without a look at its rows.
+    Index("ix_providers_status", "status", "code"),
+    Index("ix_providers_shape", "code", "provider_type", "status"),
     info={"dist": "reference"},
 )
 

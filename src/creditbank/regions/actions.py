@@ -24,6 +24,9 @@ class Kept:
     changed: int
     unchanged: int
 
+    def __add__(self, other: Kept) -> Kept:
+        return Kept(self.entered + other.entered, self.changed + other.changed, self.unchanged + other.unchanged)
+
 
 async def put_regions(connection: AsyncConnection, wanted: Sequence[Region], now: datetime) -> Kept:
     """Enter divisions, and give those that are there the names they are given here. Raises UnknownRegionAbove."""
