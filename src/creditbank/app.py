@@ -17,6 +17,8 @@ from starlette.staticfiles import StaticFiles
 from creditbank import __version__
 from creditbank.access.credentials import Credentials
 from creditbank.achievements.routes import router as achievements
+from creditbank.activities.counting import router as head_counts
+from creditbank.activities.routes import router as activities
 from creditbank.catalogue.routes import router as catalogue
 from creditbank.checkpoints.jobs import ask_checkpoint
 from creditbank.checkpoints.notes import keys_of
@@ -69,6 +71,8 @@ ROUTERS = (
     learners,
     providers,
     regions,
+    activities,
+    head_counts,
     claims,
     programmes,
     conversions,

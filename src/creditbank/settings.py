@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     small_cell: int = Field(
         default=5, ge=1, le=100, description="Figures of fewer learners than this are not shown to institutions."
     )
+    check_in_minutes: int = Field(
+        default=2, ge=1, le=60, description="How long a check-in code shown at the venue is taken."
+    )
     worker: bool = Field(default=True, description="Whether `serve` also works off jobs.")
     metrics: bool = Field(default=True, description="Whether `/metrics` answers.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

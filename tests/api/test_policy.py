@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -76,11 +77,26 @@ def keyed(key: str) -> dict[str, str]:
     return {"Idempotency-Key": f"policy-{key}"}
 
 
+def held(**others: Any) -> dict[str, Any]:
+    title = {"zh": "讲座", "en": "A talk"}
+    times = {"starts": "2025-03-01T09:00:00+08:00", "ends": "2025-03-02T11:00:00+08:00"}
+    return {"provider": COLLEGE, "title": title, **times, **others}
+
+
 TRANSFERRED = {"rule_set": "college", "provider": RIVAL, "amount": "1"}
 L, A, P, V = "/v1/learners/{id}", "/v1/achievements/{id}", "/v1/providers/{id}", "/v1/rule-sets/{id}/versions/{number}"
 MINE, STRANGER = "/v1/learners/@learner", "/v1/learners/@stranger"
 DRAFT = "/v1/rule-sets/@draft/versions/1"
+E = "/v1/activities/{id}"
 C = "/v1/learners/{id}/recognition-claims/{claim_id}"
+COUNT = {
+    "provider": COLLEGE,
+    "from": "2025-01-01",
+    "until": "2025-02-01",
+    "region": "50",
+    "source": "door",
+    "people": 9,
+}
 CLAIM = f"{MINE}/recognition-claims/@claim"
 WHY = {"reason": "a mistake"}
 UNKNOWN = (404, "learner_not_found")
@@ -169,6 +185,64 @@ TABLE = (
         f"POST {MINE}/residences",
         MOVED,
         foreign=(f"POST {STRANGER}/residences", MOVED, *UNKNOWN),
+    ),
+    Row(
+        "POST /v1/activities",
+        "activities:write",
+        "POST /v1/activities",
+        held(),
+        foreign=("POST /v1/activities", held(provider=RIVAL), 403, "foreign_provider"),
+    ),
+    reads("/v1/activities", None),
+    reads("/v1/activities/{id}", None, "/v1/activities/@activity"),
+    reads("/v1/activity-series", None),
+    reads(
+        f"{E}/attendance",
+        "activities:read",
+        "/v1/activities/@activity/attendance",
+        ("/v1/activities/@foreign_activity/attendance", 403, "foreign_provider"),
+    ),
+    reads(
+        f"{E}/check-in-code",
+        "activities:write",
+        "/v1/activities/@activity/check-in-code",
+        ("/v1/activities/@foreign_activity/check-in-code", 403, "foreign_provider"),
+    ),
+    *(
+        Row(
+            f"{method} {E}{path}",
+            scope,
+            f"{method} /v1/activities/@{of}{path}",
+            body,
+            headers,
+            foreign=(f"{method} /v1/activities/@foreign_activity{path}", body, 403, "foreign_provider"),
+        )
+        for method, path, scope, of, body, headers in (
+            ("POST", "/attendance", "activities:write", "activity", {"learners": [{"id": "@learner"}]}, {}),
+            (
+                "POST",
+                "/check-ins",
+                "activities:check_in",
+                "activity",
+                {"code": "@code", "learner": {"id": "@learner"}},
+                {},
+            ),
+            ("POST", "/sheets", "activities:write", "activity", b"number,time\n", CSV),
+            ("PATCH", "", "activities:write", "activity", {"place": "201"}, ANY),
+            ("POST", "/cancellation", "activities:write", "cancelling", {"reason": "Rain."}, {}),
+        )
+    ),
+    Row(
+        "PUT /v1/head-counts",
+        "activities:write",
+        "PUT /v1/head-counts",
+        {"items": [COUNT]},
+        foreign=("PUT /v1/head-counts", {"items": [{**COUNT, "provider": RIVAL}]}, 403, "foreign_provider"),
+    ),
+    reads(
+        "/v1/head-counts",
+        "activities:read",
+        foreign=(f"/v1/head-counts?under={RIVAL}", 404, "provider_not_found"),
     ),
     reads("/v1/regions", "regions:read"),
     reads("/v1/regions/{code}", "regions:read", "/v1/regions/50"),
@@ -491,16 +565,25 @@ def _scopes(dependant: Dependant) -> Iterator[str]:
         yield from _scopes(inner)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(database_url: str) -> AsyncIterator[World]:
-    """A bank that has signed a checkpoint since its records were made."""
+@asynccontextmanager
+async def filled(url: str) -> AsyncIterator[World]:
+    """A bank that has signed a checkpoint since its records were made, with learners on their way to an award."""
     key = SecretStr(base64.b64encode(SEED).decode())
-    async with opened(database_url, checkpoint_key=key, checkpoint_origin=ORIGIN) as served:
+    async with opened(url, checkpoint_key=key, checkpoint_origin=ORIGIN) as served:
         served.clock.turn(minutes=61)
         await served.work()
         newest = await served.client("nobody").get("/v1/checkpoints")
         served.ids["checkpoint"] = str(newest.json()["items"][0]["size"])
         await _let_people_apply(served)
+        shown = await served.partner.get(f"/v1/activities/{served.ids['activity']}/check-in-code")
+        served.ids["code"] = shown.json()["code"]
+        yield served
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(database_url: str) -> AsyncIterator[World]:
+    """The filled bank."""
+    async with filled(database_url) as served:
         yield served
 
 

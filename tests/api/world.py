@@ -248,6 +248,11 @@ async def _map(world: World) -> None:
     entered = await world.bank.post(f"/v1/providers/{world.ids[RIVAL]}/accreditations", json=entry)
     assert entered.status_code == 201, entered.text
     world.ids["entry"] = entered.json()["id"]
+    talk = {"title": {"zh": "讲座", "en": "A talk"}, "starts": "2025-03-01T00:00:00Z", "ends": "2025-03-02T00:00:00Z"}
+    for name, by in (("activity", "partner"), ("cancelling", "partner"), ("foreign_activity", "rival")):
+        announced = await world.client(by).post("/v1/activities", json=talk)
+        assert announced.status_code == 201, announced.text
+        world.ids[name] = announced.json()["id"]
     await world.work()
 
 

@@ -20,6 +20,7 @@ OPENING = {"write", "read", "snapshot"}
 EDGES = (
     "*/routes.py",
     "access/credentials.py",
+    "activities/counting.py",
     "app.py",
     "cli.py",
     "demo/__init__.py",

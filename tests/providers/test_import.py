@@ -138,6 +138,7 @@ def divisions_of_chongqing() -> Path:
     pytest.skip("the divisions of Chongqing are not here; CREDITBANK_TEST_DIVISIONS names their folder")
 
 
+@pytest.mark.slow
 def test_chongqing_is_a_network_of_12340_institutions(run: CliRunner) -> None:
     folder = divisions_of_chongqing()
 

@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 
 from creditbank.providers.domain import Provider
-from creditbank.providers.sheet import TableRefused, faults_against, read_table
+from creditbank.providers.sheet import faults_against, read_table
+from creditbank.web.sheets import TableRefused
 
 HEAD = "code,name_zh,provider_type\n"
 SCHOOL = "cq/a,甲学校,community_school\n"

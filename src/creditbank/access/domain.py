@@ -17,6 +17,9 @@ from creditbank.identifiers import is_under
 SCOPES: Final = (
     "achievements:read",
     "achievements:write",
+    "activities:check_in",
+    "activities:read",
+    "activities:write",
     "audit:read",
     "catalogue:write",
     "claims:decide",

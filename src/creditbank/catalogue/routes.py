@@ -82,6 +82,16 @@ async def list_provider_types() -> Response:
     return _shown("provider_types")
 
 
+@router.get(
+    "/v1/activity-series",
+    operation_id="list_activity_series",
+    responses={200: {"model": Page[CodeOut], "description": "the series"}, **documented(public=True)},
+)
+async def list_activity_series() -> Response:
+    """The series in which learning activities are held, such as the lifelong learning week."""
+    return _shown("activity_series")
+
+
 # No database compares a text with a zero byte in it.
 _PLAIN: Final = r"^[^\x00]*$"
 

@@ -24,9 +24,10 @@ from creditbank.providers.domain import (
     stopped_by,
 )
 from creditbank.providers.queries import by_code, find, provider_of
-from creditbank.providers.sheet import Entry, faults_against, refuse
+from creditbank.providers.sheet import Entry, faults_against
 from creditbank.providers.tables import accreditations, providers
 from creditbank.regions.actions import Kept
+from creditbank.web.sheets import refuse
 
 _CODES_A_LOOK: Final = 10_000
 """No database takes any number of values in one statement."""

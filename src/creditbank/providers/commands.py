@@ -23,10 +23,11 @@ from creditbank.errors import Fault
 from creditbank.providers.actions import check_table, put_entries
 from creditbank.providers.divisions import Divisions, DivisionsMalformed, read_divisions
 from creditbank.providers.domain import is_code
-from creditbank.providers.sheet import Entry, TableRefused, in_order, read_table, refuse
+from creditbank.providers.sheet import Entry, in_order, read_table
 from creditbank.regions.actions import Kept, put_regions
 from creditbank.settings import Settings
 from creditbank.web.sentences import sentence
+from creditbank.web.sheets import TableRefused, refuse
 
 Item = TypeVar("Item")
 

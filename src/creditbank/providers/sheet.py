@@ -1,25 +1,20 @@
-"""A table of institutions as offices keep it: CSV with Chinese or English headings, read with the place of every fault.
-
-The encoding is found by trying: a byte order mark or UTF-8, else GB 18030, which is what spreadsheets write in China.
-"""
+"""A table of institutions with Chinese or English headings, read with the place of every fault."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from creditbank.codes import code_list
-from creditbank.errors import Fault, Kind, Refusal
+from creditbank.errors import Fault
 from creditbank.identifiers import lineage
 from creditbank.providers.domain import Provider, is_code, stopped_by
 from creditbank.web.fields import REGION_FORM
+from creditbank.web.sheets import columns_of, read_rows, refuse
 
-FAULTS_MAX: Final = 100
 _NAME_CHARS_MAX: Final = 200
 
 _HEADINGS: Final[Mapping[str, str]] = {
@@ -56,15 +51,6 @@ class Entry:
         return mine == (provider.name_zh, provider.name_en, provider.region, provider.status)
 
 
-@dataclass(eq=False, kw_only=True)
-class TableRefused(Refusal):
-    """The table cannot be entered as it is; ``faults`` says in which rows and columns. Nothing of it was."""
-
-    code = "table_refused"
-    kind = Kind.INVALID
-    count: int
-
-
 @dataclass(slots=True)
 class _Reading:
     entries: list[Entry] = field(default_factory=list)
@@ -74,9 +60,8 @@ class _Reading:
 def read_table(content: bytes) -> list[Entry]:
     """The institutions of a table, those above others first. Raises TableRefused with all that is wrong in itself."""
     reading = _Reading()
-    rows = _rows(_decoded(content))
-    heading_row, headings = next(rows, (1, []))
-    columns = _columns(heading_row, headings, reading.faults)
+    rows = read_rows(content)
+    columns = columns_of(*next(rows, (1, [])), _HEADINGS, _NEEDED, reading.faults)
     for row, cells in rows:
         if any(cell.strip() for cell in cells):
             _read_row(row, dict(zip(columns, cells, strict=False)), reading)
@@ -92,13 +77,6 @@ def read_table(content: bytes) -> list[Entry]:
 def in_order(entries: Sequence[Entry]) -> list[Entry]:
     """The entries, each after the one above it."""
     return sorted(entries, key=lambda entry: (entry.code.count("/"), entry.code))
-
-
-def refuse(faults: Sequence[Fault]) -> None:
-    """Raise TableRefused when there are faults; the first hundred are told, in the order of their rows."""
-    if faults:
-        ordered = sorted(faults, key=lambda fault: (fault.row or 0, fault.pointer))
-        raise TableRefused(count=len(faults), faults=tuple(ordered[:FAULTS_MAX]))
 
 
 def faults_against(
@@ -126,42 +104,6 @@ def faults_against(
                 # Nobody opens or closes itself.
                 faults.append(Fault("/status", "not_yours", "", entry.row))
     return faults
-
-
-def _decoded(content: bytes) -> str:
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise TableRefused(count=1, faults=(Fault("", "not_readable", ""),))
-
-
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the row where it begins."""
-    heading = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=heading.count), strict=True)
-    row = 1
-    try:
-        for cells in reader:
-            yield row, cells
-            row = reader.line_num + 1
-    except csv.Error as wrong:
-        raise TableRefused(count=1, faults=(Fault("", "not_readable", "", row),)) from wrong
-
-
-def _columns(row: int, headings: Sequence[str], faults: list[Fault]) -> list[str]:
-    """The columns' names; a column that nobody knows is a fault, and keeps its place under its own name."""
-    columns = []
-    for heading in headings:
-        name = _HEADINGS.get(heading.strip().lower(), heading.strip())
-        if name not in _HEADINGS.values():
-            faults.append(Fault(f"/{name}", "unknown_column", "", row))
-        elif name in columns:
-            faults.append(Fault(f"/{name}", "given_twice", "", row))
-        columns.append(name)
-    faults += [Fault(f"/{name}", "column_missing", "", row) for name in _NEEDED if name not in columns]
-    return columns
 
 
 def _read_row(row: int, cells: Mapping[str, str], reading: _Reading) -> None:
