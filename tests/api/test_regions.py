@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -51,6 +52,7 @@ async def test_list_is_of_a_division_and_a_level(query: str, codes: list[str], w
     assert [item["code"] for item in found] == codes
 
 
+FAR = base64.urlsafe_b64encode(b"50 99999999999 0 200 x").decode().rstrip("=")
 EMPTY = {"name": {"zh": "组", "en": "Group"}, "members": []}
 HOMES = "/v1/learners/@learner/residences"
 WRONG: list[tuple[str, str, Any, int, str]] = [
@@ -82,6 +84,7 @@ WRONG: list[tuple[str, str, Any, int, str]] = [
     ("no ages", "PUT /v1/populations", {"items": [counted("50", 1, age_until=60)]}, 422, "invalid_request"),
     ("one band twice", "PUT /v1/populations", {"items": [counted("50", 1), counted("50", 2)]}, 422, "item_given_twice"),
     ("a cursor of another list", "GET /v1/populations?cursor=NTA", None, 422, "invalid_request"),
+    ("a cursor too far", f"GET /v1/populations?cursor={FAR}", None, 422, "invalid_request"),
     ("tomorrow's home", f"POST {HOMES}", {"region": "50", "since": "2031-01-01"}, 422, "moved_in_future"),
 ]  # fmt: skip
 

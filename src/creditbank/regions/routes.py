@@ -204,8 +204,12 @@ def _place_of(one: Population) -> str:
 
 def _key_of(place: str) -> queries.PopulationKey:
     """The figure that a place names. Raises ValueError."""
-    region, year, age_from, age_until, source = place.split(" ", 4)
-    return region, natural(year), natural(age_from), natural(age_until), source
+    region, *figures, source = place.split(" ", 4)
+    year, age_from, age_until = (natural(figure) for figure in figures)
+    if max(year, age_from, age_until) > 9999:
+        # No figure of ours is so large, and no database's integers need be.
+        raise ValueError(place)
+    return region, year, age_from, age_until, source
 
 
 @router.put(
