@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 import pytest
+import segno
 
 from tests.api.world import COLLEGE, SCHOOL, World
 from tests.bank import document, granting
@@ -146,6 +148,18 @@ async def test_code_is_another_every_minute_and_taken_for_two(world: World) -> N
     assert (await scan(world, at, await shown_code(world, at), learners[2])).status_code == 201
     unknown = await scan(world, at, await shown_code(world, at), world.ids["nowhere"])
     assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_learner")
+
+
+async def test_code_is_shown_as_a_picture_to_whom_asks_for_one(world: World) -> None:
+    at = await announced(world)
+    plain = (await world.send("partner", f"GET {at}/check-in-code")).json()
+    shown = await world.send("partner", f"GET {at}/check-in-code", headers={"Accept": "image/svg+xml"})
+    assert (shown.status_code, shown.headers["content-type"]) == (200, "image/svg+xml")
+    # Nothing here reads pictures: the same text gives the same one.
+    assert shown.text == segno.make_qr(plain["code"], error="m").svg_inline(scale=8, omitsize=True)
+    assert parsedate_to_datetime(shown.headers["expires"]) == datetime.fromisoformat(plain["expires_at"])
+    neither = await world.send("partner", f"GET {at}/check-in-code", headers={"Accept": "image/png"})
+    assert neither.status_code == 406
 
 
 async def test_no_code_before_the_day_nor_after_the_end(world: World) -> None:

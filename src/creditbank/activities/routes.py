@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from email.utils import format_datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
+import segno
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -60,6 +62,7 @@ from creditbank.sealing import Vault
 from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
+from creditbank.web.negotiation import best_of
 from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer
 from creditbank.web.problems import EdgeRefusal, documented, instance_of, language_of, problem_of
 from creditbank.web.revisions import check_match, etag, is_unchanged
@@ -89,6 +92,7 @@ _check_in = JsonBody(
         "learner": {"number": "CQ1000000013"},
     },
 )
+_SVG: Final = "image/svg+xml"
 _SHEET: Final = "number,time\nCQ1000000013,2026-11-03 09:05\n"
 
 Reader = Annotated[Actor, Depends(require("activities:read"))]
@@ -298,10 +302,20 @@ async def record_attendance(
 @router.get(
     "/v1/activities/{id}/check-in-code",
     operation_id="read_check_in_code",
-    responses={200: {"model": CheckInCodeOut, "description": "the code of this minute"}, **documented(404, 409)},
+    responses={
+        200: {
+            "model": CheckInCodeOut,
+            "description": "the code of this minute, in the form that `Accept` asks for",
+            "content": {_SVG: {"schema": {"type": "string", "description": "a QR picture of the code"}}},
+        },
+        **documented(404, 406, 409),
+    },
 )
-async def read_check_in_code(id: UUID, edge: EdgeDep, actor: Writer) -> Response:
+async def read_check_in_code(id: UUID, request: Request, edge: EdgeDep, actor: Writer) -> Response:
     """The code to show at the venue as a QR code. It is another every minute, and is taken for a few."""
+    form = best_of(request.headers.get("accept"), ("application/json", _SVG))
+    if form is None:
+        raise EdgeRefusal(406)
     async with edge.database.read() as connection:
         activity = await queries.find(connection, id)
         _check_own(actor, activity)
@@ -311,7 +325,10 @@ async def read_check_in_code(id: UUID, edge: EdgeDep, actor: Writer) -> Response
     minute = _minute(now)
     code = CheckInCode(id, minute, seal_of(_key(edge.vault), id, minute))
     expires = datetime.fromtimestamp(0, now.tzinfo) + timedelta(minutes=minute + edge.settings.check_in_minutes)
-    return json_answer(CheckInCodeOut(code=str(code), expires_at=expires))
+    if form == _SVG:
+        picture = segno.make_qr(str(code), error="m").svg_inline(scale=8, omitsize=True)
+        return Response(picture, 200, {"Expires": format_datetime(expires, usegmt=True), "Vary": "Accept"}, _SVG)
+    return json_answer(CheckInCodeOut(code=str(code), expires_at=expires), headers={"Vary": "Accept"})
 
 
 @router.post(

@@ -54,7 +54,7 @@ from creditbank.conversions.tables import (
 from creditbank.credits import Credits
 from creditbank.database.statements import insert_new, insert_rows, update_rows
 from creditbank.errors import Refusal
-from creditbank.identifiers import new_id, new_number
+from creditbank.identifiers import lineage, new_id, new_number
 from creditbank.learners import queries as learners
 from creditbank.learners.domain import LearnerNotFound, may_see
 from creditbank.learners.queries import LockedLearner
@@ -71,7 +71,7 @@ from creditbank.ledger.domain import (
 )
 from creditbank.ledger.queries import holds_by_id, lots_of
 from creditbank.programmes.actions import attach_hold
-from creditbank.providers.domain import ProviderNotActive, UnknownProvider
+from creditbank.providers.domain import ProviderNotActive, UnknownProvider, stopped_by
 from creditbank.providers.queries import by_code
 from creditbank.recognition.actions import Settled, close_reviews, settle
 from creditbank.recognition.domain import Cause
@@ -511,10 +511,11 @@ def _terms_of(rules: Governing, wish: Wish) -> Terms | Refusal:
 
 
 async def _receives(connection: AsyncConnection, code: str) -> Refusal | None:
-    provider = (await by_code(connection, [code])).get(code)
-    if provider is None:
+    known = await by_code(connection, list(lineage(code)))
+    if code not in known:
         return UnknownProvider(pointer="/provider")
-    return None if provider.status == "active" else ProviderNotActive(provider_code=code)
+    stopped = stopped_by(code, known)
+    return None if stopped is None else ProviderNotActive(provider_code=stopped)
 
 
 def _new_lot(leg: Leg, terms: Terms, wish: Wish) -> Lot | None:
