@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.achievements.domain import VALID, Achievement, Version
 from creditbank.achievements.tables import achievement_keys, achievement_versions, achievements
 from creditbank.database.statements import among, pairs_among, under
+from creditbank.learners.tables import learners
 from creditbank.sealing import LearnerKey, Vault
 
 CONTENT = b"achievement_versions.content"
@@ -80,6 +81,18 @@ async def of_pairs(
     return list(found.values())
 
 
+async def learners_at(connection: AsyncConnection, top: str, *, after: UUID | None, limit: int) -> list[UUID]:
+    """Learners with an achievement of ``top`` or of one below it, in the order of their ids, those beyond ``after``.
+
+    Walking through all of them looks at every learner once.
+    """
+    theirs = exists().where(achievements.c.learner_id == learners.c.id, under(achievements.c.provider, top))
+    statement = select(learners.c.id).where(theirs).order_by(learners.c.id).limit(limit)
+    if after is not None:
+        statement = statement.where(learners.c.id > after)
+    return list((await connection.execute(statement)).scalars())
+
+
 async def served(connection: AsyncConnection, top: str, start: date, until: date) -> tuple[int, int]:
     """How many achievements of ``top`` and all below it were completed from ``start`` until before ``until`` and hold
     still, and how many learners they are of."""
@@ -103,8 +116,8 @@ async def served(connection: AsyncConnection, top: str, start: date, until: date
             ),
         )
     )
-    count, learners = (await connection.execute(statement)).one()
-    return count, learners
+    count, of_learners = (await connection.execute(statement)).one()
+    return count, of_learners
 
 
 def _add(mine: dict[UUID, Achievement], version: Version) -> None:

@@ -53,7 +53,7 @@ async def add_accreditation(
 ) -> Response:
     """Enter an accreditation in a register, or a bar on the black list, which goes before every accreditation.
 
-    Everybody is settled again. Nobody accredits itself: only the bank's own clients may.
+    Whom it concerns is settled again. Nobody accredits itself: only the bank's own clients may.
     """
     require_bank(actor)
     wanted = body.value
@@ -92,7 +92,7 @@ async def amend_accreditation(
     actor: Accreditor,
     body: Annotated[Read[AccreditationChangeIn], Depends(_change)],
 ) -> Response:
-    """Let an entry end on another day, and say why. Everybody is settled again. Needs `If-Match`."""
+    """Let an entry end on another day, and say why. Whom it concerns is settled again. Needs `If-Match`."""
     require_bank(actor)
     wanted = body.value
 
