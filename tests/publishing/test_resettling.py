@@ -160,6 +160,8 @@ async def test_an_accreditation_settles_whom_it_concerns_and_no_other(
         await enter_accreditation(connection, school.id, new, bank.clock)
     await bank.work()
 
+    done = await bank.sql(select(jobs.c.progress).where(jobs.c.kind == RESETTLE).order_by(jobs.c.id.desc()).limit(1))
+    assert (done[0].progress["learners"], done[0].progress["changed"]) == (4, 4)
     found = await bank.sql("select learner_id from evaluations where cause = 'accreditation'")
     concerned = [learner for learner, code in zip(learners, codes, strict=True) if code.startswith("cq/near/annex")]
     concerned += [learner for learner, code in zip(learners, codes, strict=True) if code == "cq/near"]
