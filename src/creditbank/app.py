@@ -20,6 +20,8 @@ from creditbank.access.oauth.routes import router as oauth
 from creditbank.access.routes import router as access
 from creditbank.access.tokens import tokens_of
 from creditbank.achievements.routes import router as achievements
+from creditbank.activities.counting import router as head_counts
+from creditbank.activities.routes import router as activities
 from creditbank.catalogue.routes import router as catalogue
 from creditbank.checkpoints.jobs import ask_checkpoint
 from creditbank.checkpoints.notes import keys_of
@@ -55,6 +57,7 @@ from creditbank.providers.routes import router as providers
 from creditbank.publishing.dates import ask_dates
 from creditbank.publishing.routes import router as publishing
 from creditbank.recognition.routes import router as recognition
+from creditbank.regions.routes import router as regions
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sandbox.dispatch import SandboxDoor, Sandboxes
 from creditbank.sandbox.queries import clock_of
@@ -81,6 +84,9 @@ ROUTERS = (
     achievements,
     learners,
     providers,
+    regions,
+    activities,
+    head_counts,
     claims,
     programmes,
     conversions,

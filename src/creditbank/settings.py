@@ -122,6 +122,12 @@ class Settings(BaseSettings):
     hold_days: int = Field(
         default=60, ge=1, le=730, description="How long an application for an award holds credits before it lapses."
     )
+    small_cell: int = Field(
+        default=5, ge=1, le=100, description="Figures of fewer learners than this are not shown to institutions."
+    )
+    check_in_minutes: int = Field(
+        default=2, ge=1, le=60, description="How long a check-in code shown at the venue is taken."
+    )
     worker: bool = Field(default=True, description="Whether `serve` also works off jobs.")
     metrics: bool = Field(default=True, description="Whether `/metrics` answers.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

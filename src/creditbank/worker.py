@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from creditbank.activities.actions import REVOKE_ATTENDANCES
+from creditbank.activities.jobs import Revoking
 from creditbank.checkpoints.jobs import CHECKPOINT, Checkpointing
 from creditbank.checkpoints.notes import signer_of
 from creditbank.claims.files import EvidenceFolder
@@ -13,8 +15,10 @@ from creditbank.clock import Clock
 from creditbank.conversions.actions import Counter
 from creditbank.conversions.jobs import LAPSING, Lapsing
 from creditbank.database.engine import Database
+from creditbank.intake.actions import Desk
 from creditbank.jobs.housekeeping import HOUSEKEEPING, Housekeeping
 from creditbank.jobs.working import Handler, Worker
+from creditbank.learners.domain import NumberForm
 from creditbank.people.jobs import FORGETTING, ForgettingSessions
 from creditbank.publishing.actions import RESETTLE, SIMULATE, Resettling
 from creditbank.publishing.dates import DATES, Dates
@@ -30,6 +34,7 @@ def build_worker(
 ) -> Worker:
     """The worker with a handler for each kind of job."""
     counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))
+    form = NumberForm(settings.account_prefix, settings.account_digits)
     handlers: Mapping[str, Handler] = {
         RESETTLE: Resettling(vault, shelf, clock, settings.zone),
         DATES: Dates(vault, shelf, clock, settings.zone),
@@ -39,5 +44,6 @@ def build_worker(
         LAPSING: Lapsing(counter, settings.zone),
         SWEEPING: Sweeping(EvidenceFolder(settings.evidence_folder), clock),
         FORGETTING: ForgettingSessions(clock),
+        REVOKE_ATTENDANCES: Revoking(Desk(vault, shelf, clock, form), settings.zone),
     }
     return Worker(database, clock, handlers, metrics)

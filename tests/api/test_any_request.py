@@ -40,6 +40,7 @@ OPERATIONS: list[APIOperation[Any, Any, Any, Any]] = [
 assert len(OPERATIONS) == sum(len(operations) for operations in document()["paths"].values())
 KINDS = {
     "achievements": "achievement",
+    "activities": "activity",
     "conversions": "conversion",
     "learners": "learner",
     "offerings": "offering",

@@ -119,6 +119,28 @@ async def test_a_learner_applies_for_an_award_sees_it_and_takes_it_back(world: W
     assert (done.status_code, done.json()["state"]) == (200, "withdrawn")
 
 
+async def test_a_learner_checks_in_by_the_venue_s_code_for_themselves_only(world: World) -> None:
+    at = "/v1/activities/@activity"
+    code = (await world.send("partner", f"GET {at}/check-in-code")).json()["code"]
+    before = await world.stored()
+    for other in ("@ready", "@stranger", "@nowhere"):
+        refused = await send(world, f"POST {at}/check-ins", {"code": code, "learner": {"id": other}})
+        assert (refused.status_code, refused.json()["code"]) == (403, "foreign_provider")
+    forged = await send(world, f"POST {at}/check-ins", {"code": f"{code[:-2]}zz", "learner": {"id": "@learner"}})
+    assert forged.is_client_error
+    assert await world.stored() == before
+
+    for status, said in ((201, "counted"), (200, "already")):
+        there = await send(world, f"POST {at}/check-ins", {"code": code, "learner": {"id": "@learner"}})
+        assert (there.status_code, there.json()["status"]) == (status, said)
+    for request, body in (
+        (f"POST {at}/attendance", {"learners": [{"id": "@learner"}]}),
+        (f"GET {at}/check-in-code", None),
+        (f"GET {at}/attendance", None),
+    ):
+        assert (await send(world, request, body)).status_code == 403
+
+
 async def test_a_learner_hands_in_evidence_lodges_a_claim_and_appeals(world: World) -> None:
     kept = await send(world, f"POST {MINE}/evidence", b"%PDF-1.7 mine", **PDF)
     assert kept.status_code == 201, kept.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -88,16 +89,38 @@ def entered(*roles: Mapping[str, str]) -> dict[str, Any]:
     return {"login": "policy@town", "name": "Wu", "roles": list(roles)}
 
 
+def held(**others: Any) -> dict[str, Any]:
+    title = {"zh": "讲座", "en": "A talk"}
+    times = {"starts": "2025-03-01T09:00:00+08:00", "ends": "2025-03-02T11:00:00+08:00"}
+    return {"provider": COLLEGE, "title": title, **times, **others}
+
+
 TRANSFERRED = {"rule_set": "college", "provider": RIVAL, "amount": "1"}
 U = "/v1/users/{id}"
 L, A, P, V = "/v1/learners/{id}", "/v1/achievements/{id}", "/v1/providers/{id}", "/v1/rule-sets/{id}/versions/{number}"
 MINE, STRANGER = "/v1/learners/@learner", "/v1/learners/@stranger"
 DRAFT = "/v1/rule-sets/@draft/versions/1"
+E = "/v1/activities/{id}"
 C = "/v1/learners/{id}/recognition-claims/{claim_id}"
+COUNT = {
+    "provider": COLLEGE,
+    "from": "2025-01-01",
+    "until": "2025-02-01",
+    "region": "50",
+    "source": "door",
+    "people": 9,
+}
 CLAIM = f"{MINE}/recognition-claims/@claim"
 THEIRS = "/v1/clients/@client_scopeless"
 WHY = {"reason": "a mistake"}
 UNKNOWN = (404, "learner_not_found")
+CSV = {"Content-Type": "text/csv"}
+YEAR = "from=2025-01-01&until=2026-01-01"
+ENDED = {"until": "2027-09-01", "reason": "It was given up."}
+MOVED = {"region": "500105", "since": "2024-03-01"}
+CITY = {"code": "50", "name": {"zh": "重庆市", "en": "Chongqing"}}
+DISTRICTS = {"name": {"zh": "主城区", "en": "Main districts"}, "members": [{"region": "50", "from": "2008-01-01"}]}
+COUNTED = {"region": "50", "year": 2020, "source": "census", "people": 32054159}
 
 TABLE = (
     Row(
@@ -106,6 +129,19 @@ TABLE = (
         "POST /v1/providers",
         institution("cq/policy"),
         foreign=("POST /v1/providers", institution(f"{RIVAL}/policy"), 403, "foreign_provider"),
+    ),
+    Row(
+        "POST /v1/providers/imports",
+        "providers:write",
+        "POST /v1/providers/imports",
+        b"code,name_zh,provider_type\ncq/imported,\xe6\x96\xb0,library\n",
+        CSV,
+        foreign=(
+            "POST /v1/providers/imports",
+            b"code,name_zh,provider_type\ncq/jiangbei/imported,\xe6\x96\xb0,library\n",
+            422,
+            "table_refused",
+        ),
     ),
     reads("/v1/providers", "providers:read"),
     reads(P, "providers:read", "/v1/providers/@cq/jiangbei"),
@@ -130,6 +166,20 @@ TABLE = (
             "bank_only",
         ),
     ),
+    reads(
+        f"{P}/figures",
+        "providers:read",
+        f"/v1/providers/@cq/figures?{YEAR}",
+        (f"/v1/providers/@cq/jiangbei/figures?{YEAR}", 404, "provider_not_found"),
+    ),
+    Row(
+        f"PATCH {P}/accreditations/{{entry_id}}",
+        "providers:accredit",
+        "PATCH /v1/providers/@cq/jiangbei/accreditations/@entry",
+        ENDED,
+        ANY,
+        foreign=("PATCH /v1/providers/@cq/jiangbei/accreditations/@entry", ENDED, 403, "bank_only"),
+    ),
     Row("POST /v1/learners", "learners:write", "POST /v1/learners", {"name": "Li Wei"}),
     # Whoever carries this scope may look for anybody: that is what it is for, and every look is written down.
     Row("POST /v1/learners/resolve", "learners:resolve", "POST /v1/learners/resolve", {"id": "@stranger"}),
@@ -141,6 +191,85 @@ TABLE = (
         {"region": "50"},
         ANY,
         foreign=(f"PATCH {STRANGER}", {"region": "50"}, 404, "learner_not_found"),
+    ),
+    reads(f"{L}/residences", "learners:read", f"{MINE}/residences", (f"{STRANGER}/residences", *UNKNOWN)),
+    Row(
+        f"POST {L}/residences",
+        "learners:write",
+        f"POST {MINE}/residences",
+        MOVED,
+        foreign=(f"POST {STRANGER}/residences", MOVED, *UNKNOWN),
+    ),
+    Row(
+        "POST /v1/activities",
+        "activities:write",
+        "POST /v1/activities",
+        held(),
+        foreign=("POST /v1/activities", held(provider=RIVAL), 403, "foreign_provider"),
+    ),
+    reads("/v1/activities", None),
+    reads("/v1/activities/{id}", None, "/v1/activities/@activity"),
+    reads("/v1/activity-series", None),
+    reads(
+        f"{E}/attendance",
+        "activities:read",
+        "/v1/activities/@activity/attendance",
+        ("/v1/activities/@foreign_activity/attendance", 403, "foreign_provider"),
+    ),
+    reads(
+        f"{E}/check-in-code",
+        "activities:write",
+        "/v1/activities/@activity/check-in-code",
+        ("/v1/activities/@foreign_activity/check-in-code", 403, "foreign_provider"),
+    ),
+    *(
+        Row(
+            f"{method} {E}{path}",
+            scope,
+            f"{method} /v1/activities/@{of}{path}",
+            body,
+            headers,
+            foreign=(f"{method} /v1/activities/@foreign_activity{path}", body, 403, "foreign_provider"),
+        )
+        for method, path, scope, of, body, headers in (
+            ("POST", "/attendance", "activities:write", "activity", {"learners": [{"id": "@learner"}]}, {}),
+            (
+                "POST",
+                "/check-ins",
+                "activities:check_in",
+                "activity",
+                {"code": "@code", "learner": {"id": "@learner"}},
+                {},
+            ),
+            ("POST", "/sheets", "activities:write", "activity", b"number,time\n", CSV),
+            ("PATCH", "", "activities:write", "activity", {"place": "201"}, ANY),
+            ("POST", "/cancellation", "activities:write", "cancelling", {"reason": "Rain."}, {}),
+        )
+    ),
+    Row(
+        "PUT /v1/head-counts",
+        "activities:write",
+        "PUT /v1/head-counts",
+        {"items": [COUNT]},
+        foreign=("PUT /v1/head-counts", {"items": [{**COUNT, "provider": RIVAL}]}, 403, "foreign_provider"),
+    ),
+    reads(
+        "/v1/head-counts",
+        "activities:read",
+        foreign=(f"/v1/head-counts?under={RIVAL}", 404, "provider_not_found"),
+    ),
+    reads("/v1/regions", "regions:read"),
+    reads("/v1/regions/{code}", "regions:read", "/v1/regions/50"),
+    reads("/v1/region-groups", "regions:read"),
+    reads("/v1/region-groups/{code}", "regions:read", "/v1/region-groups/main"),
+    reads("/v1/populations", "regions:read"),
+    *(
+        Row(f"PUT {route}", "regions:write", f"PUT {at}", body, ANY, foreign=(f"PUT {at}", body, 403, "bank_only"))
+        for route, at, body in (
+            ("/v1/regions", "/v1/regions", {"items": [CITY]}),
+            ("/v1/region-groups/{code}", "/v1/region-groups/main", DISTRICTS),
+            ("/v1/populations", "/v1/populations", {"items": [COUNTED]}),
+        )
     ),
     reads(
         A,
@@ -563,17 +692,26 @@ def _scopes(dependant: Dependant) -> Iterator[str]:
         yield from _scopes(inner)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(database_url: str) -> AsyncIterator[World]:
-    """A bank that has signed a checkpoint since its records were made."""
+@asynccontextmanager
+async def filled(url: str) -> AsyncIterator[World]:
+    """A bank that has signed a checkpoint since its records were made, with learners on their way to an award."""
     key = SecretStr(base64.b64encode(SEED).decode())
     own = {"public_url": "https://bank.test", "token_keys": key, "security_contact": "mailto:security@bank.test"}
-    async with opened(database_url, checkpoint_key=key, checkpoint_origin=ORIGIN, **own) as served:
+    async with opened(url, checkpoint_key=key, checkpoint_origin=ORIGIN, **own) as served:
         served.clock.turn(minutes=61)
         await served.work()
         newest = await served.client("nobody").get("/v1/checkpoints")
         served.ids["checkpoint"] = str(newest.json()["items"][0]["size"])
         await _let_people_apply(served)
+        shown = await served.partner.get(f"/v1/activities/{served.ids['activity']}/check-in-code")
+        served.ids["code"] = shown.json()["code"]
+        yield served
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(database_url: str) -> AsyncIterator[World]:
+    """The filled bank."""
+    async with filled(database_url) as served:
         yield served
 
 

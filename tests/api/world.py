@@ -273,6 +273,25 @@ async def _let_people_decide(world: World) -> None:
         ids[name] = next(r["id"] for r in waiting if (r["kind"], r["learner_id"]) == (kind, ids[learner]))
 
 
+async def _map(world: World) -> None:
+    """A city, a district of it, and a group of districts."""
+    named = {"50": "重庆市", "5001": "市辖区", "500103": "渝中区", "500105": "江北区"}
+    divisions = [{"code": code, "name": {"zh": name, "en": name}} for code, name in named.items()]
+    assert (await world.bank.put("/v1/regions", json={"items": divisions})).status_code == 200
+    group = {"name": {"zh": "主城区", "en": "Main"}, "members": [{"region": "500103", "from": "2008-01-01"}]}
+    assert (await world.bank.put("/v1/region-groups/main", json=group)).status_code == 200
+    entry = {"register": "unread", "from": "2024-01-01"}
+    entered = await world.bank.post(f"/v1/providers/{world.ids[RIVAL]}/accreditations", json=entry)
+    assert entered.status_code == 201, entered.text
+    world.ids["entry"] = entered.json()["id"]
+    talk = {"title": {"zh": "讲座", "en": "A talk"}, "starts": "2025-03-01T00:00:00Z", "ends": "2025-03-02T00:00:00Z"}
+    for name, by in (("activity", "partner"), ("cancelling", "partner"), ("foreign_activity", "rival")):
+        announced = await world.client(by).post("/v1/activities", json=talk)
+        assert announced.status_code == 201, announced.text
+        world.ids[name] = announced.json()["id"]
+    await world.work()
+
+
 PDF = {"Content-Type": "application/pdf"}
 
 
@@ -409,6 +428,7 @@ async def _fill(world: World) -> None:
         entered = await world.bank.post("/v1/users", json={"login": f"{name}@town", "name": "Chen", "roles": roles})
         assert entered.status_code == 201, entered.text
         ids[name], ids[f"{name}_grant"] = entered.json()["id"], entered.json()["roles"][0]["id"]
+    await _map(world)
     await _let_people_decide(world)
     posted = await world.partner.post(
         "/v1/achievements",

@@ -114,7 +114,7 @@ async def test_mending_changes_what_is_given_and_nothing_else(bank: Bank) -> Non
     former = opened.learner
 
     async with bank.database.write() as connection:
-        mended = await mend(connection, bank.vault, former.id, Mending(name="Li Wei 李伟"))
+        mended = await mend(connection, bank.vault, former.id, Mending(name="Li Wei 李伟"), bank.today(), bank.clock())
     async with bank.database.read() as connection:
         (stored, _) = await find(connection, bank.vault, former.id)
 

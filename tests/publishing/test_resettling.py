@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +19,10 @@ from creditbank.jobs.tables import jobs
 from creditbank.jobs.working import Handler
 from creditbank.learners.queries import lock
 from creditbank.learners.tables import learners
+from creditbank.ledger.domain import Account
+from creditbank.providers.actions import NewAccreditation
 from creditbank.publishing import actions
-from creditbank.publishing.actions import RESETTLE, Resettling, publish
+from creditbank.publishing.actions import RESETTLE, Resettling, enter_accreditation, publish
 from creditbank.publishing.dates import DATES, Dates
 from creditbank.recognition.actions import settle as settle_for_good
 from creditbank.recognition.domain import Cause
@@ -199,3 +201,34 @@ async def test_a_publication_waits_for_no_job_that_waits_for_its_learners(
         assert [(p.code.value, p.amount_milli) for p in await bank.postings(learner)][-1] == ("EXPIRE", 7000)
         await bank.work()
         assert await bank.verify() == []
+
+
+async def test_an_accreditation_settles_whom_it_concerns_and_no_other(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "LEARNERS_A_STEP", 2)
+    school, annex, other = await bank.enter("cq/near", "cq/near/annex", "cq/nearby")
+    listed = granting("listed", {"fixed": 2}, kind="course", accredited="niie")
+    await bank.publish(document(listed, registers={"niie": {"external": True}}))
+    learners = await bank.open(*(f"Learner {n}" for n in range(7)))
+    codes = [school.code, annex.code, other.code, "cq/school", school.code, annex.code, other.code]
+    for n, (learner, code) in enumerate(zip(learners, codes, strict=True)):
+        await bank.record(learner, f"E{n}", provider=code)
+    await bank.work()
+
+    async with bank.database.write() as connection:
+        new = NewAccreditation("niie", None, date(2020, 1, 1), None)
+        await enter_accreditation(connection, school.id, new, bank.clock)
+    await bank.work()
+
+    done = await bank.sql(select(jobs.c.progress).where(jobs.c.kind == RESETTLE).order_by(jobs.c.id.desc()).limit(1))
+    assert (done[0].progress["learners"], done[0].progress["changed"]) == (4, 4)
+    found = await bank.sql("select learner_id from evaluations where cause = 'accreditation'")
+    concerned = [learner for learner, code in zip(learners, codes, strict=True) if code.startswith("cq/near/annex")]
+    concerned += [learner for learner, code in zip(learners, codes, strict=True) if code == "cq/near"]
+    assert sorted(str(UUID(str(row.learner_id))) for row in found) == sorted(map(str, concerned))
+    # Whoever was passed over stands well, and goes on under the rules of now.
+    assert await bank.verify() == []
+    await bank.record(learners[2], "more", provider=annex.code)
+    assert [lot.positions[Account.AVAILABLE] for lot in await bank.lots(learners[2])] == [2000]
+    assert await bank.verify() == []

@@ -18,6 +18,9 @@ from creditbank.identifiers import is_under
 SCOPES: Final = (
     "achievements:read",
     "achievements:write",
+    "activities:check_in",
+    "activities:read",
+    "activities:write",
     "audit:read",
     "catalogue:write",
     "claims:decide",
@@ -37,6 +40,8 @@ SCOPES: Final = (
     "providers:accredit",
     "providers:read",
     "providers:write",
+    "regions:read",
+    "regions:write",
     "reviews:read",
     "reviews:write",
     "rules:approve",

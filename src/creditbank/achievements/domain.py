@@ -69,6 +69,20 @@ def cap_assurance(stated: str, most: str) -> str:
     return min(stated, most, key=ASSURANCES.index)
 
 
+def unless_small(count: int, learners: int, least: int) -> int | None:
+    """The count, unless it is of fewer learners than ``least`` and of some: then it would point at persons."""
+    return None if 0 < learners < least else count
+
+
+@dataclass(eq=False, kw_only=True)
+class PeriodEmpty(Refusal):
+    """The period ends before it begins."""
+
+    code = "period_empty"
+    kind = Kind.INVALID
+    pointer: str = "?until"
+
+
 @dataclass(eq=False, kw_only=True)
 class AchievementNotFound(Refusal):
     """There is no such achievement, or the caller may not know of it."""

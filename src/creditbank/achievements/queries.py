@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.achievements.domain import Achievement, Version
-from creditbank.achievements.tables import achievement_keys, achievement_versions
-from creditbank.database.statements import among, pairs_among
+from creditbank.achievements.domain import VALID, Achievement, Version
+from creditbank.achievements.tables import achievement_keys, achievement_versions, achievements
+from creditbank.database.statements import among, pairs_among, under
+from creditbank.learners.tables import learners
 from creditbank.sealing import LearnerKey, Vault
 
 CONTENT = b"achievement_versions.content"
@@ -77,6 +79,45 @@ async def of_pairs(
     for row in await connection.execute(_VERSIONS.where(pairs_among(connection, columns, pairs))):
         _add(found, _version_of(row, keys[row.learner_id]))
     return list(found.values())
+
+
+async def learners_at(connection: AsyncConnection, top: str, *, after: UUID | None, limit: int) -> list[UUID]:
+    """Learners with an achievement of ``top`` or of one below it, in the order of their ids, those beyond ``after``.
+
+    Walking through all of them looks at every learner once.
+    """
+    theirs = exists().where(achievements.c.learner_id == learners.c.id, under(achievements.c.provider, top))
+    statement = select(learners.c.id).where(theirs).order_by(learners.c.id).limit(limit)
+    if after is not None:
+        statement = statement.where(learners.c.id > after)
+    return list((await connection.execute(statement)).scalars())
+
+
+async def served(connection: AsyncConnection, top: str, start: date, until: date) -> tuple[int, int]:
+    """How many achievements of ``top`` and all below it were completed from ``start`` until before ``until`` and hold
+    still, and how many learners they are of."""
+    later = achievement_versions.alias("later")
+    statement = (
+        select(func.count(), func.count(achievements.c.learner_id.distinct()))
+        .join_from(
+            achievements,
+            achievement_versions,
+            (_stored.learner_id == achievements.c.learner_id) & (_stored.achievement_id == achievements.c.id),
+        )
+        .where(
+            under(achievements.c.provider, top),
+            _stored.status == VALID,
+            _stored.completed >= start,
+            _stored.completed < until,
+            ~exists().where(
+                later.c.learner_id == _stored.learner_id,
+                later.c.achievement_id == _stored.achievement_id,
+                later.c.number > _stored.number,
+            ),
+        )
+    )
+    count, of_learners = (await connection.execute(statement)).one()
+    return count, of_learners
 
 
 def _add(mine: dict[UUID, Achievement], version: Version) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
 from creditbank.access.policy import Owned, can
-from creditbank.achievements.domain import Achievement, AchievementNotFound
-from creditbank.achievements.queries import of_learners, owner
-from creditbank.achievements.schemas import AchievementOut, show_achievement, show_whole
+from creditbank.achievements.domain import Achievement, AchievementNotFound, PeriodEmpty, unless_small
+from creditbank.achievements.queries import of_learners, owner, served
+from creditbank.achievements.schemas import AchievementOut, FiguresOut, InstitutionsOut, show_achievement, show_whole
 from creditbank.learners import queries as learners
 from creditbank.learners.domain import LearnerNotFound
+from creditbank.providers import queries as providers
+from creditbank.providers.domain import ProviderNotFound
 from creditbank.web.bodies import json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer
@@ -83,4 +86,39 @@ async def list_achievements(
         limit,
         lambda a: str(a.id),
         show_achievement,
+    )
+
+
+@router.get(
+    "/v1/providers/{id}/figures",
+    operation_id="read_provider_figures",
+    tags=["providers"],
+    responses={200: {"model": FiguresOut, "description": "the figures"}, **documented(404)},
+)
+async def read_provider_figures(
+    id: UUID,
+    edge: EdgeDep,
+    actor: Annotated[Actor, Depends(require("providers:read"))],
+    start: Annotated[date, Query(alias="from", description="the first day of the period")],
+    until: Annotated[date, Query(description="the first day outside")],
+) -> Response:
+    """What an institution and all below it did in a period, of whoever acts for it; no figure is of few learners."""
+    if until <= start:
+        raise PeriodEmpty
+    async with edge.database.snapshot() as connection:
+        provider = await providers.find(connection, id)
+        if not can(actor, "provider.figures", Owned(provider.code)):
+            raise ProviderNotFound
+        institutions = await providers.counts(connection, provider.code)
+        achievements, learners_ = await served(connection, provider.code, start, until)
+    least = edge.settings.small_cell
+    return json_answer(
+        FiguresOut(
+            provider=provider.code,
+            period_from=start,
+            period_until=until,
+            institutions=[InstitutionsOut(provider_type=t, status=s, count=n) for t, s, n in institutions],
+            achievements=unless_small(achievements, learners_, least),
+            learners=unless_small(learners_, learners_, least),
+        )
     )

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal, NotRequired, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
@@ -154,3 +154,22 @@ def show_achievement(achievement: Achievement) -> AchievementOut:
 def show_whole(achievement: Achievement) -> AchievementOut:
     """The shape of an achievement with every version of it."""
     return {**show_achievement(achievement), "versions": [show_version(v) for v in achievement.versions]}
+
+
+class InstitutionsOut(BaseModel):
+    """How many institutions there are of a type and status."""
+
+    provider_type: str
+    status: str
+    count: int
+
+
+class FiguresOut(BaseModel):
+    """What an institution and all below it did in a period. Null where so few learners would be pointed at."""
+
+    provider: str
+    period_from: date = Field(serialization_alias="from")
+    period_until: date = Field(serialization_alias="until", description="the first day outside")
+    institutions: list[InstitutionsOut]
+    achievements: int | None = Field(description="completed in the period and valid still")
+    learners: int | None = Field(description="whose achievements these are, each once")

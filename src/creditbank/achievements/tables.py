@@ -33,7 +33,7 @@ achievements = Table(
     metadata,
     Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
     Column("id", Uuid, primary_key=True),
-    Column("provider", Code, ForeignKey("providers.code"), nullable=False),
+    Column("provider", Code, ForeignKey("providers.code"), nullable=False, index=True),
     info={"dist": "learner", "learner_key": "learner_id"},
 )
 

@@ -13,17 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.catalogue.domain import Offering, OfferingCodeTaken
 from creditbank.catalogue.tables import offerings
 from creditbank.database.statements import insert_new
-from creditbank.providers.domain import ProviderNotActive, UnknownProvider
+from creditbank.identifiers import lineage
+from creditbank.providers.domain import ProviderNotActive, UnknownProvider, stopped_by
 from creditbank.providers.queries import by_code
 
 
 async def announce(connection: AsyncConnection, offering: Offering, now: datetime) -> None:
     """Enter an offering of a provider. Raises UnknownProvider, ProviderNotActive, OfferingCodeTaken."""
-    found = await by_code(connection, [offering.provider])
+    found = await by_code(connection, list(lineage(offering.provider)))
     if offering.provider not in found:
         raise UnknownProvider
-    if found[offering.provider].status != "active":
-        raise ProviderNotActive(provider_code=offering.provider)
+    if (stopped := stopped_by(offering.provider, found)) is not None:
+        raise ProviderNotActive(provider_code=stopped)
     row = {**asdict(offering), "created_at": now}
     if not await insert_new(connection, offerings, [row]):
         raise OfferingCodeTaken(offering=offering.code)

@@ -25,6 +25,7 @@ from creditbank.catalogue.schemas import OfferingChangeIn, OfferingIn, OfferingO
 from creditbank.codes import ListName, code_list
 from creditbank.identifiers import new_id
 from creditbank.providers.domain import ForeignProvider
+from creditbank.providers.queries import check_acting
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, once
@@ -80,6 +81,16 @@ async def list_categories() -> Response:
 async def list_provider_types() -> Response:
     """The types of institution."""
     return _shown("provider_types")
+
+
+@router.get(
+    "/v1/activity-series",
+    operation_id="list_activity_series",
+    responses={200: {"model": Page[CodeOut], "description": "the series"}, **documented(public=True)},
+)
+async def list_activity_series() -> Response:
+    """The series in which learning activities are held, such as the lifelong learning week."""
+    return _shown("activity_series")
 
 
 # No database compares a text with a zero byte in it.
@@ -215,6 +226,7 @@ async def change_offering(
         if not can(actor, "offering.change", Owned(offering.provider)):
             # Everybody may read it, so that hiding it would tell nothing.
             raise ForeignProvider(provider_code=offering.provider)
+        await check_acting(connection, actor)
         check_match(request, offering.revision)
         starts, ends = (wanted.get(name, getattr(offering, name)) for name in ("starts_on", "ends_on"))
         if starts is not None and ends is not None and ends < starts:

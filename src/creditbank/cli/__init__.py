@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from creditbank.cli import bank, clients, config, rules, server, users
+from creditbank.cli import bank, clients, config, providers, rules, server, users
 
 app = typer.Typer(no_args_is_help=True, help="The Learning Credit Bank.", pretty_exceptions_enable=False)
 for command in (
@@ -25,6 +25,7 @@ for command in (
     app.command()(command)
 app.add_typer(clients.commands, name="clients")
 app.add_typer(users.commands, name="users")
+app.add_typer(providers.commands, name="providers")
 app.add_typer(rules.commands, name="rules")
 app.add_typer(config.commands, name="config")
 

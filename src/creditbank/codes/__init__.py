@@ -1,4 +1,4 @@
-"""The bank's code lists (kinds, categories, types of provider), read once from the files beside this module."""
+"""The bank's code lists (kinds, categories, types of provider, series of activities), read once from their files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-ListName = Literal["kinds", "categories", "provider_types"]
+ListName = Literal["kinds", "categories", "provider_types", "activity_series"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,5 +192,13 @@ def skip_locked(connection: AsyncConnection, statement: Any) -> Any:
 
 
 def under(column: Column[Any], path: str) -> ColumnElement[bool]:
-    """``column`` holds ``path`` or a path below it, found by the index: ``0`` is what follows ``/`` in ASCII."""
-    return (column == path) | ((column >= path + "/") & (column < path + "0"))
+    """``column`` holds ``path`` or a path below it, found by one range of the index.
+
+    ``0`` is what follows ``/`` in ASCII. Between ``a`` and ``a/`` lie also ``a-b`` and the like: they are left out.
+    """
+    return (column >= path) & (column < path + "0") & ((column == path) | (column >= path + "/"))
+
+
+def starting(column: Column[Any], digits: str) -> ColumnElement[bool]:
+    """``column`` holds a text of digits that begins with these; ``:`` is what follows ``9`` in ASCII."""
+    return (column >= digits) & (column < digits + ":")

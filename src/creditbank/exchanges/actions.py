@@ -20,8 +20,8 @@ from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.actions import Act, Step, act
 from creditbank.ledger.domain import Lot, exchange_in, exchange_out
 from creditbank.ledger.queries import lots_of
-from creditbank.providers.domain import ProviderNotActive, UnknownProvider
-from creditbank.providers.queries import by_code
+from creditbank.providers.domain import UnknownProvider
+from creditbank.providers.queries import by_code, check_active
 from creditbank.recognition.queries import open_debts
 from creditbank.rulesets.domain import Book, Entry
 
@@ -104,11 +104,9 @@ def _terms_of(rules: Entry, wish: Wish) -> Terms:
 
 
 async def _check_receiver(connection: AsyncConnection, code: str) -> None:
-    provider = (await by_code(connection, [code])).get(code)
-    if provider is None:
+    if code not in await by_code(connection, [code]):
         raise UnknownProvider(pointer="/provider")
-    if provider.status != "active":
-        raise ProviderNotActive(provider_code=code)
+    await check_active(connection, code)
 
 
 def _new_lot(leg: Leg, terms: Terms) -> Lot | None:

@@ -26,15 +26,15 @@ from creditbank.achievements.domain import (
 from creditbank.achievements.queries import claimed, lookup_key, of_pairs, owner
 from creditbank.clock import Clock, rising
 from creditbank.errors import Refusal
-from creditbank.identifiers import new_id
+from creditbank.identifiers import lineage, new_id
 from creditbank.intake.domain import State, Submission, TryAgain, state_of
 from creditbank.learners import queries as learners
 from creditbank.learners.actions import Opened, open_accounts
 from creditbank.learners.domain import Application, NumberForm, UnknownLearner
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.domain import Account, Lot
-from creditbank.providers.domain import Provider, ProviderNotActive, UnknownProvider
-from creditbank.providers.queries import by_code
+from creditbank.providers.domain import Provider, ProviderNotActive, UnknownProvider, stopped_by
+from creditbank.providers.queries import by_code, check_acting
 from creditbank.recognition.actions import Settled, settle
 from creditbank.recognition.domain import WITHDRAWN, Cause, Decision
 from creditbank.recognition.reach import Changed
@@ -104,14 +104,14 @@ async def submit(
     """
     outcomes: dict[int, Outcome] = {}
     ready: list[_Ready] = []
-    providers = await by_code(connection, sorted({s.provider for s in submissions}))
+    providers = await by_code(connection, sorted({code for s in submissions for code in lineage(s.provider)}))
     resolved = await _resolve_learners(connection, desk, submissions)
     for index, submission in enumerate(submissions):
         provider, found = providers.get(submission.provider), resolved[index]
         if provider is None:
             outcomes[index] = UnknownProvider()
-        elif provider.status != "active":
-            outcomes[index] = ProviderNotActive(provider_code=provider.code)
+        elif (stopped := stopped_by(provider.code, providers)) is not None:
+            outcomes[index] = ProviderNotActive(provider_code=stopped)
         elif isinstance(found, Refusal):
             outcomes[index] = found
         else:
@@ -222,9 +222,10 @@ async def amend(
 ) -> Recorded:
     """Store a further version of an achievement and settle its learner.
 
-    Raises AchievementNotFound, AchievementRevoked, IdentityOfAchievementFixed, NothingAmended.
+    Raises AchievementNotFound, AchievementRevoked, ProviderNotActive, IdentityOfAchievementFixed, NothingAmended.
     """
     learner, achievement = await _held(connection, desk, achievement_id, actor)
+    await check_acting(connection, actor)
     current = achievement.current.content
     content = {**content, "provider": current["provider"]}
     if content["external_id"] != current["external_id"]:

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.clock import Clock, rising
 from creditbank.database.statements import insert_new, insert_rows, update_rows
 from creditbank.identifiers import new_id, new_number
-from creditbank.learners.domain import NO_POSTING, Application, IdentityTaken, Learner, NumberForm, Profile
+from creditbank.learners.domain import NO_POSTING, Application, IdentityTaken, Learner, NumberForm, Profile, Residence
 from creditbank.learners.queries import LockedLearner, find, seal_profile
-from creditbank.learners.tables import learner_identities, learner_keys, learners
+from creditbank.learners.tables import learner_identities, learner_keys, learners, residences
 from creditbank.sealing import LearnerKey, Vault
 
 
@@ -71,7 +71,6 @@ async def _insert(
             {
                 "id": learner.id,
                 "profile": seal_profile(key, learner.profile),
-                "region": learner.region,
                 "provider": learner.provider,
                 "revision": learner.revision,
                 "seq": 0,
@@ -86,6 +85,23 @@ async def _insert(
     )
     await insert_rows(
         connection, learner_keys, [{"learner_id": learner.id, "wrapped": wrapped} for learner, _, wrapped in accounts]
+    )
+    await _settle_in(connection, [(a.id, Residence(a.region, None)) for a, *_ in accounts if a.region is not None], now)
+
+
+async def _settle_in(connection: AsyncConnection, moves: Sequence[tuple[UUID, Residence]], now: datetime) -> None:
+    rows = [
+        {"learner_id": id_, "id": new_id(), "region": one.region, "since": one.since, "recorded_at": now}
+        for id_, one in moves
+    ]
+    await insert_rows(connection, residences, rows)
+
+
+async def move(connection: AsyncConnection, learner_id: UUID, residence: Residence, now: datetime) -> None:
+    """Write down where a learner lives or lived from a day on. The caller has locked the learner."""
+    await _settle_in(connection, [(learner_id, residence)], now)
+    await connection.execute(
+        update(learners).where(learners.c.id == learner_id).values(revision=learners.c.revision + 1)
     )
 
 
@@ -116,8 +132,10 @@ class Mending:
     region: str | None = None
 
 
-async def mend(connection: AsyncConnection, vault: Vault, learner_id: UUID, mending: Mending) -> Learner:
-    """Change an account's own fields. The caller has locked the learner and checked the revision."""
+async def mend(
+    connection: AsyncConnection, vault: Vault, learner_id: UUID, mending: Mending, today: date, now: datetime
+) -> Learner:
+    """Change an account's own fields; another region is a move today. The caller has locked the learner."""
     learner, key = await find(connection, vault, learner_id)
     profile = replace(
         learner.profile,
@@ -128,8 +146,10 @@ async def mend(connection: AsyncConnection, vault: Vault, learner_id: UUID, mend
     await connection.execute(
         update(learners)
         .where(learners.c.id == learner_id)
-        .values(profile=seal_profile(key, profile), region=mended.region, revision=mended.revision)
+        .values(profile=seal_profile(key, profile), revision=mended.revision)
     )
+    if mended.region is not None and mended.region != learner.region:
+        await _settle_in(connection, [(learner_id, Residence(mended.region, today))], now)
     return mended
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -43,8 +44,24 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Residence:
+    """Somebody lived in that region from ``since`` until the day of the next; None: nobody said since when."""
+
+    region: str
+    since: date | None
+
+
+def residence_on(day: date, residences: Sequence[Residence]) -> str | None:
+    """The region lived in on that day, of residences in their order; before the first of them, the first's."""
+    if not residences:
+        return None
+    past = [one for one in residences if one.since is None or one.since <= day]
+    return past[-1].region if past else residences[0].region
+
+
+@dataclass(frozen=True, slots=True)
 class Learner:
-    """An account as its reader sees it."""
+    """An account as its reader sees it. ``region`` is where they live now."""
 
     id: UUID
     profile: Profile
@@ -116,6 +133,16 @@ class IdentityTaken(Refusal):
     kind = Kind.CONFLICT
     type: str
     pointer: str = "/identities"
+
+
+@dataclass(eq=False, kw_only=True)
+class MovedInFuture(Refusal):
+    """Where somebody will live is not yet so."""
+
+    code = "moved_in_future"
+    kind = Kind.INVALID
+    today: str
+    pointer: str = "/since"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -13,8 +13,8 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import among, for_update
-from creditbank.learners.domain import Identity, Learner, LearnerNotFound, Profile, Reference
-from creditbank.learners.tables import learner_identities, learner_keys, learners
+from creditbank.learners.domain import Identity, Learner, LearnerNotFound, Profile, Reference, Residence
+from creditbank.learners.tables import learner_identities, learner_keys, learners, residences
 from creditbank.sealing import LearnerKey, Vault
 
 PROFILE = b"learners.profile"
@@ -145,13 +145,35 @@ def _learner_of(row: Row[Any], key: LearnerKey) -> Learner:
     return Learner(row.id, open_profile(key, row.profile), row.region, row.provider, row.revision)
 
 
+# Where somebody lives now: where they moved last, and of two records of one day as the later says.
+_PRESENT = (
+    select(residences.c.region)
+    .where(residences.c.learner_id == learners.c.id)
+    .order_by(residences.c.since.desc().nulls_last(), residences.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("region")
+)
+_ACCOUNT = _WITH_KEY.add_columns(_PRESENT)
+
+
 async def find(connection: AsyncConnection, vault: Vault, learner_id: UUID) -> tuple[Learner, LearnerKey]:
     """The account and the key to what is sealed of it. Raises LearnerNotFound."""
-    row = (await connection.execute(_WITH_KEY.where(learners.c.id == learner_id))).one_or_none()
+    row = (await connection.execute(_ACCOUNT.where(learners.c.id == learner_id))).one_or_none()
     if row is None:
         raise LearnerNotFound
     key = vault.unwrap(row.id, row.wrapped)
     return _learner_of(row, key), key
+
+
+async def residences_of(connection: AsyncConnection, learner_id: UUID) -> list[Residence]:
+    """Where a learner lived, in order; of two records of one day the last counts."""
+    statement = (
+        select(residences.c.region, residences.c.since)
+        .where(residences.c.learner_id == learner_id)
+        .order_by(residences.c.since.nulls_first(), residences.c.id)
+    )
+    return [Residence(region, since) for region, since in await connection.execute(statement)]
 
 
 async def page_of_ids(connection: AsyncConnection, *, after: UUID | None, limit: int) -> list[UUID]:

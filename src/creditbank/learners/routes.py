@@ -13,13 +13,30 @@ from creditbank.access.domain import Actor
 from creditbank.access.guards import require
 from creditbank.access.policy import can
 from creditbank.learners import queries
-from creditbank.learners.actions import Mending, Opened, mend, open_accounts
-from creditbank.learners.domain import Application, Learner, LearnerNotFound, NumberForm, check_born
-from creditbank.learners.schemas import LearnerChange, LearnerIn, LearnerOut, ReferenceIn, ResolvedOut
+from creditbank.learners.actions import Mending, Opened, mend, move, open_accounts
+from creditbank.learners.domain import (
+    Application,
+    Learner,
+    LearnerNotFound,
+    MovedInFuture,
+    NumberForm,
+    Residence,
+    check_born,
+)
+from creditbank.learners.schemas import (
+    LearnerChange,
+    LearnerIn,
+    LearnerOut,
+    ReferenceIn,
+    ResidenceIn,
+    ResidenceOut,
+    ResolvedOut,
+)
 from creditbank.sealing import LearnerKey
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
+from creditbank.web.paging import Page
 from creditbank.web.problems import documented
 from creditbank.web.revisions import check_match, etag, is_unchanged
 
@@ -35,6 +52,7 @@ _new = JsonBody(
     },
 )
 _change = JsonBody(LearnerChange, {"region": "500105"})
+_residence = JsonBody(ResidenceIn, {"region": "500105", "since": "2026-03-01"})
 _reference = JsonBody(ReferenceIn, {"number": "CQ1000000013"})
 
 Reader = Annotated[Actor, Depends(require("learners:read"))]
@@ -139,7 +157,7 @@ async def mend_learner(
     actor: Writer,
     body: Annotated[Read[LearnerChange], Depends(_change)],
 ) -> Response:
-    """Mend an account's name, birth date or region. Needs `If-Match`."""
+    """Mend an account's name, birth date or region; another region is a move today. Needs `If-Match`."""
     wanted = body.value
     check_born(wanted.birth_date, edge.today())
 
@@ -149,9 +167,59 @@ async def mend_learner(
         if not can(actor, "account.mend", learner.owned):
             raise LearnerNotFound
         check_match(request, learner.revision)
-        mended = await mend(connection, edge.vault, id, Mending(wanted.name, wanted.birth_date, wanted.region))
+        mending = Mending(wanted.name, wanted.birth_date, wanted.region)
+        mended = await mend(connection, edge.vault, id, mending, edge.today(), edge.clock())
         fields = sorted(wanted.model_fields_set)
         await record(connection, actor.client_id, "learner.mend", f"learner:{id}", {"fields": fields}, edge.clock())
         return _answer(mended, key, 200)
+
+    return await once(request, edge, actor.client_id, body.raw, work)
+
+
+@router.get(
+    "/v1/learners/{id}/residences",
+    operation_id="list_residences",
+    responses={200: {"model": Page[ResidenceOut], "description": "where they lived, in order"}, **documented(404)},
+)
+async def list_residences(id: UUID, edge: EdgeDep, actor: Reader) -> Response:
+    """Where a learner lived since when. Of two of one day the last counts."""
+    async with edge.database.snapshot() as connection:
+        learner, _ = await queries.find(connection, edge.vault, id)
+        found = await queries.residences_of(connection, id)
+    if not can(actor, "account.read", learner.owned):
+        raise LearnerNotFound
+    return json_answer(
+        {"items": [ResidenceOut.from_domain(one).model_dump(mode="json") for one in found], "next": None}
+    )
+
+
+@router.post(
+    "/v1/learners/{id}/residences",
+    operation_id="add_residence",
+    status_code=201,
+    openapi_extra=_residence.documents,
+    responses={201: {"model": LearnerOut, "description": "the account now"}, **documented(404, 409, 410, 415)},
+)
+async def add_residence(
+    id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    actor: Writer,
+    body: Annotated[Read[ResidenceIn], Depends(_residence)],
+) -> Response:
+    """Write down where a learner lived from a day on. Nothing is taken back: a correction names the same day."""
+    wanted = Residence(body.value.region, body.value.since)
+    if body.value.since > edge.today():
+        raise MovedInFuture(today=edge.today().isoformat())
+
+    async def work(connection: AsyncConnection) -> Answer:
+        await queries.lock(connection, edge.vault, [id])
+        learner, _ = await queries.find(connection, edge.vault, id)
+        if not can(actor, "account.mend", learner.owned):
+            raise LearnerNotFound
+        now = edge.clock()
+        await move(connection, id, wanted, now)
+        await record(connection, actor.client_id, "learner.move", f"learner:{id}", {}, now)
+        return _answer(*await queries.find(connection, edge.vault, id), 201)
 
     return await once(request, edge, actor.client_id, body.raw, work)

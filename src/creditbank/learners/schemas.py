@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from creditbank.learners.domain import ISSUED_BY_PROVIDER, Identity, Learner, Reference, mask
+from creditbank.learners.domain import ISSUED_BY_PROVIDER, Identity, Learner, Reference, Residence, mask
 from creditbank.web.fields import Body, Change, Name, Path, Region, Token
 
 
@@ -102,3 +102,22 @@ class ResolvedOut(BaseModel):
     def from_domain(cls, learner: Learner) -> ResolvedOut:
         """The shape of a found learner."""
         return cls(id=learner.id, name=mask(learner.profile.name))
+
+
+class ResidenceIn(Body):
+    """Where a learner lives or lived from a day on."""
+
+    region: Region
+    since: date = Field(description="the first day there, today or before")
+
+
+class ResidenceOut(BaseModel):
+    """Where a learner lived from a day on, until the day of the next; `since` is null where nobody said since when."""
+
+    region: str
+    since: date | None
+
+    @classmethod
+    def from_domain(cls, residence: Residence) -> ResidenceOut:
+        """The shape of a residence."""
+        return cls(region=residence.region, since=residence.since)

@@ -1,6 +1,6 @@
 """Tables of learners, their keys and the look-up of identities."""
 
-from sqlalchemy import BigInteger, Column, Date, ForeignKey, Integer, LargeBinary, Table, Text, Uuid
+from sqlalchemy import BigInteger, Column, Date, ForeignKey, Index, Integer, LargeBinary, Table, Text, Uuid
 
 from creditbank.database.metadata import Code, Instant, metadata
 
@@ -11,7 +11,6 @@ learners = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("profile", LargeBinary, nullable=False, doc="sealed: number, name, birth date, identities"),
-    Column("region", Text, doc="GB/T 2260 code of residence; names nobody"),
     # Who opened the account: it may read and mend it.
     Column("provider", Code, ForeignKey("providers.code")),
     Column("revision", Integer, nullable=False, doc="rises with each change of the profile; the ETag"),
@@ -41,4 +40,19 @@ learner_identities = Table(
     Column("type", Text, nullable=False),
     Column("learner_id", Uuid, nullable=False, index=True),
     info={"dist": "lookup"},
+)
+
+# One row: from that day on somebody lived there, until the next row's day. Of two rows of one day the later recorded
+# counts, so that a correction is a further row. There is no end and no present region: the newest row is the present.
+residences = Table(
+    "residences",
+    metadata,
+    Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("region", Code, nullable=False, doc="GB/T 2260 code; names nobody"),
+    Column("since", Date, doc="none: nobody said since when"),
+    Column("recorded_at", Instant, nullable=False),
+    # Who lived in a division, for the rates of participation.
+    Index("ix_residences_region", "region"),
+    info={"dist": "learner", "learner_key": "learner_id", "append_only": True},
 )

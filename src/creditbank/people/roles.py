@@ -27,9 +27,10 @@ def _role(scopes: str, *held_for: Holder) -> Role:
 
 
 _STAFF: Final = (
-    "achievements:read achievements:write catalogue:write claims:read claims:write conversions:read conversions:write "
-    "learners:read learners:resolve learners:write ledger:read programmes:read programmes:write providers:read "
-    "rules:read"
+    "achievements:read achievements:write activities:check_in activities:read activities:write catalogue:write "
+    "claims:read claims:write conversions:read conversions:write learners:read learners:resolve learners:write "
+    "ledger:read programmes:read programmes:write providers:read "
+    "regions:read rules:read"
 )
 _ASSESSOR: Final = (
     "achievements:read claims:decide claims:read conversions:decide conversions:read learners:read ledger:read "
@@ -39,22 +40,24 @@ _ASSESSOR: Final = (
 ROLES: Final[Mapping[str, Role]] = {
     # A learner's own account and nothing else: the policy holds every one of these to the learner who acts.
     "learner": _role(
-        "achievements:read claims:read claims:write conversions:read conversions:write learners:read ledger:read "
-        "programmes:read transcripts:read",
+        "achievements:read activities:check_in claims:read claims:write conversions:read conversions:write "
+        "learners:read ledger:read programmes:read transcripts:read",
         "learner",
     ),
     "provider_staff": _role(_STAFF, "provider"),
     "assessor": _role(_ASSESSOR, "provider", "bank"),
     "district_administrator": _role(f"{_STAFF} {_ASSESSOR} providers:write users:read users:write", "provider"),
     "registrar": _role(
-        f"{_STAFF} {_ASSESSOR} providers:write providers:accredit rules:write rules:approve rulings:write "
-        "rulings:approve transcripts:read",
+        f"{_STAFF} {_ASSESSOR} providers:write providers:accredit regions:write rules:write rules:approve "
+        "rulings:write rulings:approve transcripts:read",
         "bank",
         "provider",
     ),
     "auditor": _role(" ".join(scope for scope in SCOPES if scope.endswith(":read")), "bank", "provider"),
     # Keeps the machine and the accounts, and decides nothing about anybody's credits.
-    "operator": _role("audit:read providers:read providers:write rules:read users:read users:write", "bank"),
+    "operator": _role(
+        "audit:read providers:read providers:write regions:read regions:write rules:read users:read users:write", "bank"
+    ),
     # Every scope. Two-people rules bind an administrator as everybody else.
     "administrator": _role(" ".join(SCOPES), "bank"),
 }

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.database.statements import for_update, insert_new
-from creditbank.identifiers import new_id, parent_of
+from creditbank.database.statements import for_update, insert_new, update_rows
+from creditbank.identifiers import lineage, new_id, parent_of
 from creditbank.providers.domain import (
     Accreditation,
+    AccreditationEndsEarly,
     Provider,
     ProviderCodeTaken,
+    ProviderNotActive,
     ProviderNotFound,
     UnknownParent,
+    stopped_by,
 )
 from creditbank.providers.queries import by_code, find, provider_of
+from creditbank.providers.sheet import Entry, faults_against
 from creditbank.providers.tables import accreditations, providers
+from creditbank.regions.actions import Kept
+from creditbank.web.sheets import refuse
+
+_CODES_A_LOOK: Final = 10_000
+"""No database takes any number of values in one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +45,15 @@ class NewProvider:
 
 
 async def enter(connection: AsyncConnection, new: NewProvider, now: datetime) -> Provider:
-    """Enter an institution under its parent. Raises UnknownParent, ProviderCodeTaken."""
+    """Enter an institution under its parent. Raises UnknownParent, ProviderNotActive, ProviderCodeTaken."""
     parent = parent_of(new.code)
-    found = await by_code(connection, [code for code in (new.code, parent) if code])
+    found = await by_code(connection, list(lineage(new.code)))
     if new.code in found:
         raise ProviderCodeTaken(provider_code=new.code)
     if parent is not None and parent not in found:
         raise UnknownParent(parent=parent)
+    if (stopped := stopped_by(new.code, found)) is not None:
+        raise ProviderNotActive(provider_code=stopped)
     provider = Provider(new_id(), new.code, new.name_zh, new.name_en, new.provider_type, new.region, "active", 1)
     row = {
         "id": provider.id,
@@ -57,6 +70,75 @@ async def enter(connection: AsyncConnection, new: NewProvider, now: datetime) ->
         # Somebody else entered the code between the look and the insert.
         raise ProviderCodeTaken(provider_code=new.code)
     return provider
+
+
+async def check_table(
+    connection: AsyncConnection, entries: Sequence[Entry], own: str | None, given: Collection[str] = ()
+) -> Kept:
+    """What entering a table would do. ``own`` is whom the caller acts for, ``given`` what is entered with it.
+
+    Raises TableRefused.
+    """
+    known = await _known(connection, entries)
+    refuse(faults_against(entries, known, own, {*given, *(entry.code for entry in entries)}))
+    return _kept(entries, known)
+
+
+async def put_entries(connection: AsyncConnection, entries: Sequence[Entry], now: datetime) -> Kept:
+    """Enter the entries of a checked table that are not there, and change those that are there otherwise.
+
+    Those above must be there or among them.
+    """
+    known = await _known(connection, entries)
+    rows = [
+        {
+            "id": new_id(),
+            "code": entry.code,
+            "name_zh": entry.name_zh,
+            "name_en": entry.name_en,
+            "provider_type": entry.provider_type,
+            "region": entry.region,
+            "status": entry.status,
+            "created_at": now,
+            "revision": 1,
+        }
+        for entry in entries
+        if entry.code not in known
+    ]
+    await insert_new(connection, providers, rows)
+    await update_rows(
+        connection,
+        providers,
+        [
+            {
+                "code": entry.code,
+                "name_zh": entry.name_zh,
+                "name_en": entry.name_en,
+                "region": entry.region,
+                "status": entry.status,
+                "revision": known[entry.code].revision + 1,
+            }
+            for entry in entries
+            if entry.code in known and not entry.same_as(known[entry.code])
+        ],
+        ("code",),
+    )
+    return _kept(entries, known)
+
+
+def _kept(entries: Sequence[Entry], known: Mapping[str, Provider]) -> Kept:
+    new = sum(entry.code not in known for entry in entries)
+    same = sum(entry.code in known and entry.same_as(known[entry.code]) for entry in entries)
+    return Kept(new, len(entries) - new - same, same)
+
+
+async def _known(connection: AsyncConnection, entries: Sequence[Entry]) -> dict[str, Provider]:
+    """Those of the entries, and of whoever is above them, that are there."""
+    codes = sorted({code for entry in entries for code in lineage(entry.code)})
+    found: dict[str, Provider] = {}
+    for start in range(0, len(codes), _CODES_A_LOOK):
+        found |= await by_code(connection, codes[start : start + _CODES_A_LOOK])
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +186,14 @@ async def change(connection: AsyncConnection, provider: Provider, wanted: Provid
 
 @dataclass(frozen=True, slots=True)
 class NewAccreditation:
-    """What is needed to enter an accreditation."""
+    """What is needed to enter an accreditation, or with ``is_black`` a bar."""
 
     register: str
     offering: str | None
     valid_from: date
     valid_until: date | None
+    is_black: bool = False
+    reason: str | None = None
 
 
 async def accredit(
@@ -117,16 +201,29 @@ async def accredit(
 ) -> Accreditation:
     """Enter an accreditation in a register. Raises ProviderNotFound. The caller tells recognition that it changed."""
     provider = await find(connection, provider_id)
-    entry = Accreditation(new_id(), new.register, provider.code, new.offering, new.valid_from, new.valid_until)
-    await connection.execute(
-        insert(accreditations).values(
-            id=entry.id,
-            register=entry.register,
-            provider=provider.code,
-            offering=entry.offering,
-            valid_from=entry.valid_from,
-            valid_until=entry.valid_until,
-            recorded_at=now,
-        )
-    )
+    entry = Accreditation(new_id(), provider_code=provider.code, **asdict(new))
+    row = {**asdict(entry), "provider": provider.code, "list": "black" if new.is_black else "white", "recorded_at": now}
+    del row["provider_code"], row["is_black"]
+    await connection.execute(insert(accreditations).values(row))
     return entry
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """How long an entry is to last instead, and why; ``valid_until`` None: without an end."""
+
+    valid_until: date | None
+    reason: str
+
+
+async def reaccredit(connection: AsyncConnection, entry: Accreditation, amendment: Amendment) -> Accreditation:
+    """Let a held entry end on another day. Raises AccreditationEndsEarly. The caller tells recognition."""
+    if amendment.valid_until is not None and amendment.valid_until <= entry.valid_from:
+        raise AccreditationEndsEarly(begins=entry.valid_from.isoformat())
+    amended = replace(entry, **asdict(amendment), revision=entry.revision + 1)
+    await connection.execute(
+        update(accreditations)
+        .where(accreditations.c.id == entry.id)
+        .values(valid_until=amended.valid_until, reason=amended.reason, revision=amended.revision)
+    )
+    return amended

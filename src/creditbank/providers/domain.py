@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 from uuid import UUID
 
 from creditbank.errors import Kind, Refusal
-from creditbank.identifiers import parent_of
+from creditbank.identifiers import lineage, parent_of
 
 CODE_FORM: Final = r"^[a-z0-9][a-z0-9_-]{0,31}(/[a-z0-9][a-z0-9_-]{0,31}){0,7}$"
 _CODE = re.compile(CODE_FORM, re.ASCII)
@@ -36,7 +37,10 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Accreditation:
-    """An entry of a register: the provider, or one offering of it, was accredited in [valid_from, valid_until)."""
+    """An entry of a register: the provider, or one offering of it, was accredited in [valid_from, valid_until).
+
+    With ``is_black`` it was barred instead: on these days it counts as accredited in no register whatever.
+    """
 
     id: UUID
     register: str
@@ -44,11 +48,22 @@ class Accreditation:
     offering: str | None
     valid_from: date
     valid_until: date | None
+    is_black: bool = False
+    reason: str | None = None
+    revision: int = 1
 
     def covers(self, offering: str | None, on: date) -> bool:
-        """Whether an achievement with this offering's code, completed on that day, was accredited by this entry."""
+        """Whether this entry speaks of an achievement with this offering's code, completed on that day."""
         named = self.offering is None or self.offering == offering
         return named and self.valid_from <= on and (self.valid_until is None or on < self.valid_until)
+
+
+def stopped_by(code: str, known: Mapping[str, Provider]) -> str | None:
+    """The code of the nearest institution, from this one up, that is suspended or closed; None when none is.
+
+    Whoever is suspended is so with all below: their statements would go out under its supervision.
+    """
+    return next((at for at in lineage(code) if at in known and known[at].status != "active"), None)
 
 
 def is_code(text: str) -> bool:
@@ -62,6 +77,24 @@ class ProviderNotFound(Refusal):
 
     code = "provider_not_found"
     kind = Kind.NOT_FOUND
+
+
+@dataclass(eq=False, kw_only=True)
+class AccreditationNotFound(Refusal):
+    """The provider has no such entry in any register."""
+
+    code = "accreditation_not_found"
+    kind = Kind.NOT_FOUND
+
+
+@dataclass(eq=False, kw_only=True)
+class AccreditationEndsEarly(Refusal):
+    """An entry lasts a day at least: one that should never have been is ended on the day after it began."""
+
+    code = "accreditation_ends_early"
+    kind = Kind.INVALID
+    begins: str
+    pointer: str = "/until"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -105,7 +138,7 @@ class ProviderCodeTaken(Refusal):
 
 @dataclass(eq=False, kw_only=True)
 class ProviderNotActive(Refusal):
-    """A suspended or closed provider states nothing."""
+    """A suspended or closed provider, and whoever is below it, states nothing new; it may take back what it stated."""
 
     code = "provider_not_active"
     kind = Kind.FORBIDDEN

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.database.statements import among, under
-from creditbank.providers.domain import Accreditation, Provider, ProviderNotFound
+from creditbank.access.domain import Actor
+from creditbank.database.statements import among, for_update, starting, under
+from creditbank.identifiers import lineage
+from creditbank.providers.domain import (
+    Accreditation,
+    AccreditationNotFound,
+    Provider,
+    ProviderNotActive,
+    ProviderNotFound,
+    stopped_by,
+)
 from creditbank.providers.tables import accreditations, providers
 
 
@@ -43,18 +53,50 @@ async def by_id(connection: AsyncConnection, provider_ids: Sequence[UUID]) -> di
     return {row.id: provider_of(row) for row in await connection.execute(statement)}
 
 
-async def page(
-    connection: AsyncConnection, *, top: str | None, provider_type: str | None, after: str | None, limit: int
-) -> list[Provider]:
-    """Providers by code, those at or under ``top`` and beyond ``after``."""
+async def check_active(connection: AsyncConnection, code: str) -> None:
+    """Hold a provider to be active, with all above it. Raises ProviderNotActive."""
+    stopped = stopped_by(code, await by_code(connection, list(lineage(code))))
+    if stopped is not None:
+        raise ProviderNotActive(provider_code=stopped)
+
+
+async def check_acting(connection: AsyncConnection, actor: Actor) -> None:
+    """Hold whoever acts for a provider to one that is active; the bank always is. Raises ProviderNotActive."""
+    if actor.provider is not None:
+        await check_active(connection, actor.provider)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which institutions of a list are wanted; None: whichever. ``region`` is a division with all below it."""
+
+    top: str | None = None
+    provider_type: str | None = None
+    region: str | None = None
+    status: str | None = None
+
+
+async def page(connection: AsyncConnection, wanted: Wanted, *, after: str | None, limit: int) -> list[Provider]:
+    """Providers by code, those wanted and beyond ``after``."""
     statement = select(providers).order_by(providers.c.code).limit(limit)
-    if top is not None:
-        statement = statement.where(under(providers.c.code, top))
-    if provider_type is not None:
-        statement = statement.where(providers.c.provider_type == provider_type)
+    if wanted.top is not None:
+        statement = statement.where(under(providers.c.code, wanted.top))
+    if wanted.provider_type is not None:
+        statement = statement.where(providers.c.provider_type == wanted.provider_type)
+    if wanted.region is not None:
+        statement = statement.where(starting(providers.c.region, wanted.region))
+    if wanted.status is not None:
+        statement = statement.where(providers.c.status == wanted.status)
     if after is not None:
         statement = statement.where(providers.c.code > after)
     return [provider_of(row) for row in await connection.execute(statement)]
+
+
+async def counts(connection: AsyncConnection, top: str) -> list[tuple[str, str, int]]:
+    """How many institutions of each type and status there are at and under ``top``."""
+    shape = (providers.c.provider_type, providers.c.status)
+    statement = select(*shape, func.count()).where(under(providers.c.code, top)).group_by(*shape).order_by(*shape)
+    return [(type_, status, count) for type_, status, count in await connection.execute(statement)]
 
 
 async def all_accreditations(connection: AsyncConnection) -> list[Accreditation]:
@@ -71,5 +113,30 @@ async def accreditations_of(connection: AsyncConnection, provider_code: str) -> 
     return [_accreditation_of(row) for row in await connection.execute(statement)]
 
 
+async def find_accreditation(
+    connection: AsyncConnection, provider_id: UUID, entry_id: UUID, *, lock: bool = False
+) -> Accreditation:
+    """One entry that names this provider. Raises ProviderNotFound, AccreditationNotFound."""
+    provider = await find(connection, provider_id)
+    statement = select(accreditations).where(
+        accreditations.c.id == entry_id, accreditations.c.provider == provider.code
+    )
+    statement = for_update(connection, statement, accreditations) if lock else statement
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        raise AccreditationNotFound
+    return _accreditation_of(row)
+
+
 def _accreditation_of(row: Row[Any]) -> Accreditation:
-    return Accreditation(row.id, row.register, row.provider, row.offering, row.valid_from, row.valid_until)
+    return Accreditation(
+        row.id,
+        row.register,
+        row.provider,
+        row.offering,
+        row.valid_from,
+        row.valid_until,
+        row.list == "black",
+        row.reason,
+        row.revision,
+    )

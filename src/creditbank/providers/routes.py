@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
@@ -11,18 +13,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor, BankOnly
 from creditbank.access.guards import require
-from creditbank.access.policy import Owned, can
+from creditbank.access.policy import NOBODY_S, Denied, Owned, can, part
 from creditbank.codes import code_list
 from creditbank.identifiers import parent_of
 from creditbank.providers import actions, queries
 from creditbank.providers.actions import NewProvider, ProviderChange
 from creditbank.providers.domain import CODE_FORM, ForeignProvider, Provider, ProviderNotFound, UnknownProviderType
-from creditbank.providers.schemas import AccreditationOut, ProviderChangeIn, ProviderIn, ProviderOut
-from creditbank.web.bodies import JsonBody, Read, json_answer
+from creditbank.providers.queries import Wanted
+from creditbank.providers.schemas import (
+    AccreditationOut,
+    ImportedOut,
+    ProviderChangeIn,
+    ProviderIn,
+    ProviderOut,
+    Status,
+)
+from creditbank.providers.sheet import read_table
+from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
 from creditbank.web.edge import EdgeDep
+from creditbank.web.fields import REGION_FORM
 from creditbank.web.idempotency import Answer, once
 from creditbank.web.paging import Cursor, Limit, Page, page_answer, place_of
-from creditbank.web.problems import documented
+from creditbank.web.problems import EdgeRefusal, documented
 from creditbank.web.revisions import check_match, etag, is_unchanged
 
 router = APIRouter(tags=["providers"])
@@ -68,11 +80,60 @@ async def enter_provider(
     async def work(connection: AsyncConnection) -> Answer:
         wanted = NewProvider(new.code, new.name.zh, new.name.en, new.provider_type, new.region)
         now = edge.clock()
+        await queries.check_acting(connection, actor)
         provider = await actions.enter(connection, wanted, now)
         await record(connection, actor.client_id, "provider.enter", f"provider:{provider.id}", {"code": new.code}, now)
         return _answer(provider, 201)
 
     return await once(request, edge, actor.client_id, body.raw, work)
+
+
+@router.post(
+    "/v1/providers/imports",
+    operation_id="import_providers",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "text/csv": {
+                    "schema": {"type": "string", "description": "a table with Chinese or English headings"},
+                    "example": "code,name_zh,name_en,provider_type,region,status\n"
+                    "cq/yuzhong/jiefangbei,解放碑社区学校,,community_school,500103,active\n",
+                }
+            },
+        }
+    },
+    responses={200: {"model": ImportedOut, "description": "what became of the rows"}, **documented(409, 410, 415)},
+)
+async def import_providers(
+    request: Request,
+    edge: EdgeDep,
+    actor: Writer,
+    dry_run: Annotated[bool, Query(description="say what would be done, and do nothing")] = False,
+) -> Response:
+    """Enter a table of institutions, whole or not at all; the same again changes nothing.
+
+    A provider's own client enters and changes those below itself.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
+        raise EdgeRefusal(415)
+    own = part(actor, "provider.change", NOBODY_S)
+    if isinstance(own, Denied):
+        raise BankOnly
+    raw = await request.body()
+    entries = await asyncio.to_thread(read_table, raw)
+
+    async def work(connection: AsyncConnection) -> Answer:
+        now = edge.clock()
+        await queries.check_acting(connection, actor)
+        kept = await actions.check_table(connection, entries, own)
+        if not dry_run and (kept.entered or kept.changed):
+            await actions.put_entries(connection, entries, now)
+            counts = {"entered": kept.entered, "changed": kept.changed}
+            await record(connection, actor.client_id, "provider.import", "institutions", counts, now)
+        return Answer(200, to_json(ImportedOut(**asdict(kept), dry_run=dry_run)))
+
+    return await once(request, edge, actor.client_id, str(dry_run).encode() + raw, work)
 
 
 @router.get(
@@ -88,14 +149,15 @@ async def list_providers(
         str | None, Query(pattern=CODE_FORM, max_length=255, description="this code and all below it")
     ] = None,
     provider_type: Annotated[str | None, Query(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] = None,
+    region: Annotated[str | None, Query(pattern=REGION_FORM, description="this division and all below it")] = None,
+    status: Annotated[Status | None, Query()] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
     """The institutions of the network, by code."""
     async with edge.database.read() as connection:
-        found = await queries.page(
-            connection, top=under, provider_type=provider_type, after=place_of(cursor), limit=limit + 1
-        )
+        wanted = Wanted(under, provider_type, region, status)
+        found = await queries.page(connection, wanted, after=place_of(cursor), limit=limit + 1)
     return page_answer(
         request, found, limit, lambda p: p.code, lambda p: ProviderOut.from_domain(p).model_dump(mode="json")
     )
@@ -143,6 +205,7 @@ async def change_provider(
         if wanted.status is not None and not can(actor, "provider.change", above):
             # Nobody opens or closes itself: that is for whoever is above.
             raise BankOnly
+        await queries.check_acting(connection, actor)
         check_match(request, provider.revision)
         change = ProviderChange(
             wanted.name.zh if wanted.name else None,

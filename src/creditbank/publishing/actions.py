@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.achievements.queries import learners_at
 from creditbank.catalogue.registry import bank_registry
 from creditbank.clock import Clock, learning_day
 from creditbank.errors import Fault
@@ -21,7 +22,7 @@ from creditbank.jobs.actions import enqueue
 from creditbank.jobs.domain import Job, Step
 from creditbank.jobs.queries import find_state
 from creditbank.learners.queries import lock, page_of_ids
-from creditbank.providers.actions import NewAccreditation, accredit
+from creditbank.providers.actions import Amendment, NewAccreditation, accredit, reaccredit
 from creditbank.providers.domain import Accreditation
 from creditbank.recognition.actions import settle
 from creditbank.recognition.domain import Cause
@@ -297,20 +298,37 @@ async def withdraw(connection: AsyncConnection, version: StoredVersion, clock: C
 async def enter_accreditation(
     connection: AsyncConnection, provider_id: UUID, new: NewAccreditation, clock: Clock
 ) -> Accreditation:
-    """Enter an accreditation and ask for everybody to be settled again. Raises ProviderNotFound."""
+    """Enter an accreditation and ask for whom it concerns to be settled again. Raises ProviderNotFound."""
     await rulesets.turn_epoch(connection)
     entry = await accredit(connection, provider_id, new, clock())
-    await ask_resettling(connection, clock, Cause.ACCREDITATION)
+    await ask_resettling(connection, clock, Cause.ACCREDITATION, entry.provider_code)
     return entry
 
 
-async def ask_resettling(connection: AsyncConnection, clock: Clock, cause: Cause) -> UUID | None:
-    """Ask for every learner to be settled again, in the transaction that made it needful."""
-    return await enqueue(connection, RESETTLE, {"cause": cause.value}, clock())
+async def amend_accreditation(
+    connection: AsyncConnection, entry: Accreditation, amendment: Amendment, clock: Clock
+) -> Accreditation:
+    """Amend a held entry and ask for whom it concerns to be settled again. Raises AccreditationEndsEarly."""
+    await rulesets.turn_epoch(connection)
+    amended = await reaccredit(connection, entry, amendment)
+    await ask_resettling(connection, clock, Cause.ACCREDITATION, entry.provider_code)
+    return amended
+
+
+async def ask_resettling(
+    connection: AsyncConnection, clock: Clock, cause: Cause, provider: str | None = None
+) -> UUID | None:
+    """Ask for every learner to be settled again, in the transaction that made it needful.
+
+    With ``provider`` only for those who have an achievement of it or of one below it. The others stand as they did,
+    though under rules of a former epoch: whatever comes of them next is evaluated whole.
+    """
+    payload = {"cause": cause.value} if provider is None else {"cause": cause.value, "provider": provider}
+    return await enqueue(connection, RESETTLE, payload, clock())
 
 
 class Resettling:
-    """The job that settles everybody, some learners a step; a killed one goes on behind the last step it kept."""
+    """The job that settles whom it concerns, some a step; a killed one goes on behind the last step it kept."""
 
     def __init__(self, vault: Vault, shelf: Shelf, clock: Clock, zone: ZoneInfo) -> None:
         self._vault = vault
@@ -321,7 +339,10 @@ class Resettling:
     async def __call__(self, connection: AsyncConnection, job: Job) -> Step:
         """Settle the next learners. A learner settled twice posts nothing the second time."""
         after = UUID(job.progress["after"]) if "after" in job.progress else None
-        ids = await page_of_ids(connection, after=after, limit=LEARNERS_A_STEP)
+        if "provider" in job.payload:
+            ids = await learners_at(connection, job.payload["provider"], after=after, limit=LEARNERS_A_STEP)
+        else:
+            ids = await page_of_ids(connection, after=after, limit=LEARNERS_A_STEP)
         today = learning_day(self._clock(), self._zone)
         # Learners come before the epoch, as in every write: a publication need not wait for whoever has them.
         locked = await lock(connection, self._vault, ids)

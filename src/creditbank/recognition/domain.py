@@ -220,6 +220,7 @@ def fact_of(achievement: Achievement, book: Book, known: Known = NOTHING_KNOWN) 
         grade=next(iter(grade.items())) if grade else None,
         level=tuple(content["level"].items()) if "level" in content else (),
         accredited=book.accredited(content["provider"], content.get("code"), completed),
+        barred=book.is_barred(content["provider"], content.get("code"), completed),
         assurance=Assurance[content["assurance"].upper()],
         submitted=_day(content.get("submitted")),
         applied=_day(content.get("applied")),

@@ -30,7 +30,8 @@ class Fact:
     ``key`` is the provider's code with the external id, and stands for the achievement in every order of evaluation,
     so that the order of arrival cannot matter. ``credits`` and ``hours`` are exact, ``attendance`` is in percent.
     ``grade`` is the scale with the grade as written; ``level`` gives the value in each framework. ``accredited`` names
-    the external registers in which it was accredited on completion. Texts are brought to NFC and trimmed.
+    the external registers in which it was accredited on completion; what is ``barred`` counts as accredited in none,
+    whatever a register says, be it the bank's or a document's own. Texts are brought to NFC and trimmed.
     """
 
     key: str
@@ -46,6 +47,7 @@ class Fact:
     grade: tuple[str, str] | None = None
     level: tuple[tuple[str, str], ...] = ()
     accredited: frozenset[str] = frozenset()
+    barred: bool = False
     assurance: Assurance = Assurance.VERIFIED
     submitted: date | None = None
     applied: date | None = None

@@ -327,11 +327,11 @@ def accredited_test(name: str, register: Register) -> Test:
     entries = register.entries
 
     def external(fact: Fact) -> bool:
-        return name in fact.accredited
+        return name in fact.accredited and not fact.barred
 
     def listed(fact: Fact) -> bool:
         lines = ancestors(fact.provider)
-        return any(
+        return not fact.barred and any(
             entry.provider in lines
             and (entry.code is None or entry.code == fact.code)
             and (entry.from_ is None or entry.from_ <= fact.completed)

@@ -186,6 +186,9 @@ class Book:
     # The compiled versions by which everybody is settled, for the engine; those of the entries that are not restricted.
     versions: Sequence[CompiledVersion]
 
+    # By provider: who is on a black list.
+    barred: Mapping[str, Sequence[Accreditation]] = field(default_factory=dict)
+
     # What their documents call things, for whoever tells people of decisions; found as the entries are.
     wordings: Mapping[tuple[str, int], Wording] = field(default_factory=dict)
 
@@ -281,8 +284,18 @@ class Book:
         return frozenset(
             register
             for register, by_provider in self.registers.items()
-            if any(entry.covers(offering, on) for code in lineage(provider_code) for entry in by_provider.get(code, ()))
+            if _is_listed(by_provider, provider_code, offering, on)
         )
+
+    def is_barred(self, provider_code: str, offering: str | None, on: date) -> bool:
+        """Whether an achievement of this provider, completed on that day, counts as accredited in no register."""
+        return _is_listed(self.barred, provider_code, offering, on)
+
+
+def _is_listed(
+    entries: Mapping[str, Sequence[Accreditation]], provider_code: str, offering: str | None, on: date
+) -> bool:
+    return any(entry.covers(offering, on) for code in lineage(provider_code) for entry in entries.get(code, ()))
 
 
 @dataclass(eq=False, kw_only=True)

@@ -100,13 +100,16 @@ class Shelf:
                 restricted.add(one.rule_set.id)
         self._compiled = kept
         registers: dict[str, dict[str, list[Accreditation]]] = defaultdict(lambda: defaultdict(list))
+        barred: dict[str, list[Accreditation]] = defaultdict(list)
         for entry in await all_accreditations(connection):
-            registers[entry.register][entry.provider_code].append(entry)
+            listed = barred if entry.is_black else registers[entry.register]
+            listed[entry.provider_code].append(entry)
         return Book(
             epoch,
             entries,
             {name: dict(by_provider) for name, by_provider in registers.items()},
             [entry.compiled for entry in entries.values() if entry.rule_set_id not in restricted],
+            dict(barred),
             wordings,
             frozenset(restricted),
             await history(connection),

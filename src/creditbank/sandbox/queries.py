@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.catalogue.tables import offerings
 from creditbank.programmes.tables import programme_admissions
 from creditbank.providers.tables import accreditations, providers
+from creditbank.regions.tables import populations, region_group_members, region_groups, regions
 from creditbank.rulesets.tables import rule_set_publications, rule_set_versions, rule_sets
 from creditbank.sandbox.tables import sandbox_clock
 
@@ -22,6 +23,10 @@ _PUBLISHED: Final = select(rule_set_versions.c.rule_set_id).where(
 )
 
 COPIED: Final[Mapping[Table, Select[Any]]] = {
+    regions: select(regions),
+    region_groups: select(region_groups),
+    region_group_members: select(region_group_members),
+    populations: select(populations),
     providers: select(providers),
     accreditations: select(accreditations),
     offerings: select(offerings),

@@ -104,9 +104,10 @@ Path = Annotated[
     StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}(/[a-z0-9][a-z0-9_-]{0,63}){0,7}$"),
     Field(description="a path in a tree, such as arts/languages"),
 ]
+REGION_FORM: Final = r"^[0-9]{2}([0-9]{2}([0-9]{2}([0-9]{3}([0-9]{3})?)?)?)?$"
 Region = Annotated[
     str,
-    StringConstraints(pattern=r"^[0-9]{2}([0-9]{2}([0-9]{2}([0-9]{3}([0-9]{3})?)?)?)?$"),
+    StringConstraints(pattern=REGION_FORM),
     Field(description="GB/T 2260 code"),
 ]
 
