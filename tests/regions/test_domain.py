@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from creditbank.learners.domain import Residence, residence_on
-from creditbank.regions.domain import Membership, Region, RegionGroup, lineage, twice
+from creditbank.regions.domain import Membership, Region, RegionGroup, twice
 
 LINES = [
     ("50", "province", None),
@@ -22,10 +22,6 @@ LINES = [
 def test_the_code_says_the_level_and_the_division_above(code: str, level: str, parent: str | None) -> None:
     region = Region(code, "名", "Name")
     assert (region.level, region.parent) == (level, parent)
-
-
-def test_lineage_goes_up_to_the_province() -> None:
-    assert list(lineage("500103001002")) == [code for code, _, _ in reversed(LINES)]
 
 
 def member(region: str, start: str, until: str | None = None) -> Membership:

@@ -7,7 +7,7 @@ the division above is the code's prefix, so a slip of the pen mostly names a div
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -90,14 +90,6 @@ class Population:
 def above(code: str) -> str | None:
     """The code of the division above; None for a province."""
     return code[: _ABOVE[len(code)]] if len(code) in _ABOVE else None
-
-
-def lineage(code: str) -> Iterator[str]:
-    """The division and those above it, from itself to the province."""
-    at: str | None = code
-    while at:
-        yield at
-        at = above(at)
 
 
 def twice(memberships: Iterable[Membership]) -> str | None:
