@@ -24,6 +24,7 @@ Action = Literal[
     "claim.assess",
     "claim.lodge",
     "claim.read",
+    "client.govern",
     "conversion.decide",
     "conversion.read",
     "conversion.withdraw",
@@ -109,6 +110,7 @@ RULES: Final[Mapping[Action, Rule]] = {
     "offering.change": _rule("foreign_provider", _PROVIDER),
     "provider.change": _rule("foreign_provider", _PROVIDER),
     "provider.accredit": _rule("bank_only"),
+    "client.govern": _rule("client_not_found", _PROVIDER),
     "user.read": _rule("user_not_found", _PROVIDER),
     "role.grant": _rule("grant_beyond_own", _PROVIDER),
 }
