@@ -46,7 +46,7 @@ conversion.read PLM     conversion.withdraw LM  enrolment.read PL       lot.read
 programme.govern P      provider.accredit -     provider.change P       review.close -          review.work P
 role.grant P            rule_set.change P       ruling.make -           simulation.cases -      transcript.read L
 user.read P             activity.hold P         activity.check_in PL    head_count.put P        head_count.read P
-provider.figures P      region.change -
+provider.figures P      region.change -         client.govern P
 """
 WHO = dict(zip(*[iter(TOLD.split())] * 2, strict=True))
 CELLS = [(action, actor, thing) for action in RULES for actor in ACTORS for thing in THINGS]

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import hypothesis
 import pytest
@@ -21,6 +22,7 @@ from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
 
 from tests.api.contract import document
+from tests.api.test_oauth import CONFIGURED
 from tests.api.world import World, opened
 from tests.conversions.desk import CERTIFICATE, apply_for, learner_with, only
 
@@ -41,6 +43,7 @@ assert len(OPERATIONS) == sum(len(operations) for operations in document()["path
 KINDS = {
     "achievements": "achievement",
     "activities": "activity",
+    "clients": "client_scopeless",
     "conversions": "conversion",
     "learners": "learner",
     "offerings": "offering",
@@ -58,7 +61,7 @@ def served(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     file = tmp_path_factory.mktemp("any") / "creditbank.sqlite"
     file.write_bytes(sqlite_template.read_bytes())
     with asyncio.Runner() as runner:
-        bank = opened(f"sqlite+aiosqlite:///{file}")
+        bank = opened(f"sqlite+aiosqlite:///{file}", **CONFIGURED)
         world = runner.run(bank.__aenter__())
         runner.run(_apply(world))
         yield runner, world
@@ -75,13 +78,16 @@ async def _send(world: World, case: Case[Any], known: bool) -> None:
     if known and "id" in case.path_parameters:
         case.path_parameters["id"] = world.ids[KINDS[case.operation.path.split("/")[2]]]
     given_ = case.as_transport_kwargs(base_url="http://bank.test")
+    content = given_.get("data")
+    if isinstance(content, dict):
+        content = urlencode(content, doseq=True)
     # The client holds every answer to the document (tests/api/contract.py): status, media type and shape.
     answer = await world.bank.request(
         given_["method"],
         given_["url"],
         params=given_.get("params"),
         headers=[(name.encode(), str(value).encode()) for name, value in (given_.get("headers") or {}).items()],
-        content=given_.get("data"),
+        content=content,
         **({"json": given_["json"]} if "json" in given_ else {}),
     )
     assert answer.status_code < 500, answer.text

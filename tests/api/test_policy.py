@@ -22,6 +22,8 @@ from creditbank.access.actions import revoke_key
 from creditbank.access.domain import SCOPES
 from creditbank.access.guards import PERSON
 from creditbank.access.policy import RULES, Action, Rule
+from creditbank.people.domain import NewGrant, Place
+from creditbank.people.roles import ROLES
 from tests.api.asks import ASKS
 from tests.api.world import COLLEGE, DIPLOMA, RIVAL, World, claim, opened, ruling, statement
 from tests.bank import document
@@ -807,6 +809,20 @@ async def test_what_is_another_provider_s_is_refused_whatever_the_scopes(row: Ro
     before = await guarded.stored()
     answer = await guarded.send("college", request, body, row.headers)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert await guarded.stored() == before
+
+
+@pytest.mark.parametrize("role", [name for name, role in ROLES.items() if "provider" in role.held_for])
+async def test_no_role_at_a_college_opens_what_is_another_s(role: str, guarded: World) -> None:
+    await guarded.person(f"{role}@town", NewGrant(role, Place(COLLEGE)))
+    guarded._clients[role] = await guarded.sign_in(f"{role}@town")
+    before = await guarded.stored()
+    for row in FOREIGN:
+        assert row.foreign is not None
+        request, body, status, code = row.foreign
+        answer = await guarded.send(role, request, body, row.headers)
+        expected = (status, code) if row.scope in ROLES[role].scopes else (403, "missing_scope")
+        assert (answer.status_code, answer.json()["code"]) == expected, row.route
     assert await guarded.stored() == before
 
 

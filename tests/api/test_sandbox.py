@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -270,6 +271,20 @@ async def test_those_that_nobody_is_in_make_room_and_find_everything_again(
 
     assert (await caller(world, "far").ok("GET", "/v1/sandbox"))["now"][:10] == to.date().isoformat()
     await caller(world, "far").ok("GET", f"/v1/achievements/{made['achievement']['id']}")
+
+
+async def test_a_folder_that_cannot_be_written_to_harms_nobody_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(shutil, "copyfile", fail)
+        answer = await caller(world, "far").http.post("/v1/sandbox/reset")
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+        assert (await world.client("far").get("/v1/providers")).status_code == 200
+    await caller(world, "far").ok("POST", "/v1/sandbox/reset")
 
 
 async def test_many_come_at_once_while_it_is_reset(world: World) -> None:

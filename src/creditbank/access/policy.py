@@ -26,6 +26,7 @@ Action = Literal[
     "claim.assess",
     "claim.lodge",
     "claim.read",
+    "client.govern",
     "conversion.decide",
     "conversion.read",
     "conversion.withdraw",
@@ -123,6 +124,7 @@ RULES: Final[Mapping[Action, Rule]] = {
     "activity.check_in": _rule("foreign_provider", _PROVIDER, _SELF),
     "head_count.put": _rule("foreign_provider", _PROVIDER),
     "head_count.read": _rule("provider_not_found", _PROVIDER),
+    "client.govern": _rule("client_not_found", _PROVIDER),
     "user.read": _rule("user_not_found", _PROVIDER),
     "role.grant": _rule("grant_beyond_own", _PROVIDER),
 }

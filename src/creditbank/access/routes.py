@@ -15,8 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access import actions, queries
 from creditbank.access.actions import ClientChange, NewClient
 from creditbank.access.credentials import Credentials
-from creditbank.access.domain import Actor, Client, KeyNotFound, check_governs, check_may_give, check_sees
+from creditbank.access.domain import Actor, BankOnly, Client, KeyNotFound
+from creditbank.access.giving import check_governs, check_may_give, check_sees
 from creditbank.access.guards import require
+from creditbank.access.policy import NOBODY_S, Denied, part
 from creditbank.access.public_keys import check_public_keys
 from creditbank.access.schemas import ClientChangeIn, ClientIn, ClientOut, KeyIn, NewClientOut, NewKeyOut
 from creditbank.web.bodies import JsonBody, Read
@@ -93,10 +95,11 @@ async def list_clients(
     request: Request, edge: EdgeDep, actor: Reader, limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
     """The programs that act for you and for those below you, in the order in which they were let in."""
+    top = part(actor, "client.govern", NOBODY_S)
+    if isinstance(top, Denied):
+        raise BankOnly
     async with edge.database.snapshot() as connection:
-        found = await queries.page_of_clients(
-            connection, top=actor.provider, after=converted(cursor, UUID), limit=limit + 1
-        )
+        found = await queries.page_of_clients(connection, top=top, after=converted(cursor, UUID), limit=limit + 1)
     return page_answer(
         request, found, limit, lambda c: str(c.id), lambda c: ClientOut.from_domain(c).model_dump(mode="json")
     )

@@ -390,7 +390,9 @@ async def change_enrolment(
         book = await shelf.book(connection)
         enrolment, code = await _found(connection, edge, actor, id, enrolment_id)
         ref, (kind, day, detail) = ProgrammeRef(code, enrolment.programme), _asked(wanted, today)
-        if not can(actor, "programme.govern", Owned(await queries.owner_of(connection, place_of(book, ref)))):
+        # Its rule set is asked, and not the version in force: the programme may stand in none any more.
+        rule_sets = await rule_sets_by_id(connection, {enrolment.rule_set_id})
+        if not can(actor, "programme.govern", Owned(rule_sets[enrolment.rule_set_id].owner)):
             raise EnrolmentNotFound
         check_match(request, enrolment.revision)
         changed = await actions.change(

@@ -100,20 +100,20 @@ class Sandboxes:
         ask = not self._rates.is_spent("failed", origin_of(address))
         return await self.credentials.actor(printed, address, ask=ask)
 
-    async def serve(self, actor: Actor, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request in the actor's sandbox. Raises EdgeRefusal: 503 when another process has them."""
-        is_reset = scope["method"] == "POST" and scope["path"] == RESET
-        found = await self._enter(name_of(actor), anew=is_reset)
+    async def enter(self, actor: Actor, scope: Scope) -> _Open:
+        """The actor's sandbox, made anew first where that is asked for; whoever enters has to leave.
 
-        async def send_marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], _HEADER]
-            await send(message)
-
-        try:
-            await found.app(scope, receive, send_marked)
-        finally:
-            found.leave()
+        Raises EdgeRefusal: 503 when another process has them.
+        """
+        name, anew = name_of(actor), scope["method"] == "POST" and scope["path"] == RESET
+        found, door = self._open.get(name), self._doors[name]
+        if found is None or anew or door.locked():
+            async with door:
+                if anew:
+                    await self._begin_anew(name)
+                found = self._open.get(name) or await self._start(name)
+        found.enter()
+        return found
 
     async def close(self) -> None:
         """End every sandbox, and let another process have them."""
@@ -124,16 +124,6 @@ class Sandboxes:
             self._lock = None
 
     # --- One at a time ------------------------------------------------------------------------------------------------
-
-    async def _enter(self, name: str, *, anew: bool) -> _Open:
-        found, door = self._open.get(name), self._doors[name]
-        if found is None or anew or door.locked():
-            async with door:
-                if anew:
-                    await self._begin_anew(name)
-                found = self._open.get(name) or await self._start(name)
-        found.enter()
-        return found
 
     async def _begin_anew(self, name: str) -> None:
         self._hold()
@@ -268,14 +258,28 @@ class SandboxDoor:
             await self._app(scope, receive, send)
             return
         try:
-            await self._sandboxes.serve(actor, scope, receive, send)
-        except EdgeRefusal as refused:
-            await self._envelop(_refusing(refused))(scope, receive, send)
+            found = await self._sandboxes.enter(actor, scope)
+        except Exception as error:
+            # No application answers for a sandbox that could not be opened; it is told as the bank tells of anything.
+            await self._envelop(_failing(error))(scope, receive, send)
+            return
+
+        async def send_marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], _HEADER]
+            await send(message)
+
+        try:
+            await found.app(scope, receive, send_marked)
+        finally:
+            found.leave()
 
 
-def _refusing(refused: EdgeRefusal) -> ASGIApp:
+def _failing(error: Exception) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await respond(Request(scope), refused)(scope, receive, send)
+        if not isinstance(error, EdgeRefusal):
+            raise error
+        await respond(Request(scope), error)(scope, receive, send)
 
     return app
 

@@ -16,6 +16,7 @@ _ABOUT = (
     "`Idempotency-Key`."
 )
 
+_SESSION: Final = "Session"
 _REF = "#/components/schemas/{model}"
 
 
@@ -39,8 +40,13 @@ def _describe(app: FastAPI) -> dict[str, Any]:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     schemas: dict[str, Any] = document.setdefault("components", {}).setdefault("schemas", {})
+    schemes: dict[str, Any] = document["components"].setdefault("securitySchemes", {})
+    # Of people: in place of a key, and never with one. What it is called over plain http: docs/people.md.
+    schemes[_SESSION] = {"type": "apiKey", "in": "cookie", "name": "__Host-creditbank", "description": "A session."}
     for path in document["paths"].values():
         for operation in path.values():
+            if "security" in operation:
+                operation["security"] = [*operation["security"], {_SESSION: []}]
             _hoist(operation.get("requestBody", {}), schemas)
             operation["parameters"] = [*operation.get("parameters", []), *_headers(operation.get("responses", {}))]
             # FastAPI documents its own shape of a validation error, which no route of ours answers with.

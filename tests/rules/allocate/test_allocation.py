@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from random import Random
@@ -352,3 +354,11 @@ def test_an_answer_that_breaks_a_constraint_is_found_out() -> None:
     ):
         assert faults_of(problem, Solved(used, free, shares, [True], True))
     assert not faults_of(problem, Solved([2000], [1000], {(0, 0): 1000}, [True], True))
+
+
+def test_the_solver_prints_nothing() -> None:
+    # In a process of its own: the library prints its banner once a process.
+    made = "from creditbank.rules.allocate.solver import _Model; _Model(1.0).whole(1)"
+    done = subprocess.run([sys.executable, "-c", made], capture_output=True, text=True, check=True)
+
+    assert done.stdout + done.stderr == ""

@@ -9,7 +9,6 @@ from fractions import Fraction
 from itertools import combinations, product
 from typing import Final
 
-from creditbank.rules.fact import ancestors
 from creditbank.rules.language.programmes import (
     AllRequirements,
     AnyRequirement,
@@ -51,19 +50,20 @@ def fits(wanted: LotFilter, lot: Candidate) -> bool:
         return False
     if wanted.kind is not None and lot.kind not in wanted.kind:
         return False
-    lines = ancestors(lot.provider)
-    if wanted.provider is not None and not any(top in lines for top in wanted.provider):
+    if wanted.provider is not None and not _is_under(lot.provider, wanted.provider):
         return False
-    if wanted.provider_not is not None and any(top in lines for top in wanted.provider_not):
+    if wanted.provider_not is not None and _is_under(lot.provider, wanted.provider_not):
         return False
-    if wanted.category is not None:
-        trees = ancestors(lot.category) if lot.category is not None else ()
-        if not any(top in trees for top in wanted.category):
-            return False
+    if wanted.category is not None and (lot.category is None or not _is_under(lot.category, wanted.category)):
+        return False
     if wanted.level is None:
         return True
     low, below = wanted.level.min, wanted.level.below
     return lot.level is not None and (low is None or lot.level >= low) and (below is None or lot.level < below)
+
+
+def _is_under(path: str, tops: Sequence[str]) -> bool:
+    return any(path == top or path.startswith(f"{top}/") for top in tops)
 
 
 @dataclass(frozen=True, slots=True)

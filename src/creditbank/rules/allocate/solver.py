@@ -43,8 +43,15 @@ class _Model:
         import highspy
 
         self._highspy = highspy
-        self.highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
-        self.highs.setOptionValue("output_flag", False)
+
+        class Quiet(highspy.Highs):
+            """Says nothing: its constructor enables callbacks, which prints a banner unless output is off by then."""
+
+            def enableCallbacks(self) -> None:
+                self.silent()
+                super().enableCallbacks()  # type: ignore[no-untyped-call]
+
+        self.highs: Any = Quiet()  # type: ignore[no-untyped-call]
         self.highs.setOptionValue("threads", 1)
         self.highs.setOptionValue("random_seed", 0)
         self.highs.setOptionValue("mip_rel_gap", 0.0)
@@ -52,6 +59,8 @@ class _Model:
         self.highs.setOptionValue("mip_feasibility_tolerance", 1e-9)
         self._seconds = seconds
         self._columns = 0
+        # The columns that have a part in the present objective.
+        self._weighed: set[int] = set()
         self.values: list[int] = []
         self.timed_out = False
 
@@ -80,8 +89,11 @@ class _Model:
         if highs.getRunTime() >= self._seconds:
             self.timed_out = True
             return None
-        for column in range(self._columns):
-            highs.changeColCost(column, float(terms.get(column, 0)))
+        for column in self._weighed - terms.keys():
+            highs.changeColCost(column, 0.0)
+        for column, weight in terms.items():
+            highs.changeColCost(column, float(weight))
+        self._weighed = set(terms)
         sense = self._highspy.ObjSense
         highs.changeObjectiveSense(sense.kMinimize if least else sense.kMaximize)
         highs.setOptionValue("time_limit", self._seconds)
