@@ -14,6 +14,8 @@ LEFT = {
     "rules_epoch": "each database has its own",
     "sandbox_clock": "it is what makes a sandbox one",
     "checkpoint_log": "the log is the real bank's",
+    "activities": "attendance of real people hangs on them; a sandbox announces its own",
+    "head_counts": "they count real people",
 }
 
 
