@@ -39,6 +39,9 @@ from creditbank.learners.routes import number_form
 from creditbank.learners.routes import router as learners
 from creditbank.ledger.queries import holdings_of
 from creditbank.ledger.routes import router as ledger
+from creditbank.privacy.actions import Eraser, check_roll
+from creditbank.privacy.roll import Roll
+from creditbank.privacy.routes import router as privacy
 from creditbank.programmes.routes import router as programmes
 from creditbank.providers.routes import router as providers
 from creditbank.publishing.dates import ask_dates
@@ -72,6 +75,7 @@ ROUTERS = (
     catalogue,
     checkpoints,
     publishing,
+    privacy,
     health.router,
 )
 
@@ -95,12 +99,19 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     shelf = Shelf()
     desk = Desk(vault, shelf, clock, number_form(edge))
     gathering = Gathering(edge, desk, metrics)
+    counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))
+    eraser = Eraser(counter, Roll(settings.erasure_roll, vault))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with database.read() as connection:
-            if await schema.current(connection) != schema.head():
-                raise SchemaBehind
+        try:
+            async with database.read() as connection:
+                if await schema.current(connection) != schema.head():
+                    raise SchemaBehind
+                await check_roll(connection, eraser.roll)
+        except Exception:
+            await database.close()
+            raise
         worker = build_worker(settings, database, vault, shelf, clock, metrics)
         working = asyncio.create_task(worker.run()) if settings.worker else None
         async with database.write() as connection:
@@ -130,7 +141,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.state.credentials = Credentials(database, clock, settings.credential_cache_seconds)
     app.state.shelf = shelf
     app.state.desk = desk
-    app.state.counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))
+    app.state.counter = counter
+    app.state.eraser = eraser
     app.state.gathering = gathering
     app.state.evidence = EvidenceFolder(settings.evidence_folder)
     app.state.holdings = GatheredRead(database, holdings_of)

@@ -49,6 +49,7 @@ from creditbank.clock import learning_day, system_clock
 from creditbank.database import schema
 from creditbank.database.engine import Database
 from creditbank.errors import Refusal
+from creditbank.privacy.commands import privacy, require_replayed
 from creditbank.providers.queries import by_code
 from creditbank.rules.checking.publishing import examine_documents, with_places
 from creditbank.rules.checking.verdicts import Verdict
@@ -72,6 +73,7 @@ config = typer.Typer(no_args_is_help=True, help="The settings.")
 app.add_typer(clients, name="clients")
 app.add_typer(rules, name="rules")
 app.add_typer(config, name="config")
+app.add_typer(privacy, name="privacy")
 
 out = Console()
 err = Console(stderr=True)
@@ -142,6 +144,7 @@ def serve(
 ) -> None:
     """Serve the API and work off jobs."""
     settings = _migrated()
+    require_replayed(settings)
     if settings.is_sqlite and workers > 1:
         _fail("SQLite has one writer: serve it with one process, or use PostgreSQL.")
     logs.configure(settings.log_level)
@@ -173,6 +176,7 @@ def worker() -> None:
     """Work off jobs, without serving; when told to end, after the step under way."""
     calm_collector()
     settings = _migrated()
+    require_replayed(settings)
     logs.configure(settings.log_level)
 
     async def run() -> None:
@@ -293,6 +297,9 @@ def verify(
         who = f"learner {finding.learner_id}" if finding.learner_id else "the bank"
         err.print(f"{finding.code}: {who}: {finding.detail}", style="red", highlight=False, markup=False)
     kept = f", {len(receipts)} receipts" if receipts else ""
+    if tally.erased:
+        told = f"{tally.erased} of the learners were erased: their chains and sums hold, nobody can open the rest"
+        out.print(told, highlight=False)
     out.print(
         f"{tally.learners} learners, {tally.achievements} achievements, {tally.postings} postings{kept} verified; "
         f"{len(tally.findings)} findings",

@@ -23,6 +23,7 @@ from creditbank.checkpoints.receipts import Receipt
 from creditbank.checkpoints.verify import verify_leaves, verify_log, verify_receipts
 from creditbank.database.engine import Database
 from creditbank.learners.queries import page_of_ids
+from creditbank.privacy.queries import verify_erasures
 from creditbank.recognition.verify import (
     LEARNERS_A_PAGE,
     Depth,
@@ -68,6 +69,7 @@ class Tally:
     achievements: int = 0
     postings: int = 0
     findings: list[Finding] = field(default_factory=list)
+    erased: int = 0
 
     def add(self, page: Page) -> None:
         """Count a page in."""
@@ -75,6 +77,7 @@ class Tally:
         self.achievements += page.achievements
         self.postings += page.postings
         self.findings += page.findings
+        self.erased += page.erased
 
 
 class _Prover:
@@ -100,7 +103,7 @@ class _Prover:
             self._database, self._vault, self._shelf, self._today, self._depth, after=after, until=until
         ):
             tally.add(page)
-        return Page(tally.learners, tally.achievements, tally.postings, tally.findings)
+        return Page(tally.learners, tally.achievements, tally.postings, tally.findings, tally.erased)
 
     def count(self) -> int:
         """How many learners there are."""
@@ -124,6 +127,7 @@ class _Prover:
         keys = keys_of(self._order.settings)
         async with self._database.snapshot() as connection:
             findings = await verify_claims(connection)
+            findings += await verify_erasures(connection)
             findings += await verify_log(connection, keys)
             findings += await verify_receipts(connection, self._order.receipts, keys)
         return Page(0, 0, 0, findings)

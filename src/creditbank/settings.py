@@ -73,6 +73,10 @@ class Settings(BaseSettings):
     evidence_folder: Path = Field(
         default=Path("evidence"), description="Where files of evidence lie, sealed; as large as what people upload."
     )
+    erasure_roll: Path = Field(
+        default=Path("erasures.jsonl"),
+        description="The list of who was erased: on another disk than the database, and in none of its backups.",
+    )
     simulation_days: int = Field(
         default=7, ge=1, description="How old the simulation may be on which a rule set is approved and published."
     )

@@ -7,12 +7,15 @@ from datetime import timedelta
 
 from creditbank.checkpoints.jobs import CHECKPOINT, Checkpointing
 from creditbank.checkpoints.notes import signer_of
+from creditbank.claims.files import EvidenceFolder
 from creditbank.clock import Clock
 from creditbank.conversions.actions import Counter
 from creditbank.conversions.jobs import LAPSING, Lapsing
 from creditbank.database.engine import Database
 from creditbank.jobs.housekeeping import HOUSEKEEPING, Housekeeping
 from creditbank.jobs.working import Handler, Worker
+from creditbank.privacy.actions import REMOVE_FILES
+from creditbank.privacy.jobs import RemovingFiles
 from creditbank.publishing.actions import RESETTLE, SIMULATE, Resettling
 from creditbank.publishing.dates import DATES, Dates
 from creditbank.publishing.simulating import Simulating
@@ -34,5 +37,6 @@ def build_worker(
         HOUSEKEEPING: Housekeeping(clock, settings.idempotency_days),
         CHECKPOINT: Checkpointing(vault, signer_of(settings), clock, timedelta(minutes=settings.checkpoint_minutes)),
         LAPSING: Lapsing(counter, settings.zone),
+        REMOVE_FILES: RemovingFiles(EvidenceFolder(settings.evidence_folder)),
     }
     return Worker(database, clock, handlers, metrics)

@@ -409,6 +409,22 @@ TABLE = (
         keyed("exchange"),
         foreign=(f"POST {STRANGER}/exchanges", TRANSFERRED, *UNKNOWN),
     ),
+    Row(
+        f"POST {L}/erasure",
+        "privacy:erase",
+        "POST /v1/learners/@staying/erasure",
+        {"reason": "learner_asked"},
+        foreign=(f"POST {MINE}/erasure", {"reason": "learner_asked"}, 403, "bank_only"),
+    ),
+    Row(
+        f"POST {L}/erasure/decision",
+        "privacy:erase",
+        "POST /v1/learners/@going/erasure/decision",
+        {"decision": "approve"},
+        foreign=("POST /v1/learners/@staying/erasure/decision", {"decision": "approve"}, 403, "bank_only"),
+    ),
+    reads(f"{L}/export", "privacy:export", f"{MINE}/export", (f"{MINE}/export", 403, "bank_only")),
+    reads("/v1/erasures", "privacy:erase", "", ("/v1/erasures", 403, "bank_only")),
     reads("/v1/checkpoints", None),
     reads("/v1/checkpoints/keys", None),
     reads("/v1/checkpoints/{size}", None, "/v1/checkpoints/@checkpoint"),
@@ -446,6 +462,7 @@ async def world(database_url: str) -> AsyncIterator[World]:
         newest = await served.client("nobody").get("/v1/checkpoints")
         served.ids["checkpoint"] = str(newest.json()["items"][0]["size"])
         await _let_people_apply(served)
+        await _let_people_go(served)
         yield served
 
 
@@ -463,6 +480,13 @@ async def _let_people_apply(world: World) -> None:
             await decide(world, held, by="bank")
     at = f"/v1/conversions/{world.ids['annulled']}/annulment"
     await post(world, at, {"reason": "identity_in_doubt"}, by="bank", status=200)
+
+
+async def _let_people_go(world: World) -> None:
+    """One who may be proposed to be erased, and one who is."""
+    world.ids |= {name: await world.open(name) for name in ("staying", "going")}
+    at = f"/v1/learners/{world.ids['going']}/erasure"
+    await post(world, at, {"reason": "learner_asked"}, by="bank", status=201)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

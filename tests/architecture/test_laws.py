@@ -25,6 +25,7 @@ EDGES = (
     "demo/__init__.py",
     "intake/gathering.py",
     "jobs/working.py",
+    "privacy/commands.py",
     "proving.py",
     "publishing/commands.py",
     "recognition/verify.py",

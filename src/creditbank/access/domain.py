@@ -28,6 +28,8 @@ SCOPES: Final = (
     "learners:read",
     "learners:resolve",
     "learners:write",
+    "privacy:erase",
+    "privacy:export",
     "programmes:read",
     "programmes:write",
     "providers:accredit",

@@ -40,5 +40,11 @@ class EvidenceFolder:
             raise ValueError(name)
         return sealed
 
+    def remove(self, name: str) -> None:
+        """Remove the file under a name, and what a crash left of its writing. Nothing happens when it is not there."""
+        place = self._place(name)
+        for file in (place, *place.parent.glob(f"{name}.*.part")):
+            file.unlink(missing_ok=True)
+
     def _place(self, name: str) -> Path:
         return self._folder / name[:2] / name

@@ -230,6 +230,7 @@ async def list_claims(id: UUID, request: Request, edge: EdgeDep, actor: Assessor
 async def read_claim(id: UUID, claim_id: UUID, edge: EdgeDep, actor: Assessor) -> Response:
     """One claim and where it stands."""
     async with edge.database.snapshot() as connection:
+        await learners.check_there(connection, id)
         claim = await queries.find_claim(connection, id, claim_id)
     _check_assesses(actor, claim.provider)
     return json_answer(show_claim(claim))
@@ -442,6 +443,7 @@ async def list_reviews(
 async def read_review(id: UUID, review_id: UUID, edge: EdgeDep, actor: Worker) -> Response:
     """One review with its precedents: how many similar cases ended in which way of late."""
     async with edge.database.snapshot() as connection:
+        await learners.check_there(connection, id)
         review = await queries.find_review(connection, id, review_id)
         _check_works(actor, review.provider)
         similar = await queries.precedents(connection, review)

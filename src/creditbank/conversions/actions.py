@@ -69,7 +69,7 @@ from creditbank.ledger.domain import (
     exchange_in,
     exchange_out,
 )
-from creditbank.ledger.queries import holds_by_id, lots_of
+from creditbank.ledger.queries import holds_by_id, lots_of, open_holds
 from creditbank.programmes.actions import attach_hold
 from creditbank.providers.domain import ProviderNotActive, UnknownProvider
 from creditbank.providers.queries import by_code
@@ -173,7 +173,7 @@ async def _locked(
     """The learner, locked, if the actor may act for the account."""
     locked = await learners.lock(connection, counter.vault, [learner_id])
     if learner_id not in locked:
-        return LearnerNotFound()
+        return await learners.absence(connection, learner_id)
     if not actor.is_bank:
         account, _ = await learners.find(connection, counter.vault, learner_id)
         if not may_see(actor, account):
@@ -282,7 +282,7 @@ async def _close(
     conversion: Conversion,
     outcome: Outcome,
     reasons: Sequence[str],
-    client_id: UUID,
+    client_id: UUID | None,
 ) -> None:
     row = {
         "learner_id": learner.id,
@@ -342,6 +342,30 @@ async def withdraw(
     await _close(connection, learner, conversion, "withdrawn", (), actor.client_id)
     await _settle(connection, counter, learner, today)
     return await queries.find_conversion(connection, conversion_id)
+
+
+async def withdraw_all(
+    connection: AsyncConnection,
+    counter: Counter,
+    learner: LockedLearner,
+    *,
+    reason: str,
+    client_id: UUID | None,
+    today: date,
+) -> int:
+    """End every open hold of a locked learner, and take back the applications it was for; answers how many.
+
+    For an account that comes to its end: whoever ends it settles what is left, if anything is to be settled.
+    """
+    held = (await open_holds(connection, [learner.id]))[learner.id]
+    of_holds = {one.hold.id: one for one in await queries.conversions_of(connection, learner.id)} if held else {}
+    for hold in held:
+        lots = {lot.id: lot for lot in (await lots_of(connection, [learner.id]))[learner.id]}
+        done = Act(f"end:{hold.id}", "void", reason=reason, client_id=client_id)
+        await end_hold(connection, learner, done, hold, lots, HoldState.VOIDED, today=today, now=counter.clock())
+        if (conversion := of_holds.get(hold.id)) is not None:
+            await _close(connection, learner, conversion, "withdrawn", (reason,), client_id)
+    return len(held)
 
 
 async def let_lapse(

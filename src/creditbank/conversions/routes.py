@@ -174,6 +174,8 @@ async def read_conversion(id: UUID, edge: EdgeDep, actor: Reader) -> Response:
     """An application with its hold and what became of it: for whoever made it, decides it, or may see the account."""
     async with edge.database.snapshot() as connection:
         found = await queries.find_conversion(connection, id)
+        if not await learners.existing(connection, [found.learner_id]):
+            raise ConversionNotFound
         if not (actions.may_decide(actor, found) or actor.client_id == found.applied_by):
             account, _ = await learners.find(connection, edge.vault, found.learner_id)
             if not may_see(actor, account):

@@ -29,7 +29,7 @@ from creditbank.identifiers import new_id
 from creditbank.intake.domain import State, Submission, TryAgain, state_of
 from creditbank.learners import queries as learners
 from creditbank.learners.actions import Opened, open_accounts
-from creditbank.learners.domain import Application, NumberForm, UnknownLearner
+from creditbank.learners.domain import Application, LearnerErased, NumberForm, UnknownLearner
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.domain import Account, Lot
 from creditbank.providers.domain import Provider, ProviderNotActive, UnknownProvider
@@ -135,6 +135,7 @@ async def _resolve_learners(
     found = await learners.resolve(connection, sorted({key for key in keys if key is not None}))
     wanted = {s.learner.id for s in submissions if s.learner.id is not None}
     known = await learners.existing(connection, sorted(wanted))
+    gone = await learners.erased(connection, sorted(wanted - known))
     to_open: dict[bytes, Application] = {}
     for key, submission in zip(keys, submissions, strict=True):
         if key is not None and key not in found and submission.application is not None:
@@ -150,7 +151,10 @@ async def _resolve_learners(
     for key, submission in zip(keys, submissions, strict=True):
         learner_id = found.get(key) if key is not None else submission.learner.id
         is_known = learner_id is not None and (key is not None or learner_id in known)
-        resolved.append(learner_id if learner_id is not None and is_known else UnknownLearner())
+        if learner_id in gone:
+            resolved.append(LearnerErased(pointer="/learner"))
+        else:
+            resolved.append(learner_id if learner_id is not None and is_known else UnknownLearner())
     return resolved
 
 

@@ -19,6 +19,10 @@ IDENTITY_TYPES: Final = ("id_card", "passport", "student_number", "phone")
 ISSUED_BY_PROVIDER: Final = frozenset({"student_number"})
 
 
+ERASED: Final = "erased"
+"""The state of an account whose key is destroyed: what the append-only tables hold of it is noise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """One thing that identifies a person. ``issuer`` is the code of the provider that gave a student number."""
@@ -106,6 +110,14 @@ class LearnerNotFound(Refusal):
 
     code = "learner_not_found"
     kind = Kind.NOT_FOUND
+
+
+@dataclass(eq=False, kw_only=True)
+class LearnerErased(Refusal):
+    """The person was erased: the id stands for nobody any more, and nothing is recorded under it."""
+
+    code = "learner_erased"
+    kind = Kind.GONE
 
 
 @dataclass(eq=False, kw_only=True)

@@ -9,8 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require, require_bank
-from creditbank.learners.domain import LearnerNotFound
-from creditbank.learners.queries import existing
+from creditbank.learners.queries import check_there
 from creditbank.ledger import queries
 from creditbank.ledger.schemas import PostingOut, show_posting
 from creditbank.web.edge import EdgeDep
@@ -39,7 +38,6 @@ async def list_postings(
     require_bank(actor)
     after = converted(cursor, natural) or 0
     async with edge.database.read() as connection:
+        await check_there(connection, id)
         found = await queries.postings_of(connection, id, after=after, limit=limit + 1)
-        if not found and not await existing(connection, [id]):
-            raise LearnerNotFound
     return page_answer(request, found, limit, lambda p: str(p.seq), show_posting)

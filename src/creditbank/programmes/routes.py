@@ -189,8 +189,7 @@ async def _visible(
     connection: AsyncConnection, edge: Edge, book: Book, actor: Actor, learner_id: UUID
 ) -> list[tuple[Enrolment, str]]:
     """The enrolments that the caller may see, each with its rule set's code. Raises LearnerNotFound."""
-    if learner_id not in await learners.existing(connection, [learner_id]):
-        raise LearnerNotFound
+    await learners.check_there(connection, learner_id)
     codes = _codes(book)
     found = [
         (one, codes[one.rule_set_id])
@@ -250,7 +249,7 @@ def _answer(enrolment: Enrolment, rule_set: str, learner: LockedLearner, status:
 async def _locked(connection: AsyncConnection, edge: Edge, learner_id: UUID) -> LockedLearner:
     found = await learners.lock(connection, edge.vault, [learner_id])
     if learner_id not in found:
-        raise LearnerNotFound
+        raise await learners.absence(connection, learner_id)
     return found[learner_id]
 
 

@@ -100,6 +100,13 @@ async def _lots_then(edge: Edge, actor: Actor, id: UUID, moment: Moment) -> list
     return [as_read(lot, moment.effective) for lot in seen]
 
 
+async def _check_there(connection: AsyncConnection, actor: Actor, id: UUID) -> None:
+    """Of whom nothing was found: for the bank that is an empty account. Raises LearnerNotFound, LearnerErased."""
+    await learners.check_there(connection, id)
+    if not actor.is_bank:
+        raise LearnerNotFound
+
+
 @router.get(
     "/v1/learners/{id}/balance",
     operation_id="read_balance",
@@ -119,8 +126,7 @@ async def read_balance(
     holdings = await gathered.ask((id, actor.provider, edge.today()))
     if not holdings:
         async with edge.database.read() as connection:
-            if not (actor.is_bank and await learners.existing(connection, [id])):
-                raise LearnerNotFound
+            await _check_there(connection, actor, id)
     return json_answer(balance_of(holdings))
 
 
@@ -149,8 +155,8 @@ async def list_lots(
     today = edge.today()
     async with edge.database.read() as connection:
         found = await page_of_lots(connection, id, given_by=actor.provider, after=after, limit=limit + 1)
-        if not found and not (actor.is_bank and await learners.existing(connection, [id])):
-            raise LearnerNotFound
+        if not found:
+            await _check_there(connection, actor, id)
     return page_answer(request, found, limit, lambda lot: str(lot.id), lambda lot: show_lot(as_read(lot, today)))
 
 

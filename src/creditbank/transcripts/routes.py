@@ -76,6 +76,8 @@ async def read_transcript(
     if kept is not None:
         stamps: GatheredRead[Subject, Stamp | None] = request.app.state.stamps
         if await stamps.ask((id, kept.providers)) != kept.stamp:
+            # Let go of now: of a learner who was erased there will be no other to take its place.
+            prints.forget(id)
             kept = None
     if kept is None:
         kept = await _print(edge, request.app.state.shelf, kind)

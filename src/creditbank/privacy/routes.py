@@ -1,0 +1,184 @@
+"""Endpoints of erasures."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.concurrency import iterate_in_threadpool
+
+from creditbank.access.actions import record
+from creditbank.access.domain import Actor
+from creditbank.access.guards import require, require_bank
+from creditbank.claims.files import EvidenceFolder
+from creditbank.learners import queries as learners
+from creditbank.privacy import actions, queries
+from creditbank.privacy.actions import SWEPT, Eraser
+from creditbank.privacy.domain import ErasureState
+from creditbank.privacy.exporting import gather, pack
+from creditbank.privacy.schemas import ErasureDecisionIn, ErasureIn, ErasureOut
+from creditbank.rulesets.domain import client
+from creditbank.transcripts.prints import Prints
+from creditbank.web.bodies import JsonBody, Read
+from creditbank.web.edge import EdgeDep
+from creditbank.web.idempotency import Answer, once
+from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer
+from creditbank.web.problems import EdgeRefusal, documented
+
+router = APIRouter(tags=["privacy"])
+
+_new = JsonBody(ErasureIn, {"reason": "learner_asked"})
+_decision = JsonBody(ErasureDecisionIn, {"decision": "approve"})
+
+EraserActor = Annotated[Actor, Depends(require("privacy:erase"))]
+
+
+async def eraser_of(request: Request) -> Eraser:
+    """The eraser that the composition root put on the application."""
+    found: Eraser = request.app.state.eraser
+    return found
+
+
+EraserDep = Annotated[Eraser, Depends(eraser_of)]
+
+
+@router.post(
+    "/v1/learners/{id}/erasure",
+    operation_id="propose_erasure",
+    status_code=201,
+    openapi_extra=_new.documents,
+    responses={201: {"model": ErasureOut, "description": "proposed"}, **documented(404, 409, 415)},
+)
+async def propose_erasure(
+    id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    eraser: EraserDep,
+    actor: EraserActor,
+    body: Annotated[Read[ErasureIn], Depends(_new)],
+) -> Response:
+    """Ask that a person be erased. Nothing changes until somebody else approves it."""
+    require_bank(actor)
+
+    async def work(connection: AsyncConnection) -> Answer:
+        erasure, learner = await actions.propose(connection, eraser, id, body.value.reason, client(actor.client_id))
+        details = {"reason": erasure.reason}
+        await record(connection, actor.client_id, "erasure.propose", f"learner:{id}", details, edge.clock())
+        shown = ErasureOut.from_domain(erasure).model_dump_json().encode()
+        return Answer(201, shown, owner=(id, learner.key))
+
+    return await once(request, edge, actor.client_id, body.raw, work)
+
+
+@router.post(
+    "/v1/learners/{id}/erasure/decision",
+    operation_id="decide_erasure",
+    openapi_extra=_decision.documents,
+    responses={200: {"model": ErasureOut, "description": "decided, and done"}, **documented(404, 409, 415)},
+)
+async def decide_erasure(
+    id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    eraser: EraserDep,
+    actor: EraserActor,
+    body: Annotated[Read[ErasureDecisionIn], Depends(_decision)],
+) -> Response:
+    """Approve an erasure that somebody else proposed, or refuse it. Approved, it is done at once and for ever.
+
+    Open applications are withdrawn, open reviews closed. The learner's key and all they could be found by are
+    destroyed; postings, decisions and sums stay, and no longer say whose they are.
+    """
+    require_bank(actor)
+    approves = body.value.decision == "approve"
+
+    async def work(connection: AsyncConnection) -> Answer:
+        try:
+            erasure = await actions.decide(
+                connection,
+                eraser,
+                id,
+                approves=approves,
+                approver=client(actor.client_id),
+                client_id=actor.client_id,
+                today=edge.today(),
+            )
+        except OSError as full:
+            # Without the roll a restored backup would bring the person back: then nothing is erased yet.
+            raise EdgeRefusal(503, code="erasure_roll_unwritable", headers={"Retry-After": "60"}) from full
+        verb = "erasure.approve" if approves else "erasure.refuse"
+        await record(connection, actor.client_id, verb, f"learner:{id}", {}, edge.clock())
+        # It names nobody, and there is no key left to seal it with.
+        return Answer(200, ErasureOut.from_domain(erasure).model_dump_json().encode())
+
+    answer = await once(request, edge, actor.client_id, body.raw, work)
+    if approves:
+        prints: Prints = request.app.state.prints
+        prints.forget(id)
+        await edge.database.sweep(*SWEPT)
+    return answer
+
+
+_ZIP: Final = "application/zip"
+
+
+@router.get(
+    "/v1/learners/{id}/export",
+    operation_id="export_learner",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "everything that the bank holds about the learner, as a ZIP archive",
+            "content": {_ZIP: {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **documented(404),
+    },
+)
+async def export_learner(
+    id: UUID, request: Request, edge: EdgeDep, actor: Annotated[Actor, Depends(require("privacy:export"))]
+) -> Response:
+    """Everything about a learner in one archive: records, transcript, evidence, and what each is in two languages.
+
+    That it was made is written down first, and is in the archive.
+    """
+    require_bank(actor)
+    now = edge.clock()
+    async with edge.database.write() as connection:
+        await learners.check_there(connection, id)
+        await record(connection, actor.client_id, "learner.export", f"learner:{id}", {}, now)
+    async with edge.database.snapshot() as connection:
+        held = await gather(connection, edge.vault, request.app.state.shelf, id, edge.today(), edge.settings.zone)
+    folder: EvidenceFolder = request.app.state.evidence
+    # Read and closed before the first byte leaves: a slow reader holds no connection.
+    headers = {"Content-Disposition": f'attachment; filename="{id}.zip"'}
+    return StreamingResponse(iterate_in_threadpool(pack(held, folder.read, now)), 200, headers, _ZIP)
+
+
+@router.get(
+    "/v1/erasures",
+    operation_id="list_erasures",
+    responses={200: {"model": Page[ErasureOut], "description": "a page of erasures"}, **documented()},
+)
+async def list_erasures(
+    request: Request,
+    edge: EdgeDep,
+    actor: EraserActor,
+    state: Annotated[ErasureState | None, Query(description="only those that stand so")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """Erasures, the first first: those that wait for a decision, and those that were decided."""
+    require_bank(actor)
+    after = converted(cursor, UUID)
+    async with edge.database.read() as connection:
+        found = await queries.page_of_erasures(connection, state=state, after=after, limit=limit + 1)
+    return page_answer(
+        request,
+        found,
+        limit,
+        lambda one: str(one.id),
+        lambda one: ErasureOut.from_domain(one).model_dump(mode="json"),
+    )
