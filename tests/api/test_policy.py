@@ -424,6 +424,25 @@ TABLE = (
         foreign=("POST /v1/learners/@staying/erasure/decision", {"decision": "approve"}, 403, "bank_only"),
     ),
     reads(f"{L}/export", "privacy:export", f"{MINE}/export", (f"{MINE}/export", 403, "bank_only")),
+    Row(
+        f"POST {L}/consents",
+        "consents:write",
+        f"POST {MINE}/consents",
+        {"recipient": RIVAL, "what": ["credits"], "purpose": "Admission."},
+        foreign=(
+            f"POST {MINE}/consents",
+            {"recipient": COLLEGE, "what": ["credits"], "purpose": "x"},
+            403,
+            "bank_only",
+        ),
+    ),
+    reads(f"{L}/consents", "consents:read", "/v1/learners/@staying/consents", (f"{STRANGER}/consents", *UNKNOWN)),
+    Row(
+        f"POST {L}/consents/{{consent_id}}/withdrawal",
+        "consents:write",
+        "POST /v1/learners/@staying/consents/@consent/withdrawal",
+        foreign=("POST /v1/learners/@staying/consents/@consent/withdrawal", None, 403, "bank_only"),
+    ),
     reads("/v1/erasures", "privacy:erase", "", ("/v1/erasures", 403, "bank_only")),
     reads("/v1/checkpoints", None),
     reads("/v1/checkpoints/keys", None),
@@ -485,6 +504,9 @@ async def _let_people_apply(world: World) -> None:
 async def _let_people_go(world: World) -> None:
     """One who may be proposed to be erased, and one who is."""
     world.ids |= {name: await world.open(name) for name in ("staying", "going")}
+    at = f"/v1/learners/{world.ids['staying']}/consents"
+    body = {"recipient": RIVAL, "what": ["credits"], "purpose": "Admission."}
+    world.ids["consent"] = (await post(world, at, body, by="bank", status=201)).json()["id"]
     at = f"/v1/learners/{world.ids['going']}/erasure"
     await post(world, at, {"reason": "learner_asked"}, by="bank", status=201)
 

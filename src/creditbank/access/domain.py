@@ -21,6 +21,8 @@ SCOPES: Final = (
     "catalogue:write",
     "claims:decide",
     "claims:write",
+    "consents:read",
+    "consents:write",
     "conversions:decide",
     "conversions:read",
     "conversions:write",

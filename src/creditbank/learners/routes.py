@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
+from creditbank.consents.domain import What
+from creditbank.consents.queries import lets
 from creditbank.learners import queries
 from creditbank.learners.actions import Mending, Opened, mend, open_accounts
 from creditbank.learners.domain import Application, Learner, LearnerNotFound, NumberForm, check_born, may_see
@@ -115,11 +117,11 @@ async def resolve_learner(
     },
 )
 async def read_learner(id: UUID, request: Request, edge: EdgeDep, actor: Reader) -> Response:
-    """An account."""
+    """An account. Beside the bank and whoever opened it, an institution reads it with the learner's consent."""
     async with edge.database.read() as connection:
         learner, _ = await queries.find(connection, edge.vault, id)
-    if not may_see(actor, learner):
-        raise LearnerNotFound
+        if not may_see(actor, learner) and not await lets(connection, actor, id, What.PROFILE, edge.today()):
+            raise LearnerNotFound
     if is_unchanged(request, learner.revision):
         return Response(status_code=304, headers={"ETag": etag(learner.revision)})
     return json_answer(LearnerOut.from_domain(learner), headers={"ETag": etag(learner.revision)})

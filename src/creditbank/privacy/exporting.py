@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.tables import audit_events
 from creditbank.achievements.queries import CONTENT, REASON
 from creditbank.claims.queries import EVIDENCE
+from creditbank.consents.queries import PURPOSE
 from creditbank.database.metadata import metadata
 from creditbank.learners.queries import PROFILE, find
 from creditbank.recognition.queries import RULING, TRACE
@@ -46,6 +47,7 @@ SEALED: Final[Mapping[str, Mapping[str, bytes]]] = {
     "achievement_versions": {"content": CONTENT, "reason": REASON},
     "decisions": {"trace": TRACE},
     "rulings": {"content": RULING},
+    "consents": {"purpose": PURPOSE},
 }
 """By table the sealed columns, and the place that each was sealed for. Other bytes are hashes."""
 
@@ -78,6 +80,8 @@ TOLD: Final[Mapping[str, tuple[str, str]]] = {
     "rulings": ("人工裁定及理由", "what people ruled, and why"),
     "reviews": ("待人工处理的事项", "what waited for a person"),
     "checkpoint_leaves": ("检查点记录的账链位置", "where checkpoints saw the chain"),
+    "consents": ("您给予的同意", "consents that you gave"),
+    "consent_withdrawals": ("您撤回的同意", "consents that you withdrew"),
     "erasures": ("清除申请", "erasures asked for"),
     "audit_events": ("谁对此账户做过什么", "who did what to the account"),
 }

@@ -1,4 +1,4 @@
-"""Endpoints of erasures."""
+"""Endpoints of erasures, of consents, and of the archive that a learner takes home."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require, require_bank
 from creditbank.claims.files import EvidenceFolder
+from creditbank.consents import actions as consents
+from creditbank.consents.domain import Consent
+from creditbank.consents.queries import consents_of, find_consent
 from creditbank.learners import queries as learners
+from creditbank.learners.domain import LearnerNotFound
 from creditbank.privacy import actions, queries
 from creditbank.privacy.actions import SWEPT, Eraser
 from creditbank.privacy.domain import ErasureState
 from creditbank.privacy.exporting import gather, pack
-from creditbank.privacy.schemas import ErasureDecisionIn, ErasureIn, ErasureOut
+from creditbank.privacy.schemas import ConsentIn, ConsentOut, ErasureDecisionIn, ErasureIn, ErasureOut
 from creditbank.rulesets.domain import client
+from creditbank.sealing import LearnerKey
 from creditbank.transcripts.prints import Prints
-from creditbank.web.bodies import JsonBody, Read
+from creditbank.web.bodies import JsonBody, Read, to_json
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, once
 from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer
@@ -32,7 +37,18 @@ router = APIRouter(tags=["privacy"])
 
 _new = JsonBody(ErasureIn, {"reason": "learner_asked"})
 _decision = JsonBody(ErasureDecisionIn, {"decision": "approve"})
+_consent = JsonBody(
+    ConsentIn,
+    {
+        "recipient": "cq/yuzhong",
+        "what": ["achievements", "credits"],
+        "purpose": "Admission to the evening course in nursing.",
+        "until": "2027-03-01",
+    },
+)
 
+ConsentReader = Annotated[Actor, Depends(require("consents:read"))]
+Consenter = Annotated[Actor, Depends(require("consents:write"))]
 EraserActor = Annotated[Actor, Depends(require("privacy:erase"))]
 
 
@@ -182,3 +198,101 @@ async def list_erasures(
         lambda one: str(one.id),
         lambda one: ErasureOut.from_domain(one).model_dump(mode="json"),
     )
+
+
+# --- Consents ---------------------------------------------------------------------------------------------------------
+
+
+def _consented(consent: Consent, key: LearnerKey, status: int) -> Answer:
+    at = f"/v1/learners/{consent.learner_id}/consents/{consent.id}"
+    headers = {"Location": at} if status == 201 else {}
+    return Answer(status, to_json(ConsentOut.from_domain(consent)), headers, owner=(consent.learner_id, key))
+
+
+@router.post(
+    "/v1/learners/{id}/consents",
+    operation_id="give_consent",
+    status_code=201,
+    openapi_extra=_consent.documents,
+    responses={201: {"model": ConsentOut, "description": "written down"}, **documented(404, 409, 415)},
+)
+async def give_consent(
+    id: UUID, request: Request, edge: EdgeDep, actor: Consenter, body: Annotated[Read[ConsentIn], Depends(_consent)]
+) -> Response:
+    """Write down that a learner lets an institution read what it could not read otherwise, and nothing beside it.
+
+    Only the bank writes it down, for the learner: an institution does not give itself a consent.
+    """
+    require_bank(actor)
+    wanted = body.value
+
+    async def work(connection: AsyncConnection) -> Answer:
+        locked = await learners.lock(connection, edge.vault, [id])
+        if id not in locked:
+            raise await learners.absence(connection, id)
+        key = locked[id].key
+        consent = await consents.give(
+            connection,
+            id,
+            key,
+            actor,
+            recipient=wanted.recipient,
+            what=frozenset(wanted.what),
+            purpose=wanted.purpose,
+            since=wanted.since or edge.today(),
+            until=wanted.until,
+            now=edge.clock(),
+        )
+        details = {"consent": str(consent.id), "recipient": consent.recipient, "what": sorted(consent.what)}
+        await record(connection, actor.client_id, "consent.give", f"learner:{id}", details, edge.clock())
+        return _consented(consent, key, 201)
+
+    return await once(request, edge, actor.client_id, body.raw, work)
+
+
+@router.get(
+    "/v1/learners/{id}/consents",
+    operation_id="list_consents",
+    responses={200: {"model": Page[ConsentOut], "description": "a page of consents"}, **documented(404)},
+)
+async def list_consents(
+    id: UUID, request: Request, edge: EdgeDep, actor: ConsentReader, limit: Limit = 50, cursor: Cursor = None
+) -> Response:
+    """Every consent that a learner gave, withdrawn ones too. An institution sees those that were given to it."""
+    after = converted(cursor, UUID)
+    async with edge.database.snapshot() as connection:
+        _, key = await learners.find(connection, edge.vault, id)
+        given = [one for one in await consents_of(connection, id, key) if actor.acts_for(one.recipient)]
+    if not given and not actor.is_bank:
+        raise LearnerNotFound
+    found = [one for one in given if after is None or one.id > after]
+    return page_answer(
+        request,
+        found[: limit + 1],
+        limit,
+        lambda one: str(one.id),
+        lambda one: ConsentOut.from_domain(one).model_dump(mode="json", by_alias=True),
+    )
+
+
+@router.post(
+    "/v1/learners/{id}/consents/{consent_id}/withdrawal",
+    operation_id="withdraw_consent",
+    responses={200: {"model": ConsentOut, "description": "withdrawn"}, **documented(404, 409)},
+)
+async def withdraw_consent(id: UUID, consent_id: UUID, request: Request, edge: EdgeDep, actor: Consenter) -> Response:
+    """Withdraw a consent: the next request that would need it is refused."""
+    require_bank(actor)
+
+    async def work(connection: AsyncConnection) -> Answer:
+        locked = await learners.lock(connection, edge.vault, [id])
+        if id not in locked:
+            raise await learners.absence(connection, id)
+        key = locked[id].key
+        given = await find_consent(connection, id, consent_id, key)
+        consent = await consents.withdraw(connection, given, actor, edge.clock())
+        details = {"consent": str(consent_id), "recipient": consent.recipient}
+        await record(connection, actor.client_id, "consent.withdraw", f"learner:{id}", details, edge.clock())
+        return _consented(consent, key, 200)
+
+    return await once(request, edge, actor.client_id, b"", work)

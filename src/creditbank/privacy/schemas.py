@@ -1,15 +1,16 @@
-"""API shapes of erasures."""
+"""API shapes of erasures and consents."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Literal
+from datetime import date, datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from creditbank.consents.domain import Consent, What
 from creditbank.privacy.domain import Erasure
-from creditbank.web.fields import Body
+from creditbank.web.fields import Body, Name, Path
 
 
 class ErasureIn(Body):
@@ -48,4 +49,43 @@ class ErasureOut(BaseModel):
             approver=erasure.approver,
             recorded_at=erasure.recorded_at,
             decided_at=erasure.decided_at,
+        )
+
+
+class ConsentIn(Body):
+    """That a learner lets an institution read something, for a purpose and a time."""
+
+    recipient: Path = Field(description="code of the institution; those under it are not meant")
+    what: Annotated[list[What], Field(min_length=1, max_length=4)]
+    purpose: Name
+    since: date | None = Field(default=None, alias="from", description="today when left out")
+    until: date | None = Field(default=None, description="the first day on which it no longer holds")
+
+
+class ConsentOut(BaseModel):
+    """A consent as it was given, and whether it was withdrawn."""
+
+    id: UUID
+    recipient: str
+    what: list[What]
+    purpose: str
+    since: date = Field(serialization_alias="from")
+    until: date | None
+    given_by: UUID
+    recorded_at: datetime
+    withdrawn_at: datetime | None
+
+    @classmethod
+    def from_domain(cls, consent: Consent) -> ConsentOut:
+        """The shape of a consent."""
+        return cls(
+            id=consent.id,
+            recipient=consent.recipient,
+            what=sorted(consent.what),
+            purpose=consent.purpose,
+            since=consent.since,
+            until=consent.until,
+            given_by=consent.given_by,
+            recorded_at=consent.recorded_at,
+            withdrawn_at=consent.withdrawn_at,
         )

@@ -16,7 +16,10 @@ from creditbank.access.domain import Actor
 from creditbank.access.guards import require, require_bank
 from creditbank.achievements.queries import of_learners
 from creditbank.clock import learning_day
+from creditbank.consents.domain import What
+from creditbank.consents.queries import lets
 from creditbank.database.gathered import GatheredRead
+from creditbank.identifiers import is_under
 from creditbank.learners import queries as learners
 from creditbank.learners.domain import LearnerNotFound
 from creditbank.ledger.domain import Holding, Lot, as_read
@@ -89,21 +92,29 @@ def moment_of(edge: Edge, effective: date | None, known: datetime | None) -> Mom
     return Moment(effective or learning_day(known, edge.settings.zone), known)
 
 
+async def _given_by(connection: AsyncConnection, edge: Edge, actor: Actor, id: UUID) -> str | None:
+    """The provider whose subtree gave what the caller may see; None when it may see whatever anybody gave."""
+    if actor.is_bank or await lets(connection, actor, id, What.CREDITS, edge.today()):
+        return None
+    return actor.provider
+
+
 async def _lots_then(edge: Edge, actor: Actor, id: UUID, moment: Moment) -> list[Lot]:
     """The learner's lots as they stood at a moment, those that the caller may see. Raises LearnerNotFound."""
     async with edge.database.snapshot() as connection:
         _, key = await learners.find(connection, edge.vault, id)
         stood = await stood_at(connection, id, key, moment)
-    seen = [lot for lot in stood.lots if actor.acts_for(lot.terms.provider)]
-    if not seen and not actor.is_bank:
+        given_by = await _given_by(connection, edge, actor, id)
+    seen = [lot for lot in stood.lots if given_by is None or is_under(lot.terms.provider, given_by)]
+    if not seen and given_by is not None:
         raise LearnerNotFound
     return [as_read(lot, moment.effective) for lot in seen]
 
 
-async def _check_there(connection: AsyncConnection, actor: Actor, id: UUID) -> None:
-    """Of whom nothing was found: for the bank that is an empty account. Raises LearnerNotFound, LearnerErased."""
+async def _check_there(connection: AsyncConnection, given_by: str | None, id: UUID) -> None:
+    """Of whom nothing was found: for who sees all that is an empty account. Raises LearnerNotFound, LearnerErased."""
     await learners.check_there(connection, id)
-    if not actor.is_bank:
+    if given_by is not None:
         raise LearnerNotFound
 
 
@@ -123,10 +134,14 @@ async def read_balance(
         held = [Holding(one.terms.credit_unit, one.terms.category, one.terms.level, one.positions) for one in then]
         return json_answer(balance_of(held))
     gathered: GatheredRead[Holder, list[Holding]] = request.app.state.holdings
-    holdings = await gathered.ask((id, actor.provider, edge.today()))
+    given_by = actor.provider
+    if given_by is not None:
+        async with edge.database.read() as connection:
+            given_by = await _given_by(connection, edge, actor, id)
+    holdings = await gathered.ask((id, given_by, edge.today()))
     if not holdings:
         async with edge.database.read() as connection:
-            await _check_there(connection, actor, id)
+            await _check_there(connection, given_by, id)
     return json_answer(balance_of(holdings))
 
 
@@ -154,9 +169,10 @@ async def list_lots(
         return page_answer(request, then[: limit + 1], limit, lambda lot: str(lot.id), show_lot)
     today = edge.today()
     async with edge.database.read() as connection:
-        found = await page_of_lots(connection, id, given_by=actor.provider, after=after, limit=limit + 1)
+        given_by = await _given_by(connection, edge, actor, id)
+        found = await page_of_lots(connection, id, given_by=given_by, after=after, limit=limit + 1)
         if not found:
-            await _check_there(connection, actor, id)
+            await _check_there(connection, given_by, id)
     return page_answer(request, found, limit, lambda lot: str(lot.id), lambda lot: show_lot(as_read(lot, today)))
 
 

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from creditbank.access.domain import Actor
-from creditbank.access.guards import require, require_bank
+from creditbank.access.domain import Actor, BankOnly
+from creditbank.access.guards import require
+from creditbank.consents.domain import What
+from creditbank.consents.queries import lets
 from creditbank.database.gathered import GatheredRead
 from creditbank.learners.domain import LearnerNotFound
 from creditbank.recognition.routes import Effective, Known, moment_of
@@ -57,9 +59,14 @@ async def read_transcript(
 ) -> Response:
     """What a learner achieved, what it is worth, and why: as JSON or as a page that prints well.
 
+    An institution reads it with the learner's consent.
+
     With `known`, the instant that a transcript names, it is that transcript again, whatever was recorded since.
     """
-    require_bank(actor)
+    if not actor.is_bank:
+        async with edge.database.read() as connection:
+            if not await lets(connection, actor, id, What.TRANSCRIPT, edge.today()):
+                raise BankOnly
     form = best_of(request.headers.get("accept"), tuple(_FORMS))
     if form is None:
         raise EdgeRefusal(406)
