@@ -85,6 +85,8 @@ def settings_for(url: str, **others: Any) -> Settings:
         "evidence_folder": folder,
         "erasure_roll": folder / "erasures.jsonl",
         "database_url": url,
+        # No test waits for it, and none is met by it in the middle: it is written when somebody asks.
+        "looks_seconds": 300,
         "sealing_secret": sealing,
         "lookup_secret": lookup,
         **others,

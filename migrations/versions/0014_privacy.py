@@ -1,4 +1,4 @@
-"""Privacy: erasures and consents."""
+"""Privacy and audit: erasures, consents, looks, exports of the audit log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ down_revision = "0013"
 branch_labels = None
 depends_on = None
 
-APPEND_ONLY = ("consents", "consent_withdrawals")
+APPEND_ONLY = ("audit_exports", "consents", "consent_withdrawals", "looks")
 
 
 def upgrade() -> None:
@@ -65,6 +65,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("learner_id", "id", name=op.f("pk_consent_withdrawals")),
         sa.UniqueConstraint("learner_id", "consent_id", name=op.f("uq_consent_withdrawals_learner_id_consent_id")),
     )
+    op.create_table(
+        "looks",
+        sa.Column("learner_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("client_id", sa.Uuid(), nullable=False),
+        sa.Column("route", sa.Text(), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.Column("first_at", Instant(), nullable=False),
+        sa.Column("last_at", Instant(), nullable=False),
+        sa.CheckConstraint("times > 0", name=op.f("ck_looks_times")),
+        sa.ForeignKeyConstraint(["learner_id"], ["learners.id"], name=op.f("fk_looks_learner_id")),
+        sa.PrimaryKeyConstraint("learner_id", "id", name=op.f("pk_looks")),
+    )
+    op.create_table(
+        "audit_exports",
+        sa.Column("month", sa.Text(), nullable=False),
+        sa.Column("events", sa.BigInteger(), nullable=False),
+        sa.Column("previous", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("exported_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("month", name=op.f("pk_audit_exports")),
+    )
+    op.create_index("ix_audit_events_at", "audit_events", ["at", "id"], unique=False)
     for table in APPEND_ONLY:
         _guard(table)
 

@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from creditbank import __version__
 from creditbank.access.credentials import Credentials
+from creditbank.access.routes import router as audit
 from creditbank.achievements.routes import router as achievements
 from creditbank.catalogue.routes import router as catalogue
 from creditbank.checkpoints.jobs import ask_checkpoint
@@ -40,6 +41,7 @@ from creditbank.learners.routes import router as learners
 from creditbank.ledger.queries import holdings_of
 from creditbank.ledger.routes import router as ledger
 from creditbank.privacy.actions import Eraser, check_roll
+from creditbank.privacy.looks import Looks, write_again_and_again
 from creditbank.privacy.roll import Roll
 from creditbank.privacy.routes import router as privacy
 from creditbank.programmes.routes import router as programmes
@@ -76,6 +78,7 @@ ROUTERS = (
     checkpoints,
     publishing,
     privacy,
+    audit,
     health.router,
 )
 
@@ -99,6 +102,13 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     shelf = Shelf()
     desk = Desk(vault, shelf, clock, number_form(edge))
     gathering = Gathering(edge, desk, metrics)
+    looks = Looks(clock)
+
+    async def write_looks() -> None:
+        if looks.are_waiting:
+            async with database.write() as connection:
+                await looks.write(connection)
+
     counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))
     eraser = Eraser(counter, Roll(settings.erasure_roll, vault))
 
@@ -121,8 +131,11 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
             if settings.checkpoint_seed is not None:
                 await ask_checkpoint(connection, clock, timedelta(minutes=settings.checkpoint_minutes))
             await ask_lapsing(connection, clock)
+        looking = asyncio.create_task(write_again_and_again(write_looks, settings.looks_seconds))
         yield
         await gathering.close()
+        looking.cancel()
+        await write_looks()
         worker.stop()
         if working is not None:
             await working
@@ -143,6 +156,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.state.desk = desk
     app.state.counter = counter
     app.state.eraser = eraser
+    app.state.looks = looks
     app.state.gathering = gathering
     app.state.evidence = EvidenceFolder(settings.evidence_folder)
     app.state.holdings = GatheredRead(database, holdings_of)
@@ -155,7 +169,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     problems.install(app)
     app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max)
-    app.add_middleware(Envelope, metrics=metrics)
+    app.add_middleware(Envelope, metrics=metrics, answered=looks.note)
     description.install(app)
     return app
 

@@ -39,6 +39,7 @@ from sqlalchemy.engine import make_url
 
 from creditbank import __version__, logs, proving
 from creditbank.access.actions import NewClient, add_key, create_client, revoke_key
+from creditbank.access.commands import audit
 from creditbank.access.domain import SCOPES
 from creditbank.access.queries import is_client
 from creditbank.app import create_app, openapi_document
@@ -74,6 +75,7 @@ app.add_typer(clients, name="clients")
 app.add_typer(rules, name="rules")
 app.add_typer(config, name="config")
 app.add_typer(privacy, name="privacy")
+app.add_typer(audit, name="audit")
 
 out = Console()
 err = Console(stderr=True)

@@ -34,7 +34,7 @@ def build_worker(
         RESETTLE: Resettling(vault, shelf, clock, settings.zone),
         DATES: Dates(vault, shelf, clock, settings.zone),
         SIMULATE: Simulating(vault, shelf, clock),
-        HOUSEKEEPING: Housekeeping(clock, settings.idempotency_days),
+        HOUSEKEEPING: Housekeeping(clock, settings.idempotency_days, settings.audit_months),
         CHECKPOINT: Checkpointing(vault, signer_of(settings), clock, timedelta(minutes=settings.checkpoint_minutes)),
         LAPSING: Lapsing(counter, settings.zone),
         REMOVE_FILES: RemovingFiles(EvidenceFolder(settings.evidence_folder)),

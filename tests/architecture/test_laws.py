@@ -19,6 +19,7 @@ OPENING = {"write", "read", "snapshot"}
 # The edges: whoever answers a caller, the flusher, a job's step, a command.
 EDGES = (
     "*/routes.py",
+    "access/commands.py",
     "access/credentials.py",
     "app.py",
     "cli.py",

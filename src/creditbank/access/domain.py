@@ -27,6 +27,7 @@ SCOPES: Final = (
     "conversions:read",
     "conversions:write",
     "ledger:read",
+    "looks:read",
     "learners:read",
     "learners:resolve",
     "learners:write",

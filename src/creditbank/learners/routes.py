@@ -89,6 +89,7 @@ async def open_account(
     responses={200: {"model": ResolvedOut, "description": "found"}, **documented(404, 415)},
 )
 async def resolve_learner(
+    request: Request,
     edge: EdgeDep,
     actor: Annotated[Actor, Depends(require("learners:resolve"))],
     body: Annotated[Read[ReferenceIn], Depends(_reference)],
@@ -104,6 +105,7 @@ async def resolve_learner(
         learner, _ = await queries.find(connection, edge.vault, learner_id)
         # Looking somebody up is written down: it is the way to fish for people.
         await record(connection, actor.client_id, "learner.resolve", f"learner:{learner_id}", {}, edge.clock())
+    request.scope["looked_at"] = learner_id
     return json_answer(ResolvedOut.from_domain(learner))
 
 

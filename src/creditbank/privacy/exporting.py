@@ -82,6 +82,7 @@ TOLD: Final[Mapping[str, tuple[str, str]]] = {
     "checkpoint_leaves": ("检查点记录的账链位置", "where checkpoints saw the chain"),
     "consents": ("您给予的同意", "consents that you gave"),
     "consent_withdrawals": ("您撤回的同意", "consents that you withdrew"),
+    "looks": ("谁查阅过您的数据", "who read your data"),
     "erasures": ("清除申请", "erasures asked for"),
     "audit_events": ("谁对此账户做过什么", "who did what to the account"),
 }

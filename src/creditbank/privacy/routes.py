@@ -23,7 +23,8 @@ from creditbank.privacy import actions, queries
 from creditbank.privacy.actions import SWEPT, Eraser
 from creditbank.privacy.domain import ErasureState
 from creditbank.privacy.exporting import gather, pack
-from creditbank.privacy.schemas import ConsentIn, ConsentOut, ErasureDecisionIn, ErasureIn, ErasureOut
+from creditbank.privacy.looks import Looks, page_of_looks
+from creditbank.privacy.schemas import ConsentIn, ConsentOut, ErasureDecisionIn, ErasureIn, ErasureOut, LookOut
 from creditbank.rulesets.domain import client
 from creditbank.sealing import LearnerKey
 from creditbank.transcripts.prints import Prints
@@ -296,3 +297,34 @@ async def withdraw_consent(id: UUID, consent_id: UUID, request: Request, edge: E
         return _consented(consent, key, 200)
 
     return await once(request, edge, actor.client_id, b"", work)
+
+
+# --- Who looked -------------------------------------------------------------------------------------------------------
+
+
+@router.get(
+    "/v1/learners/{id}/looks",
+    operation_id="list_looks",
+    responses={200: {"model": Page[LookOut], "description": "a page of looks"}, **documented(404)},
+)
+async def list_looks(
+    id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    actor: Annotated[Actor, Depends(require("looks:read"))],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """Who read what is a learner's, by which route, how often, the latest first; other processes lag some seconds."""
+    require_bank(actor)
+    before = converted(cursor, UUID)
+    noted: Looks = request.app.state.looks
+    if noted.are_waiting:
+        async with edge.database.write() as connection:
+            await noted.write(connection)
+    async with edge.database.read() as connection:
+        await learners.check_there(connection, id)
+        found = await page_of_looks(connection, id, before=before, limit=limit + 1)
+    return page_answer(
+        request, found, limit, lambda one: str(one.id), lambda one: LookOut.from_domain(one).model_dump(mode="json")
+    )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from creditbank.consents.domain import Consent, What
 from creditbank.privacy.domain import Erasure
+from creditbank.privacy.looks import Look
 from creditbank.web.fields import Body, Name, Path
 
 
@@ -49,6 +50,33 @@ class ErasureOut(BaseModel):
             approver=erasure.approver,
             recorded_at=erasure.recorded_at,
             decided_at=erasure.decided_at,
+        )
+
+
+class LookOut(BaseModel):
+    """Somebody read what is a learner's, so many times between two instants."""
+
+    id: UUID
+    client: UUID
+    name: str | None
+    provider: str | None = Field(description="the institution; null for the bank itself")
+    route: str
+    times: int
+    first_at: datetime
+    last_at: datetime
+
+    @classmethod
+    def from_domain(cls, look: Look) -> LookOut:
+        """The shape of a look."""
+        return cls(
+            id=look.id,
+            client=look.client_id,
+            name=look.client_name,
+            provider=look.provider,
+            route=look.route,
+            times=look.times,
+            first_at=look.first_at,
+            last_at=look.last_at,
         )
 
 
