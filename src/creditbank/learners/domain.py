@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -9,6 +12,7 @@ from uuid import UUID
 
 from creditbank.access.domain import Actor
 from creditbank.errors import Kind, Refusal
+from creditbank.identifiers import born_on, id_card_of
 
 # What a new account's hash chain starts from.
 NO_POSTING: Final = bytes(32)
@@ -34,6 +38,40 @@ class Identity:
     def parts(self) -> tuple[str, ...]:
         """What the look-up key is made of."""
         return (self.type, self.issuer or "", self.value)
+
+
+_SEPARATORS: Final = re.compile(r"[\s\-./()·]+")
+
+
+def normalise(type_: str, value: str) -> str | None:
+    """The one form in which an identity is looked for, however it was typed; None when it cannot be one.
+
+    Full-width letters and digits are taken as the usual ones. A card's number is checked whole: its sum, the date in
+    it, and that its place is one. Where somebody lives now says nothing about the place on their card.
+    """
+    text = unicodedata.normalize("NFKC", value).strip()
+    if type_ == "id_card":
+        return id_card_of(_SEPARATORS.sub("", text))
+    if type_ == "student_number":
+        # Its form is its school's own.
+        return re.sub(r"\s+", "", text) or None
+    text = _SEPARATORS.sub("", text).upper()
+    if type_ == "passport":
+        return text or None
+    # A number of this country may be written with its code.
+    digits = text.removeprefix("+").removeprefix("0086") if not text.startswith("+86") else text[3:]
+    return digits if digits.isascii() and digits.isdigit() else None
+
+
+def birth_date_of(given: date | None, identities: Iterable[Identity], pointer: str = "/birth_date") -> date | None:
+    """The birth date of an account: the one given, else the one on the card. Raises BirthDateDiffers."""
+    for identity in identities:
+        if identity.type == "id_card":
+            on_card = born_on(identity.value)
+            if given is not None and given != on_card:
+                raise BirthDateDiffers(pointer=pointer)
+            given = on_card
+    return given
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +166,15 @@ class IdentityTaken(Refusal):
     kind = Kind.CONFLICT
     type: str
     pointer: str = "/identities"
+
+
+@dataclass(eq=False, kw_only=True)
+class BirthDateDiffers(Refusal):
+    """The birth date is not the one on the identity card."""
+
+    code = "birth_date_differs"
+    kind = Kind.INVALID
+    pointer: str = "/birth_date"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -15,7 +15,15 @@ from creditbank.consents.domain import What
 from creditbank.consents.queries import lets
 from creditbank.learners import queries
 from creditbank.learners.actions import Mending, Opened, mend, open_accounts
-from creditbank.learners.domain import Application, Learner, LearnerNotFound, NumberForm, check_born, may_see
+from creditbank.learners.domain import (
+    Application,
+    Learner,
+    LearnerNotFound,
+    NumberForm,
+    birth_date_of,
+    check_born,
+    may_see,
+)
 from creditbank.learners.schemas import LearnerChange, LearnerIn, LearnerOut, ReferenceIn, ResolvedOut
 from creditbank.sealing import LearnerKey
 from creditbank.web.bodies import JsonBody, Read, json_answer
@@ -69,10 +77,11 @@ async def open_account(
     new = body.value
     check_born(new.birth_date, edge.today())
     identities = tuple(identity.to_domain(actor.provider) for identity in new.identities)
+    born = birth_date_of(new.birth_date, identities)
 
     async def work(connection: AsyncConnection) -> Answer:
         now = edge.clock()
-        application = Application(new.name, new.birth_date, new.region, identities, actor.provider)
+        application = Application(new.name, born, new.region, identities, actor.provider)
         outcome = (await open_accounts(connection, edge.vault, number_form(edge), [application], now))[0]
         if not isinstance(outcome, Opened):
             raise outcome

@@ -72,6 +72,7 @@ KNOWN: Final = frozenset(
         "number_too_large",
         "exactly_one",
         "given_twice",
+        "no_such_identity",
         "completed_before_started",
         "interval_empty",
         "nothing_changed",
