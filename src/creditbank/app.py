@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from creditbank import __version__
 from creditbank.access.credentials import Credentials
 from creditbank.access.routes import router as audit
+from creditbank.accounts.routes import router as accounts
 from creditbank.achievements.routes import router as achievements
 from creditbank.catalogue.routes import router as catalogue
 from creditbank.checkpoints.jobs import ask_checkpoint
@@ -78,6 +79,7 @@ ROUTERS = (
     checkpoints,
     publishing,
     privacy,
+    accounts,
     audit,
     health.router,
 )

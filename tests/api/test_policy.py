@@ -443,6 +443,13 @@ TABLE = (
         "POST /v1/learners/@staying/consents/@consent/withdrawal",
         foreign=("POST /v1/learners/@staying/consents/@consent/withdrawal", None, 403, "bank_only"),
     ),
+    Row(
+        f"POST {L}/state",
+        "learners:write",
+        "POST /v1/learners/@staying/state",
+        {"state": "closed", "reason": "learner_asked"},
+        foreign=("POST /v1/learners/@staying/state", {"state": "deceased", "reason": "family_told"}, 403, "bank_only"),
+    ),
     # A provider sees what its own clients did.
     reads("/v1/audit-events", "audit:read"),
     reads(f"{L}/looks", "looks:read", f"{MINE}/looks", (f"{MINE}/looks", 403, "bank_only")),

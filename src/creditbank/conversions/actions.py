@@ -56,7 +56,7 @@ from creditbank.database.statements import insert_new, insert_rows, update_rows
 from creditbank.errors import Refusal
 from creditbank.identifiers import new_id, new_number
 from creditbank.learners import queries as learners
-from creditbank.learners.domain import LearnerNotFound, may_see
+from creditbank.learners.domain import ENDED, AccountEnded, LearnerNotFound, may_see
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.actions import Act, Step, act, end_hold, place_hold
 from creditbank.ledger.domain import (
@@ -178,7 +178,8 @@ async def _locked(
         account, _ = await learners.find(connection, counter.vault, learner_id)
         if not may_see(actor, account):
             return LearnerNotFound()
-    return locked[learner_id]
+    learner = locked[learner_id]
+    return AccountEnded(state=learner.state) if learner.state in ENDED else learner
 
 
 async def _settle(connection: AsyncConnection, counter: Counter, learner: LockedLearner, today: date) -> Settled:

@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import Actor
-from creditbank.achievements.actions import Claim, NewVersion, claim, store
+from creditbank.achievements.actions import Claim, NewVersion, claim, give_up, store
 from creditbank.achievements.domain import (
     REVOKED,
     Achievement,
@@ -29,7 +29,7 @@ from creditbank.identifiers import new_id
 from creditbank.intake.domain import State, Submission, TryAgain, state_of
 from creditbank.learners import queries as learners
 from creditbank.learners.actions import Opened, open_accounts
-from creditbank.learners.domain import Application, LearnerErased, NumberForm, UnknownLearner
+from creditbank.learners.domain import ENDED, AccountEnded, Application, LearnerErased, NumberForm, UnknownLearner
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.domain import Account, Lot
 from creditbank.providers.domain import Provider, ProviderNotActive, UnknownProvider
@@ -168,6 +168,14 @@ async def _record(connection: AsyncConnection, desk: Desk, ready: Sequence[_Read
     if len(locked) != len(set(owners.values())):
         # An account was erased between the look and the lock.
         raise TryAgain
+    outcomes: dict[int, Outcome] = {}
+    ended = [one for one in ready if one.key in new and locked[owners[one.key]].state in ENDED]
+    if ended:
+        for one in ended:
+            outcomes[one.index] = AccountEnded(state=locked[owners[one.key]].state, pointer="/learner")
+        await give_up(connection, sorted(one.key for one in ended))
+        ready = [one for one in ready if one.index not in outcomes]
+        new -= {one.key for one in ended}
     stored = await store(
         connection, [_first_version(desk, one, claims[one.key], locked) for one in ready if one.key in new]
     )
@@ -177,7 +185,6 @@ async def _record(connection: AsyncConnection, desk: Desk, ready: Sequence[_Read
     settled = await settle(
         connection, desk.shelf, locked, Cause.ACHIEVEMENT, as_of=today, clock=desk.clock, changes=changes
     )
-    outcomes: dict[int, Outcome] = {}
     for one in ready:
         learner = settled[owners[one.key]]
         if one.key in new:

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from creditbank.access.domain import Actor
@@ -22,6 +22,13 @@ IDENTITY_TYPES: Final = ("id_card", "passport", "student_number", "phone")
 # A student number means something only at the institution that gave it; the others are the same everywhere.
 ISSUED_BY_PROVIDER: Final = frozenset({"student_number"})
 
+
+AccountState = Literal["pending", "active", "closed", "deceased", "merged"]
+"""What an account that can be opened is. ``pending`` and ``merged`` are kept for what is not built yet."""
+
+ACTIVE: Final = "active"
+ENDED: Final = frozenset({"closed", "deceased", "merged"})
+"""States of accounts of which nothing new is recorded. What they hold is read, amended and revoked as ever."""
 
 ERASED: Final = "erased"
 """The state of an account whose key is destroyed: what the append-only tables hold of it is noise."""
@@ -93,6 +100,7 @@ class Learner:
     region: str | None
     provider: str | None
     revision: int
+    state: AccountState = ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +174,24 @@ class IdentityTaken(Refusal):
     kind = Kind.CONFLICT
     type: str
     pointer: str = "/identities"
+
+
+@dataclass(eq=False, kw_only=True)
+class AccountEnded(Refusal):
+    """The account is closed or its owner dead: nothing new is recorded of it."""
+
+    code = "account_ended"
+    kind = Kind.CONFLICT
+    state: str
+
+
+@dataclass(eq=False, kw_only=True)
+class AccountStateSame(Refusal):
+    """The account is in this state already."""
+
+    code = "account_state_same"
+    kind = Kind.CONFLICT
+    state: str
 
 
 @dataclass(eq=False, kw_only=True)

@@ -14,7 +14,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import among, for_update
 from creditbank.errors import Refusal
-from creditbank.learners.domain import ERASED, Identity, Learner, LearnerErased, LearnerNotFound, Profile, Reference
+from creditbank.learners.domain import (
+    ENDED,
+    ERASED,
+    AccountEnded,
+    Identity,
+    Learner,
+    LearnerErased,
+    LearnerNotFound,
+    Profile,
+    Reference,
+)
 from creditbank.learners.tables import learner_identities, learner_keys, learners
 from creditbank.sealing import LearnerKey, Vault
 
@@ -32,6 +42,7 @@ class LockedLearner:
     recorded_at: datetime
     evaluated_as_of: date | None
     evaluated_epoch: int | None
+    state: str
     # As it stood when it was locked.
     _stored: tuple[object, ...] = field(init=False)
 
@@ -40,6 +51,11 @@ class LockedLearner:
 
     def _standing(self) -> tuple[object, ...]:
         return self.seq, self.head, self.recorded_at, self.evaluated_as_of, self.evaluated_epoch
+
+    def check_active(self, pointer: str = "") -> None:
+        """Hold the account to be one of which something new may be recorded. Raises AccountEnded."""
+        if self.state in ENDED:
+            raise AccountEnded(state=self.state, pointer=pointer)
 
     @property
     def is_changed(self) -> bool:
@@ -145,6 +161,7 @@ def _locked_of(row: Row[Any], vault: Vault) -> LockedLearner:
         row.recorded_at,
         row.evaluated_as_of,
         row.evaluated_epoch,
+        row.state,
     )
 
 
@@ -165,7 +182,7 @@ async def lock(connection: AsyncConnection, vault: Vault, learner_ids: Sequence[
 
 
 def _learner_of(row: Row[Any], key: LearnerKey) -> Learner:
-    return Learner(row.id, open_profile(key, row.profile), row.region, row.provider, row.revision)
+    return Learner(row.id, open_profile(key, row.profile), row.region, row.provider, row.revision, row.state)
 
 
 async def find(connection: AsyncConnection, vault: Vault, learner_id: UUID) -> tuple[Learner, LearnerKey]:

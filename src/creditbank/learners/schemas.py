@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from creditbank.learners.domain import ISSUED_BY_PROVIDER, Identity, Learner, Reference, mask, normalise
+from creditbank.learners.domain import ISSUED_BY_PROVIDER, AccountState, Identity, Learner, Reference, mask, normalise
 from creditbank.web.fields import Body, Change, Name, Path, Region, Token
 
 
@@ -83,6 +83,7 @@ class LearnerOut(BaseModel):
     birth_date: date | None
     region: str | None
     identities: list[str]
+    state: AccountState
 
     @classmethod
     def from_domain(cls, learner: Learner) -> LearnerOut:
@@ -95,6 +96,7 @@ class LearnerOut(BaseModel):
             birth_date=profile.birth_date,
             region=learner.region,
             identities=[identity.type for identity in profile.identities],
+            state=learner.state,
         )
 
 

@@ -282,6 +282,7 @@ async def enrol(
         account, _ = await learners.find(connection, edge.vault, id)
         if not may_see(actor, account):
             raise LearnerNotFound
+        learner.check_active()
         ref = ProgrammeRef.parse(wanted.programme)
         place = actions.place_named(book, ref)
         if not _speaks_for(actor, await queries.owner_of(connection, place)):
