@@ -117,6 +117,8 @@ TABLE = (
         ),
     ),
     Row("POST /v1/learners", "learners:write", "POST /v1/learners", {"name": "Li Wei"}),
+    # What is foreign in a batch: nothing, for whoever opens an account says whose it is.
+    Row("POST /v1/learners/batch", "learners:write", "POST /v1/learners/batch", [{"name": "Li Wei"}]),
     # Whoever carries this scope may look for anybody: that is what it is for, and every look is written down.
     Row("POST /v1/learners/resolve", "learners:resolve", "POST /v1/learners/resolve", {"id": "@stranger"}),
     reads(L, "learners:read", MINE, (STRANGER, 404, "learner_not_found")),

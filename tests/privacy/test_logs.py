@@ -31,6 +31,8 @@ def logged() -> Iterator[io.BytesIO]:
     before, level = list(logging.root.handlers), logging.root.level
     stream = io.TextIOWrapper(written, "utf-8", write_through=True)
     logs.configure("debug", stream)
+    # A logger that remembers where it wrote would write there in every later test too.
+    structlog.configure(cache_logger_on_first_use=False)
     yield written
     logging.root.handlers[:] = before
     logging.root.setLevel(level)
