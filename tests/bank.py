@@ -80,9 +80,13 @@ def settings_for(url: str, **others: Any) -> Settings:
     sealing, lookup = (SecretStr(base64.b64encode(secret).decode()) for secret in SECRETS)
     # What people upload stays beside the database of the test, or goes where everything passing goes.
     folder = Path(tempfile.gettempdir()) / "creditbank-tests" / hashlib.sha256(url.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
     given = {
         "evidence_folder": folder,
+        "erasure_roll": folder / "erasures.jsonl",
         "database_url": url,
+        # No test waits for it, and none is met by it in the middle: it is written when somebody asks.
+        "looks_seconds": 300,
         "sealing_secret": sealing,
         "lookup_secret": lookup,
         # A test's clock hardly moves, so that all its requests come at once. tests/api/test_rates.py counts them.

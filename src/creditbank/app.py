@@ -19,6 +19,7 @@ from creditbank.access.credentials import Credentials
 from creditbank.access.oauth.routes import router as oauth
 from creditbank.access.routes import router as access
 from creditbank.access.tokens import tokens_of
+from creditbank.accounts.routes import router as accounts
 from creditbank.achievements.routes import router as achievements
 from creditbank.activities.counting import router as head_counts
 from creditbank.activities.routes import router as activities
@@ -52,6 +53,10 @@ from creditbank.people.login.routes import router as login
 from creditbank.people.passwords import Passwords
 from creditbank.people.routes import router as people
 from creditbank.people.sessions import Limits, Sessions
+from creditbank.privacy.actions import Eraser, check_roll
+from creditbank.privacy.looks import Looks, write_again_and_again
+from creditbank.privacy.roll import Roll
+from creditbank.privacy.routes import router as privacy
 from creditbank.programmes.routes import router as programmes
 from creditbank.providers.routes import router as providers
 from creditbank.publishing.dates import ask_dates
@@ -98,6 +103,8 @@ ROUTERS = (
     oauth,
     people,
     login,
+    privacy,
+    accounts,
     health.router,
 )
 
@@ -135,6 +142,15 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
     shelf = Shelf()
     desk = Desk(vault, shelf, clock, number_form(edge))
     gathering = Gathering(edge, desk, metrics)
+    looks = Looks(clock)
+
+    async def write_looks() -> None:
+        if looks.are_waiting:
+            async with database.write() as connection:
+                await looks.write(connection)
+
+    counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))
+    eraser = Eraser(counter, Roll(settings.erasure_roll, vault))
     tokens = tokens_of(settings)
     credentials = visiting or Credentials(database, clock, settings.credential_cache_seconds, tokens)
     rates = Rates(settings, clock)
@@ -147,11 +163,16 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with database.read() as connection:
-            if await schema.current(connection) != schema.head():
-                raise SchemaBehind
-            if visiting is None and await clock_of(connection) is not None:
-                raise NoRealBooks
+        try:
+            async with database.read() as connection:
+                if await schema.current(connection) != schema.head():
+                    raise SchemaBehind
+                if visiting is None and await clock_of(connection) is not None:
+                    raise NoRealBooks
+                await check_roll(connection, eraser.roll)
+        except Exception:
+            await database.close()
+            raise
         working = asyncio.create_task(worker.run()) if settings.worker else None
         async with database.write() as connection:
             await ask_housekeeping(connection, clock)
@@ -164,6 +185,7 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
             await ask_forgetting(connection, clock)
         writing = [] if visiting else [credentials] if sandboxes is None else [credentials, sandboxes.credentials]
         uses = [asyncio.create_task(used.keep_writing()) for used in writing]
+        looking = asyncio.create_task(write_again_and_again(write_looks, settings.looks_seconds))
         yield
         if sandboxes is not None:
             await sandboxes.close()
@@ -172,6 +194,8 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
         for used in writing:
             await used.write_uses()
         await gathering.close()
+        looking.cancel()
+        await write_looks()
         worker.stop()
         if working is not None:
             await working
@@ -201,7 +225,9 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
     app.state.passwords = Passwords()
     app.state.shelf = shelf
     app.state.desk = desk
-    app.state.counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))
+    app.state.counter = counter
+    app.state.eraser = eraser
+    app.state.looks = looks
     app.state.gathering = gathering
     app.state.evidence = EvidenceFolder(settings.evidence_folder)
     app.state.holdings = GatheredRead(database, holdings_of)
@@ -215,9 +241,9 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     problems.install(app)
     app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max)
-    app.add_middleware(Envelope, metrics=metrics)
+    app.add_middleware(Envelope, metrics=metrics, answered=looks.note)
     if sandboxes is not None:
-        app.add_middleware(SandboxDoor, sandboxes=sandboxes, envelop=lambda inner: Envelope(inner, metrics))
+        app.add_middleware(SandboxDoor, sandboxes=sandboxes, envelop=lambda inner: Envelope(inner, metrics, looks.note))
     description.install(app)
     return app
 

@@ -28,6 +28,14 @@ def microseconds(instant: datetime) -> int:
     return (gap.days * 86_400 + gap.seconds) * 1_000_000 + gap.microseconds
 
 
+def instant_of(microseconds_: int) -> datetime:
+    """The instant so many microseconds after 1970. Raises ValueError beyond the calendar."""
+    try:
+        return _EPOCH + timedelta(microseconds=microseconds_)
+    except OverflowError as beyond:
+        raise ValueError(microseconds_) from beyond
+
+
 def learning_day(instant: datetime, zone: ZoneInfo) -> date:
     """The day of learning that an instant falls on, in the bank's own time zone."""
     return instant.astimezone(zone).date()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
+from datetime import date
+from typing import Final
 from uuid import UUID
 
+from stdnum import numdb
+from stdnum.cn import ric
+from stdnum.exceptions import ValidationError
 from stdnum.iso7064 import mod_11_10
 from uuid_utils.compat import uuid7
 
@@ -25,6 +31,31 @@ def is_number(text: str, prefix: str) -> bool:
     """Whether ``text`` is a human number with this prefix and a right check digit."""
     body = text.removeprefix(prefix)
     return text.startswith(prefix) and body.isascii() and body.isdigit() and bool(mod_11_10.is_valid(body))
+
+
+# Whose residents have cards too, and whose code is in no list of places.
+_TAIWAN: Final = "830000"
+_ID_CARD: Final = re.compile(r"[0-9]{17}[0-9X]", re.ASCII)
+
+
+def id_card_of(text: str) -> str | None:
+    """The number of a resident identity card in its one form; None when its sum, date or place cannot be."""
+    number = ric.compact(text)
+    if not _ID_CARD.fullmatch(number) or ric.calc_check_digit(number) != number[-1]:
+        return None
+    try:
+        ric.get_birth_date(number)
+    except ValidationError:
+        return None
+    # That a place had its code in the year of birth is not asked: who was registered late has a later one.
+    is_place = number.startswith(_TAIWAN) or all(known for _, known in numdb.get("cn/loc").info(number[:6]))
+    return number if is_place else None
+
+
+def born_on(id_card: str) -> date:
+    """The birth date in the number of a card."""
+    found: date = ric.get_birth_date(id_card)
+    return found
 
 
 def parent_of(path: str) -> str | None:

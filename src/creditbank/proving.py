@@ -24,6 +24,7 @@ from creditbank.checkpoints.receipts import Receipt
 from creditbank.checkpoints.verify import verify_leaves, verify_log, verify_receipts
 from creditbank.database.engine import Database
 from creditbank.learners.queries import page_of_ids
+from creditbank.privacy.queries import verify_erasures
 from creditbank.recognition.verify import (
     LEARNERS_A_PAGE,
     Depth,
@@ -69,6 +70,7 @@ class Tally:
     achievements: int = 0
     postings: int = 0
     findings: list[Finding] = field(default_factory=list)
+    erased: int = 0
 
     def add(self, page: Page) -> None:
         """Count a page in."""
@@ -76,6 +78,7 @@ class Tally:
         self.achievements += page.achievements
         self.postings += page.postings
         self.findings += page.findings
+        self.erased += page.erased
 
 
 class _Prover:
@@ -101,7 +104,7 @@ class _Prover:
             self._database, self._vault, self._shelf, self._today, self._depth, after=after, until=until
         ):
             tally.add(page)
-        return Page(tally.learners, tally.achievements, tally.postings, tally.findings)
+        return Page(tally.learners, tally.achievements, tally.postings, tally.findings, tally.erased)
 
     def read_rules(self) -> None:
         """Compile the rules in force, unless only chains are asked for."""
@@ -134,6 +137,7 @@ class _Prover:
         keys = keys_of(self._order.settings)
         async with self._database.snapshot() as connection:
             findings = await verify_claims(connection)
+            findings += await verify_erasures(connection)
             findings += await verify_log(connection, keys)
             findings += await verify_receipts(connection, self._order.receipts, keys)
         return Page(0, 0, 0, findings)

@@ -115,6 +115,16 @@ class Settings(BaseSettings):
     evidence_folder: Path = Field(
         default=Path("evidence"), description="Where files of evidence lie, sealed; as large as what people upload."
     )
+    looks_seconds: int = Field(
+        default=5, ge=1, le=300, description="How often a process writes down who read whose data; lost in a crash."
+    )
+    audit_months: int = Field(
+        default=36, ge=6, le=600, description="Whole months of the audit log that are kept; older ones once exported."
+    )
+    erasure_roll: Path = Field(
+        default=Path("erasures.jsonl"),
+        description="The list of who was erased: on another disk than the database, and in none of its backups.",
+    )
     simulation_days: int = Field(
         default=7, ge=1, description="How old the simulation may be on which a rule set is approved and published."
     )

@@ -20,6 +20,8 @@ from creditbank.jobs.housekeeping import HOUSEKEEPING, Housekeeping
 from creditbank.jobs.working import Handler, Worker
 from creditbank.learners.domain import NumberForm
 from creditbank.people.jobs import FORGETTING, ForgettingSessions
+from creditbank.privacy.actions import REMOVE_FILES
+from creditbank.privacy.jobs import RemovingFiles
 from creditbank.publishing.actions import RESETTLE, SIMULATE, Resettling
 from creditbank.publishing.dates import DATES, Dates
 from creditbank.publishing.simulating import Simulating
@@ -39,11 +41,12 @@ def build_worker(
         RESETTLE: Resettling(vault, shelf, clock, settings.zone),
         DATES: Dates(vault, shelf, clock, settings.zone),
         SIMULATE: Simulating(vault, shelf, clock),
-        HOUSEKEEPING: Housekeeping(clock, settings.idempotency_days),
+        HOUSEKEEPING: Housekeeping(clock, settings.idempotency_days, settings.audit_months),
         CHECKPOINT: Checkpointing(vault, signer_of(settings), clock, timedelta(minutes=settings.checkpoint_minutes)),
         LAPSING: Lapsing(counter, settings.zone),
         SWEEPING: Sweeping(EvidenceFolder(settings.evidence_folder), clock),
         FORGETTING: ForgettingSessions(clock),
         REVOKE_ATTENDANCES: Revoking(Desk(vault, shelf, clock, form), settings.zone),
+        REMOVE_FILES: RemovingFiles(EvidenceFolder(settings.evidence_folder)),
     }
     return Worker(database, clock, handlers, metrics)

@@ -69,6 +69,6 @@ async def hold(answer: httpx.Response) -> None:
         return
     media_type = answer.headers["content-type"].partition(";")[0]
     validator = _validator(operation["operationId"], status, media_type)
-    if "json" in media_type:
+    if media_type.endswith(("/json", "+json")):
         faults = [f"{error.instance_path}: {error.message}" for error in validator.iter_errors(answer.json())]
         assert faults == [], f"{what}\n{faults}"

@@ -15,7 +15,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_account_has_a_number_and_shows_no_identity(world: World) -> None:
-    identities = [{"type": "id_card", "value": world.fresh("ID")}, {"type": "phone", "value": world.fresh("138")}]
+    identities = [
+        {"type": "id_card", "value": "５００１０３ 19900101 7773"},
+        {"type": "phone", "value": world.fresh("138")},
+    ]
     body = {"name": "  张三丰 ", "birth_date": "1990-01-01", "region": "500103", "identities": identities}
 
     answer = await world.send("partner", "POST /v1/learners", body)
@@ -31,6 +34,7 @@ async def test_account_has_a_number_and_shows_no_identity(world: World) -> None:
         "birth_date": "1990-01-01",
         "region": "500103",
         "identities": ["id_card", "phone"],
+        "state": "active",
     }
     assert (await world.send("partner", f"GET /v1/learners/{account['id']}")).json() == account
 

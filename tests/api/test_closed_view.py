@@ -42,6 +42,7 @@ OPEN = {
 }
 # What opens something of the district's own, so that nothing of another's is touched.
 OWN = {
+    "POST /v1/learners/batch": "accounts of the district's own",
     "POST /v1/learners": "an account of the district's own",
     "POST /v1/rule-sets": "a rule set of the district's own",
     "POST /v1/clients": "a program of the district's own",
@@ -49,7 +50,7 @@ OWN = {
     "POST /v1/users": "a person of the district's own",
 }
 # Lists that everybody may ask for and that hold what is one's own: here nothing.
-EMPTY = {"GET /v1/reviews", "GET /v1/head-counts", "GET /v1/users"}
+EMPTY = {"GET /v1/audit-events", "GET /v1/reviews", "GET /v1/head-counts", "GET /v1/users"}
 # What is refused item by item, or row by row, in an answer that is no refusal.
 BY_ITEM = {"POST /v1/achievements/batch": '"refused":1', "POST /v1/providers/imports": "not_yours"}
 

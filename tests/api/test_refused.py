@@ -401,7 +401,7 @@ REVOCATIONS = tuple(
     )
 )
 
-_TAKEN = {"type": "id_card", "value": "500103199001011234"}
+_TAKEN = {"type": "id_card", "value": "500103199001011232"}
 
 ACCOUNTS = (
     *(

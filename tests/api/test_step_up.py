@@ -20,7 +20,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 REGISTRAR = NewGrant("registrar", Place())
 GRAVE = {
+    "GET /v1/learners/{id}/export",
     "POST /v1/achievements/{id}/revocation",
+    "POST /v1/learners/{id}/erasure",
+    "POST /v1/learners/{id}/erasure/decision",
     "POST /v1/rule-sets/{id}/versions/{number}/publish",
     "POST /v1/rule-sets/{id}/versions/{number}/withdraw",
 }

@@ -400,7 +400,7 @@ async def _fill(world: World) -> None:
         if reached is not None:
             await world.lead(draft.headers["location"], reached)
     await world.work()
-    identity = {"type": "id_card", "value": "500103199001011234"}
+    identity = {"type": "id_card", "value": "500103199001011232"}
     ids["learner"] = await world.open("张三", birth_date="1990-01-01", region="500103", identities=[identity])
     ids["stranger"] = await world.open("Wang Wu", by="rival")
     for name, learner, by in (

@@ -14,6 +14,7 @@ from creditbank.learners import actions
 from creditbank.learners.actions import Mending, Opened, mend, open_accounts
 from creditbank.learners.domain import (
     Application,
+    BirthDateDiffers,
     Identity,
     IdentityTaken,
     Learner,
@@ -21,7 +22,9 @@ from creditbank.learners.domain import (
     NumberForm,
     Profile,
     Reference,
+    birth_date_of,
     mask,
+    normalise,
 )
 from creditbank.learners.queries import find, lookup_key, resolve
 from tests.bank import Bank
@@ -150,3 +153,40 @@ def test_an_account_is_seen_by_who_opened_it_those_above_and_the_bank() -> None:
 @pytest.mark.parametrize(("name", "masked"), [("张三丰", "张**"), ("Li Wei", "L*****"), ("王", "王"), ("", "")])
 def test_a_masked_name(name: str, masked: str) -> None:
     assert mask(name) == masked
+
+
+TYPED = {
+    "a card in small letters and full width": ("id_card", "１１０１０５19491231002x", "11010519491231002X"),
+    "a card with spaces": ("id_card", " 110105 19491231 002X ", "11010519491231002X"),
+    "a card with a wrong sum": ("id_card", "110105194912310021", None),
+    "a card with a day that never was": ("id_card", "110105194902310026", None),
+    "a card of a place that never was": ("id_card", "990105194912310023", None),
+    "a card of a place that got its code later": ("id_card", "500103199001011232", "500103199001011232"),
+    "a card of a county that is none": ("id_card", "500199199001011235", None),
+    "a card of fifteen digits": ("id_card", "110105491231002", None),
+    "a card with digits of another script": ("id_card", "١١٠١٠٥19491231002X", None),
+    "a phone with its country": ("phone", "+86 138-0013-8000", "13800138000"),
+    "a phone with its country otherwise": ("phone", "0086 138 0013 8000", "13800138000"),
+    "a phone of another country": ("phone", "+44 20 7946 0958", "442079460958"),
+    "a phone of letters": ("phone", "call me", None),
+    "a passport": ("passport", " e-1234 567a", "E1234567A"),
+    "a passport of nothing": ("passport", "--", None),
+    "a student number as its school writes it": ("student_number", "ａb-2026/17", "ab-2026/17"),
+    "a student number of spaces": ("student_number", "\u3000", None),
+}
+
+
+@pytest.mark.parametrize(("type_", "typed", "form"), TYPED.values(), ids=TYPED)
+def test_an_identity_has_one_form_however_it_was_typed(type_: str, typed: str, form: str | None) -> None:
+    assert normalise(type_, typed) == form
+    if form is not None:
+        assert normalise(type_, form) == form
+
+
+def test_the_birth_date_is_the_one_on_the_card() -> None:
+    on_card = date(1949, 12, 31)
+    assert birth_date_of(None, [PHONE, CARD]) == on_card
+    assert birth_date_of(on_card, [CARD]) == on_card
+    assert birth_date_of(None, [PHONE]) is None
+    with pytest.raises(BirthDateDiffers):
+        birth_date_of(date(1949, 12, 30), [CARD])

@@ -204,6 +204,20 @@ async def forget_assertions(connection: AsyncConnection, now: datetime) -> int:
     return done.rowcount
 
 
+async def record_all(
+    connection: AsyncConnection, client_id: UUID, action: str, subjects: Sequence[str], now: datetime
+) -> None:
+    """Write down that somebody did one thing to many, in the transaction that did it."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    rows: list[dict[str, Any]] = [
+        {"id": new_id(), "at": now, "client_id": client_id, "action": action, "subject": subject, "details": {},
+         "request_id": request_id}
+        for subject in subjects
+    ]  # fmt: skip
+    if rows:
+        await connection.execute(insert(audit_events), rows)
+
+
 async def record(
     connection: AsyncConnection,
     client_id: UUID | None,

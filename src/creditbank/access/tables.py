@@ -1,6 +1,18 @@
 """Tables of API clients, their keys, and the audit log."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+)
 
 from creditbank.database.metadata import Code, Instant, Json, metadata
 
@@ -61,6 +73,19 @@ audit_events = Table(
     Column("request_id", Text),
     CheckConstraint("action <> ''", name="action"),
     Index("ix_audit_events_subject", "subject"),
+    Index("ix_audit_events_at", "at", "id"),
     info={"dist": "local"},
     postgresql_partition_by="RANGE (at)",
+)
+
+# One row: a month of the audit log that was written to a file. Only such a month is ever forgotten.
+audit_exports = Table(
+    "audit_exports",
+    metadata,
+    Column("month", Text, primary_key=True, doc="such as 2026-11, in UTC"),
+    Column("events", BigInteger, nullable=False),
+    Column("previous", LargeBinary, nullable=False, doc="hash with which the file of the month before ends"),
+    Column("hash", LargeBinary, nullable=False, doc="hash with which this file ends"),
+    Column("exported_at", Instant, nullable=False),
+    info={"dist": "local", "append_only": True},
 )

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.domain import VALID, Content, Version
 from creditbank.achievements.queries import REASON, seal_content
 from creditbank.achievements.tables import achievement_keys, achievement_versions, achievements
-from creditbank.database.statements import insert_new, insert_rows
+from creditbank.database.statements import among, insert_new, insert_rows
 from creditbank.identifiers import new_id
 from creditbank.learners.queries import LockedLearner
 
@@ -33,6 +34,11 @@ async def claim(connection: AsyncConnection, claims: Sequence[Claim]) -> set[byt
         for c in sorted(claims, key=lambda c: c.key)
     ]
     return {bytes(key) for key in await insert_new(connection, achievement_keys, rows)}
+
+
+async def give_up(connection: AsyncConnection, keys: Sequence[bytes]) -> None:
+    """Let go of external ids that were taken in this transaction for what is not recorded after all."""
+    await connection.execute(delete(achievement_keys).where(among(connection, achievement_keys.c.key, keys)))
 
 
 @dataclass(frozen=True, slots=True)

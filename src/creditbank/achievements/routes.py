@@ -14,6 +14,8 @@ from creditbank.access.policy import Owned, can
 from creditbank.achievements.domain import Achievement, AchievementNotFound, PeriodEmpty, unless_small
 from creditbank.achievements.queries import of_learners, owner, served
 from creditbank.achievements.schemas import AchievementOut, FiguresOut, InstitutionsOut, show_achievement, show_whole
+from creditbank.consents.domain import What
+from creditbank.consents.queries import lets
 from creditbank.learners import queries as learners
 from creditbank.learners.domain import LearnerNotFound
 from creditbank.providers import queries as providers
@@ -50,6 +52,7 @@ async def read_achievement(id: UUID, request: Request, edge: EdgeDep, actor: Rea
             raise AchievementNotFound
         _, key = await learners.find(connection, edge.vault, learner_id)
         mine = (await of_learners(connection, {learner_id: key}))[learner_id]
+    request.scope["looked_at"] = learner_id
     achievement = next((a for a in mine if a.id == id), None)
     if achievement is None or not can(actor, "achievement.read", _owned(achievement, learner_id)):
         raise AchievementNotFound
@@ -71,13 +74,16 @@ async def list_achievements(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """A learner's achievements, oldest first. A provider sees its own and those under it, and nobody else's."""
+    """A learner's achievements, oldest first. A provider sees its own and those under it, all with a consent."""
     after = converted(cursor, UUID)
     async with edge.database.snapshot() as connection:
         learner, key = await learners.find(connection, edge.vault, id)
         mine = (await of_learners(connection, {id: key}))[id]
-    visible = [a for a in mine if can(actor, "achievement.read", _owned(a, id))]
-    if not visible and not can(actor, "account.read", learner.owned):
+        shows_all = can(actor, "achievement.read", Owned(learner_id=id)) or await lets(
+            connection, actor, id, What.ACHIEVEMENTS, edge.today()
+        )
+    visible = [a for a in mine if shows_all or can(actor, "achievement.read", _owned(a, id))]
+    if not visible and not shows_all and not can(actor, "account.read", learner.owned):
         raise LearnerNotFound
     shown = [a for a in visible if after is None or a.id > after]
     return page_answer(

@@ -26,8 +26,7 @@ from creditbank.checkpoints.domain import (
 )
 from creditbank.checkpoints.tables import checkpoint_hashes, checkpoint_leaves, checkpoint_log, checkpoints
 from creditbank.database.statements import among, for_update
-from creditbank.learners.domain import LearnerNotFound
-from creditbank.learners.queries import find_key
+from creditbank.learners.queries import absence, find_key
 from creditbank.learners.tables import learner_keys, learners
 from creditbank.ledger.domain import canonical
 from creditbank.ledger.queries import postings_of
@@ -173,7 +172,7 @@ async def prove_inclusion(
     """
     key = await find_key(connection, vault, learner_id)
     if key is None:
-        raise LearnerNotFound
+        raise await absence(connection, learner_id)
     checkpoint = await latest(connection) if size is None else await at_size(connection, size)
     if checkpoint is None:
         raise CheckpointNotFound

@@ -45,8 +45,8 @@ from creditbank.identifiers import new_id
 from creditbank.intake.actions import Desk, Recorded, amend, submit
 from creditbank.intake.domain import Submission
 from creditbank.learners.actions import advance
-from creditbank.learners.domain import LearnerNotFound, Reference
-from creditbank.learners.queries import LockedLearner, lock
+from creditbank.learners.domain import Reference
+from creditbank.learners.queries import LockedLearner, absence, lock
 from creditbank.ledger.actions import Act, waive_debt
 from creditbank.ledger.domain import Account, Code, Lot, NothingOwed, TwoPeopleNeeded
 from creditbank.ledger.queries import lots_of
@@ -57,10 +57,10 @@ from creditbank.recognition.tables import reviews, rulings
 
 
 async def hold_learner(connection: AsyncConnection, desk: Desk, learner_id: UUID) -> LockedLearner:
-    """Lock a learner. Raises LearnerNotFound."""
+    """Lock a learner. Raises LearnerNotFound, LearnerErased."""
     locked = await lock(connection, desk.vault, [learner_id])
     if learner_id not in locked:
-        raise LearnerNotFound
+        raise await absence(connection, learner_id)
     return locked[learner_id]
 
 

@@ -62,9 +62,11 @@ class EvidenceFolder:
         return list(islice(found, limit))
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove files. One that is gone already is no matter: another worker was there."""
+        """Remove files, and what a crash left of writing them. One that is gone already is no matter."""
         for name in names:
-            self._place(name).unlink(missing_ok=True)
+            place = self._place(name)
+            for file in (place, *place.parent.glob(f"{name}.*.part")):
+                file.unlink(missing_ok=True)
 
     def _place(self, name: str) -> Path:
         return self._folder / name[:2] / name

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from creditbank.cli import bank, clients, config, providers, rules, server, users
+from creditbank.cli import audit, bank, clients, config, privacy, providers, rules, server, users
 
 app = typer.Typer(no_args_is_help=True, help="The Learning Credit Bank.", pretty_exceptions_enable=False)
 for command in (
@@ -27,6 +27,8 @@ app.add_typer(clients.commands, name="clients")
 app.add_typer(users.commands, name="users")
 app.add_typer(providers.commands, name="providers")
 app.add_typer(rules.commands, name="rules")
+app.add_typer(privacy.commands, name="privacy")
+app.add_typer(audit.commands, name="audit")
 app.add_typer(config.commands, name="config")
 
 

@@ -87,6 +87,9 @@ def verify(
         who = f"learner {finding.learner_id}" if finding.learner_id else "the bank"
         err.print(f"{finding.code}: {who}: {finding.detail}", style="red", highlight=False, markup=False)
     kept = f", {len(receipts)} receipts" if receipts else ""
+    if tally.erased:
+        told = f"{tally.erased} of the learners were erased: their chains and sums hold, nobody can open the rest"
+        out.print(told, highlight=False)
     out.print(
         f"{tally.learners} learners, {tally.achievements} achievements, {tally.postings} postings{kept} verified; "
         f"{len(tally.findings)} findings",

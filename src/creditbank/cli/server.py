@@ -19,6 +19,7 @@ import typer
 from pydantic import SecretStr
 
 from creditbank import __version__, logs
+from creditbank.cli.privacy import require_replayed
 from creditbank.cli.running import calm_collector, fail, migrated, opened, out
 from creditbank.clock import system_clock
 from creditbank.rulesets.shelf import Shelf
@@ -40,6 +41,7 @@ def serve(
     import uvicorn
 
     settings = migrated()
+    require_replayed(settings)
     if settings.is_sqlite and workers > 1:
         fail("SQLite has one writer: serve it with one process, or use PostgreSQL.")
     if settings.sandbox_folder and workers > 1:
@@ -80,6 +82,7 @@ def worker() -> None:
 
     calm_collector()
     settings = migrated()
+    require_replayed(settings)
     logs.configure(settings.log_level)
 
     async def run() -> None:

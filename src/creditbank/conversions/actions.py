@@ -48,8 +48,8 @@ from creditbank.learners.actions import stamp
 from creditbank.learners.domain import LearnerNotFound
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.actions import Act, Step, act, end_hold, place_hold
-from creditbank.ledger.domain import Account, HoldEnded, HoldState, Lot, TwoPeopleNeeded, annul
-from creditbank.ledger.queries import holds_by_id, lots_of, redeeming
+from creditbank.ledger.domain import Account, Hold, HoldEnded, HoldState, Lot, TwoPeopleNeeded, annul
+from creditbank.ledger.queries import holds_by_id, lots_of, open_holds, redeeming
 from creditbank.programmes.actions import keep
 from creditbank.programmes.domain import NotEnrolled, ProgrammeNotFound, ProgrammeRef, may_apply
 from creditbank.programmes.queries import Look, admission_to, basis_of, look, owner_of
@@ -188,13 +188,17 @@ def the_same(before: Made, asked: Asked) -> Made:
 
 
 async def locked_for(connection: AsyncConnection, counter: Counter, learner_id: UUID, actor: Actor) -> LockedLearner:
-    """The learner, locked, if the actor may act for the account. Raises LearnerNotFound."""
+    """The learner, locked, if the actor may act for the account.
+
+    Raises LearnerNotFound, LearnerErased, AccountEnded.
+    """
     locked = await learners.lock(connection, counter.vault, [learner_id])
     if learner_id not in locked:
-        raise LearnerNotFound
+        raise await learners.absence(connection, learner_id)
     account, _ = await learners.find(connection, counter.vault, learner_id)
     if not can(actor, "account.act", account.owned):
         raise LearnerNotFound
+    locked[learner_id].check_active()
     return locked[learner_id]
 
 
@@ -267,7 +271,7 @@ async def decide(
             raise NothingApproved
     state = HoldState.REDEEMED if verdict.approves else HoldState.VOIDED
     code = "redeem" if verdict.approves else "void"
-    done = Act(_end_key(conversion), code, reason=next(iter(verdict.reasons), None), client_id=actor.client_id)
+    done = Act(_end_key(conversion.hold), code, reason=next(iter(verdict.reasons), None), client_id=actor.client_id)
     await end_hold(connection, learner, done, conversion.hold, lots, state, used=used, today=today, now=now)
     outcome: Outcome = "approved" if verdict.approves else "rejected"
     await _close(connection, learner, conversion, outcome, verdict.reasons, actor.client_id)
@@ -277,9 +281,9 @@ async def decide(
     return await queries.find_conversion(connection, conversion_id)
 
 
-def _end_key(conversion: Conversion) -> str:
+def _end_key(hold: Hold) -> str:
     # A hold ends once, however it ends: all ends share one key.
-    return f"end:{conversion.hold.id}"
+    return f"end:{hold.id}"
 
 
 async def _close(
@@ -288,7 +292,7 @@ async def _close(
     conversion: Conversion,
     outcome: Outcome,
     reasons: Sequence[str],
-    client_id: UUID,
+    client_id: UUID | None,
 ) -> None:
     row = {
         "learner_id": learner.id,
@@ -342,11 +346,35 @@ async def withdraw(
         raise ConversionNotFound
     now = counter.clock()
     _check_open(conversion, now)
-    done = Act(_end_key(conversion), "void", reason="withdrawn", client_id=actor.client_id)
+    done = Act(_end_key(conversion.hold), "void", reason="withdrawn", client_id=actor.client_id)
     await end_hold(connection, learner, done, conversion.hold, lots, HoldState.VOIDED, today=today, now=now)
     await _close(connection, learner, conversion, "withdrawn", (), actor.client_id)
     await settle_today(connection, counter, learner, today)
     return await queries.find_conversion(connection, conversion_id)
+
+
+async def withdraw_all(
+    connection: AsyncConnection,
+    counter: Counter,
+    learner: LockedLearner,
+    *,
+    reason: str,
+    client_id: UUID | None,
+    today: date,
+) -> int:
+    """End every open hold of a locked learner, and take back the applications it was for; answers how many.
+
+    For an account that comes to its end: whoever ends it settles what is left, if anything is to be settled.
+    """
+    held = (await open_holds(connection, [learner.id]))[learner.id]
+    of_holds = {one.hold.id: one for one in await queries.conversions_of(connection, learner.id)} if held else {}
+    for hold in held:
+        lots = {lot.id: lot for lot in (await lots_of(connection, [learner.id]))[learner.id]}
+        done = Act(_end_key(hold), "void", reason=reason, client_id=client_id)
+        await end_hold(connection, learner, done, hold, lots, HoldState.VOIDED, today=today, now=counter.clock())
+        if (conversion := of_holds.get(hold.id)) is not None:
+            await _close(connection, learner, conversion, "withdrawn", (reason,), client_id)
+    return len(held)
 
 
 async def let_lapse(
@@ -417,7 +445,7 @@ async def decide_annulment(
             rests = any(use.award_id == conversion.award.id for use in other.stacked)
             if rests and (other.state is State.HELD or other.is_standing):
                 raise AwardBuiltUpon(conversion=other.id)
-        undone = await redeeming(connection, learner.id, _end_key(conversion))
+        undone = await redeeming(connection, learner.id, _end_key(conversion.hold))
         steps = [
             Step(lot, annul(lot.positions, milli, undone[lot.id], expired=lot.is_expired(today)), today)
             for lot, milli in ((lots[lot_id], milli) for lot_id, milli in conversion.used.items())

@@ -177,6 +177,7 @@ async def list_conversions(
         )
         if learner is not None and not found and decided_by is not None:
             raise LearnerNotFound
+    request.scope["looked_at"] = learner
     return page_answer(request, found, limit, lambda one: str(one.id), show_conversion)
 
 
@@ -185,14 +186,17 @@ async def list_conversions(
     operation_id="read_conversion",
     responses={200: {"model": ConversionOut, "description": "the application"}, **documented(404)},
 )
-async def read_conversion(id: UUID, edge: EdgeDep, actor: Reader) -> Response:
+async def read_conversion(id: UUID, request: Request, edge: EdgeDep, actor: Reader) -> Response:
     """An application with its hold and what became of it: for whoever made it, decides it, or may see the account."""
     async with edge.database.snapshot() as connection:
         found = await queries.find_conversion(connection, id)
+        if not await learners.existing(connection, [found.learner_id]):
+            raise ConversionNotFound
         if not can(actor, "conversion.read", actions.owned(found)):
             account, _ = await learners.find(connection, edge.vault, found.learner_id)
             if not can(actor, "account.read", account.owned):
                 raise ConversionNotFound
+    request.scope["looked_at"] = found.learner_id
     return json_answer(show_conversion(found))
 
 

@@ -23,6 +23,8 @@ _SQLITE_PRAGMAS: Final = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-65536",
+    # What is deleted is overwritten: an erased person's key must not wait in a free page.
+    "PRAGMA secure_delete=ON",
 )
 
 
@@ -72,6 +74,18 @@ class Database:
         """Ask the database for an answer. Raises what the driver raises when it gives none."""
         async with self.read() as connection:
             await connection.execute(text("select 1"))
+
+    async def sweep(self, *tables: str) -> None:
+        """Make room where rows of these tables were deleted, so that the database itself forgets them.
+
+        SQLite empties its write-ahead log, PostgreSQL vacuums. Older backups and archived logs have them still.
+        """
+        async with (self._writer if self.is_sqlite else self._reader).connect() as connection:
+            if self.is_sqlite:
+                await connection.exec_driver_sql("COMMIT")
+                await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            else:
+                await connection.execute(text(f"vacuum {', '.join(tables)}"))
 
     async def close(self) -> None:
         """Give every connection back."""

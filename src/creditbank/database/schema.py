@@ -11,6 +11,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.clock import microseconds
+
 
 def migrations_folder() -> Path:
     """The migrations: inside the installed package, or at the top of a checkout."""
@@ -70,3 +72,22 @@ async def make_month_partitions(connection: AsyncConnection, table: str, now: da
         await connection.execute(
             text(f"create table if not exists {name} partition of {table} for values from ('{begins}') to ('{ends}')")
         )
+
+
+async def forget_month(connection: AsyncConnection, table: str, begins: datetime, ends: datetime) -> None:
+    """Let go of a month's rows of a table that is otherwise only added to. The caller has seen that they are kept."""
+    if connection.dialect.name == "postgresql":
+        # Rows of a month that had no partition when they came stand in the catch-all.
+        await connection.execute(text(f"drop table if exists {table}_{begins:%Y_%m}"))
+        await connection.execute(text(f"alter table {table}_other disable trigger {table}_append_only"))
+        statement = text(f"delete from {table}_other where at >= :begins and at < :ends")  # noqa: S608 (names of our own)
+        await connection.execute(statement, {"begins": begins, "ends": ends})
+        await connection.execute(text(f"alter table {table}_other enable trigger {table}_append_only"))
+        return
+    guard = text("select sql from sqlite_master where type = 'trigger' and name = :name")
+    (again,) = (await connection.execute(guard, {"name": f"{table}_no_delete"})).scalars()
+    await connection.execute(text(f"drop trigger {table}_no_delete"))
+    statement = text(f"delete from {table} where at >= :begins and at < :ends")  # noqa: S608 (names of our own)
+    await connection.execute(statement, {"begins": microseconds(begins), "ends": microseconds(ends)})
+    # In the same transaction: nobody else ever finds the table without its guard.
+    await connection.execute(text(again))

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import Actor
 from creditbank.access.policy import Owned, can
-from creditbank.achievements.actions import Claim, NewVersion, claim, store
+from creditbank.achievements.actions import Claim, NewVersion, claim, give_up, store
 from creditbank.achievements.domain import (
     REVOKED,
     Achievement,
@@ -30,7 +30,7 @@ from creditbank.identifiers import lineage, new_id
 from creditbank.intake.domain import State, Submission, TryAgain, state_of
 from creditbank.learners import queries as learners
 from creditbank.learners.actions import Opened, open_accounts
-from creditbank.learners.domain import Application, NumberForm, UnknownLearner
+from creditbank.learners.domain import ENDED, AccountEnded, Application, LearnerErased, NumberForm, UnknownLearner
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.domain import Account, Lot
 from creditbank.providers.domain import Provider, ProviderNotActive, UnknownProvider, stopped_by
@@ -136,6 +136,7 @@ async def _resolve_learners(
     found = await learners.resolve(connection, sorted({key for key in keys if key is not None}))
     wanted = {s.learner.id for s in submissions if s.learner.id is not None}
     known = await learners.existing(connection, sorted(wanted))
+    gone = await learners.erased(connection, sorted(wanted - known))
     to_open: dict[bytes, Application] = {}
     for key, submission in zip(keys, submissions, strict=True):
         if key is not None and key not in found and submission.application is not None:
@@ -151,7 +152,10 @@ async def _resolve_learners(
     for key, submission in zip(keys, submissions, strict=True):
         learner_id = found.get(key) if key is not None else submission.learner.id
         is_known = learner_id is not None and (key is not None or learner_id in known)
-        resolved.append(learner_id if learner_id is not None and is_known else UnknownLearner())
+        if learner_id in gone:
+            resolved.append(LearnerErased(pointer="/learner"))
+        else:
+            resolved.append(learner_id if learner_id is not None and is_known else UnknownLearner())
     return resolved
 
 
@@ -165,6 +169,14 @@ async def _record(connection: AsyncConnection, desk: Desk, ready: Sequence[_Read
     if len(locked) != len(set(owners.values())):
         # An account was erased between the look and the lock.
         raise TryAgain
+    outcomes: dict[int, Outcome] = {}
+    ended = [one for one in ready if one.key in new and locked[owners[one.key]].state in ENDED]
+    if ended:
+        for one in ended:
+            outcomes[one.index] = AccountEnded(state=locked[owners[one.key]].state, pointer="/learner")
+        await give_up(connection, sorted(one.key for one in ended))
+        ready = [one for one in ready if one.index not in outcomes]
+        new -= {one.key for one in ended}
     stored = await store(
         connection, [_first_version(desk, one, claims[one.key], locked) for one in ready if one.key in new]
     )
@@ -174,7 +186,6 @@ async def _record(connection: AsyncConnection, desk: Desk, ready: Sequence[_Read
     settled = await settle(
         connection, desk.shelf, locked, Cause.ACHIEVEMENT, as_of=today, clock=desk.clock, changes=changes
     )
-    outcomes: dict[int, Outcome] = {}
     for one in ready:
         learner = settled[owners[one.key]]
         if one.key in new:

@@ -25,7 +25,7 @@ from creditbank.intake.gathering import Gathering
 from creditbank.intake.schemas import AchievementIn, BatchOut, Counts, ItemOut, RecordedOut, show_outcome
 from creditbank.learners.domain import check_born
 from creditbank.recognition.explain import names_of, reason_of
-from creditbank.web.bodies import JsonBody, Read, faults_of, is_malformed, to_json
+from creditbank.web.bodies import NDJSON, JsonBody, Read, faults_of, is_malformed, items_of, to_json
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, attempt_of, once
 from creditbank.web.problems import EdgeRefusal, documented, instance_of, language_of, problem_of, status_of
@@ -34,7 +34,6 @@ from creditbank.web.sentences import Language
 
 router = APIRouter(tags=["achievements"])
 
-NDJSON: Final = "application/x-ndjson"
 
 _STATED: Final = {
     "external_id": "2026-S1-00017",
@@ -160,7 +159,7 @@ async def record_achievement(
 async def record_achievements(request: Request, edge: EdgeDep, desk: DeskDep, actor: Writer) -> Response:
     """Record many achievements: a JSON array or one a line. One that is refused harms no other."""
     raw = await request.body()
-    items = _items(request, raw)
+    items = items_of(request, raw)
     most = edge.settings.batch_items_max
     if len(items) > most:
         raise BatchTooLarge(most=most)
@@ -236,26 +235,6 @@ def _refused_again(kept: dict[str, Any], read: _Read) -> Refusal | EdgeRefusal:
     if "external_id" in {field.name for field in fields(kind)} and isinstance(read, Submission):
         terms["external_id"] = read.content["external_id"]
     return kind(**terms, pointer=kept["pointer"], faults=faults)
-
-
-def _items(request: Request, raw: bytes) -> list[bytes]:
-    """The achievements of a batch, each as its own bytes. Raises 400 and 415."""
-    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if media_type == NDJSON:
-        items = [line for line in raw.split(b"\n") if line.strip()]
-    elif media_type == "application/json":
-        try:
-            parsed = orjson.loads(raw)
-        except orjson.JSONDecodeError as wrong:
-            raise EdgeRefusal(400) from wrong
-        if not isinstance(parsed, list):
-            raise EdgeRefusal(422, [Fault("", "wrong_type", "")])
-        items = [orjson.dumps(item) for item in parsed]
-    else:
-        raise EdgeRefusal(415)
-    if not items:
-        raise EdgeRefusal(422, [Fault("", "too_few_items", "")])
-    return items
 
 
 def _read_item(raw: bytes, actor: Actor, today: date) -> _Read:

@@ -14,7 +14,7 @@ from creditbank.access.policy import Owned, can
 from creditbank.achievements.domain import cap_assurance
 from creditbank.achievements.schemas import AchievementOut, StatementIn
 from creditbank.intake.domain import ProviderUnnamed, State, Submission
-from creditbank.learners.domain import Application, Identity
+from creditbank.learners.domain import Application, Identity, birth_date_of
 from creditbank.learners.schemas import AccountIn, ReferenceIn
 from creditbank.ledger.domain import Lot
 from creditbank.ledger.schemas import LotOut, show_lot
@@ -60,7 +60,8 @@ class AchievementIn(StatementIn):
             # Without an identity nobody could ever find the account that would be opened.
             return None
         identities: tuple[Identity, ...] = (self.learner.identity.to_domain(own),)
-        return Application(account.name, account.birth_date, account.region, identities, actor.provider)
+        born = birth_date_of(account.birth_date, identities, "/open_account/birth_date")
+        return Application(account.name, born, account.region, identities, actor.provider)
 
 
 class OutcomeOut(TypedDict):

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import forget_assertions
+from creditbank.access.months import forget_old
 from creditbank.clock import Clock
 from creditbank.database.schema import make_month_partitions
 from creditbank.jobs.actions import enqueue
@@ -21,22 +22,24 @@ _EVERY: Final = timedelta(hours=1)
 class Housekeeping:
     """One round; each round asks for the next."""
 
-    def __init__(self, clock: Clock, idempotency_days: int) -> None:
+    def __init__(self, clock: Clock, idempotency_days: int, audit_months: int) -> None:
         self._clock = clock
         self._kept = timedelta(days=idempotency_days)
+        self._audit_months = audit_months
 
     async def __call__(self, connection: AsyncConnection, job: Job) -> Step:
-        """Forget answers that are old enough and assertions that expired, and make the audit log's months."""
+        """Forget old answers, expired assertions and exported months of the audit log; make its coming months."""
         now = self._clock()
         forgotten = await forget(connection, now - self._kept)
         await forget_assertions(connection, now)
+        gone = await forget_old(connection, now, self._audit_months)
         await make_month_partitions(connection, "audit_events", now)
         # The next round stands under a key of its hour, so that there is one whoever asks.
         following = now + _EVERY
         await enqueue(
             connection, HOUSEKEEPING, {}, now, dedup_key=f"{HOUSEKEEPING}:{following:%Y%m%d%H}", run_at=following
         )
-        return Step({"forgotten": forgotten}, is_done=True)
+        return Step({"forgotten": forgotten, "audit_months": gone}, is_done=True)
 
 
 async def ask_housekeeping(connection: AsyncConnection, clock: Clock) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from creditbank.access.policy import Owned
 from creditbank.errors import Kind, Refusal
+from creditbank.identifiers import born_on, id_card_of
 
 # What a new account's hash chain starts from.
 NO_POSTING: Final = bytes(32)
@@ -18,6 +21,17 @@ IDENTITY_TYPES: Final = ("id_card", "passport", "student_number", "phone")
 
 # A student number means something only at the institution that gave it; the others are the same everywhere.
 ISSUED_BY_PROVIDER: Final = frozenset({"student_number"})
+
+
+AccountState = Literal["pending", "active", "closed", "deceased", "merged"]
+"""What an account that can be opened is. ``pending`` and ``merged`` are kept for what is not built yet."""
+
+ACTIVE: Final = "active"
+ENDED: Final = frozenset({"closed", "deceased", "merged"})
+"""States of accounts of which nothing new is recorded. What they hold is read, amended and revoked as ever."""
+
+ERASED: Final = "erased"
+"""The state of an account whose key is destroyed: what the append-only tables hold of it is noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +45,40 @@ class Identity:
     def parts(self) -> tuple[str, ...]:
         """What the look-up key is made of."""
         return (self.type, self.issuer or "", self.value)
+
+
+_SEPARATORS: Final = re.compile(r"[\s\-./()·]+")
+
+
+def normalise(type_: str, value: str) -> str | None:
+    """The one form in which an identity is looked for, however it was typed; None when it cannot be one.
+
+    Full-width letters and digits are taken as the usual ones. A card's number is checked whole: its sum, the date in
+    it, and that its place is one. Where somebody lives now says nothing about the place on their card.
+    """
+    text = unicodedata.normalize("NFKC", value).strip()
+    if type_ == "id_card":
+        return id_card_of(_SEPARATORS.sub("", text))
+    if type_ == "student_number":
+        # Its form is its school's own.
+        return re.sub(r"\s+", "", text) or None
+    text = _SEPARATORS.sub("", text).upper()
+    if type_ == "passport":
+        return text or None
+    # A number of this country may be written with its code.
+    digits = text.removeprefix("+").removeprefix("0086") if not text.startswith("+86") else text[3:]
+    return digits if digits.isascii() and digits.isdigit() else None
+
+
+def birth_date_of(given: date | None, identities: Iterable[Identity], pointer: str = "/birth_date") -> date | None:
+    """The birth date of an account: the one given, else the one on the card. Raises BirthDateDiffers."""
+    for identity in identities:
+        if identity.type == "id_card":
+            on_card = born_on(identity.value)
+            if given is not None and given != on_card:
+                raise BirthDateDiffers(pointer=pointer)
+            given = on_card
+    return given
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +116,7 @@ class Learner:
     region: str | None
     provider: str | None
     revision: int
+    state: AccountState = ACTIVE
 
     @property
     def owned(self) -> Owned:
@@ -126,6 +175,14 @@ class LearnerNotFound(Refusal):
 
 
 @dataclass(eq=False, kw_only=True)
+class LearnerErased(Refusal):
+    """The person was erased: the id stands for nobody any more, and nothing is recorded under it."""
+
+    code = "learner_erased"
+    kind = Kind.GONE
+
+
+@dataclass(eq=False, kw_only=True)
 class IdentityTaken(Refusal):
     """The identity is already another account's."""
 
@@ -143,6 +200,33 @@ class MovedInFuture(Refusal):
     kind = Kind.INVALID
     today: str
     pointer: str = "/since"
+
+
+@dataclass(eq=False, kw_only=True)
+class AccountEnded(Refusal):
+    """The account is closed or its owner dead: nothing new is recorded of it."""
+
+    code = "account_ended"
+    kind = Kind.CONFLICT
+    state: str
+
+
+@dataclass(eq=False, kw_only=True)
+class AccountStateSame(Refusal):
+    """The account is in this state already."""
+
+    code = "account_state_same"
+    kind = Kind.CONFLICT
+    state: str
+
+
+@dataclass(eq=False, kw_only=True)
+class BirthDateDiffers(Refusal):
+    """The birth date is not the one on the identity card."""
+
+    code = "birth_date_differs"
+    kind = Kind.INVALID
+    pointer: str = "/birth_date"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -13,7 +13,19 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import among, for_update
-from creditbank.learners.domain import Identity, Learner, LearnerNotFound, Profile, Reference, Residence
+from creditbank.errors import Refusal
+from creditbank.learners.domain import (
+    ENDED,
+    ERASED,
+    AccountEnded,
+    Identity,
+    Learner,
+    LearnerErased,
+    LearnerNotFound,
+    Profile,
+    Reference,
+    Residence,
+)
 from creditbank.learners.tables import learner_identities, learner_keys, learners, residences
 from creditbank.sealing import LearnerKey, Vault
 
@@ -31,6 +43,7 @@ class LockedLearner:
     recorded_at: datetime
     evaluated_as_of: date | None
     evaluated_epoch: int | None
+    state: str
     # As it stood when it was locked.
     _stored: tuple[object, ...] = field(init=False)
 
@@ -39,6 +52,11 @@ class LockedLearner:
 
     def _standing(self) -> tuple[object, ...]:
         return self.seq, self.head, self.recorded_at, self.evaluated_as_of, self.evaluated_epoch
+
+    def check_active(self, pointer: str = "") -> None:
+        """Hold the account to be one of which something new may be recorded. Raises AccountEnded."""
+        if self.state in ENDED:
+            raise AccountEnded(state=self.state, pointer=pointer)
 
     @property
     def is_changed(self) -> bool:
@@ -89,11 +107,41 @@ async def resolve(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[by
 
 
 async def existing(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of the ids that are accounts."""
+    """Those of the ids that are accounts, of people who were not erased."""
     if not learner_ids:
         return set()
-    statement = select(learners.c.id).where(among(connection, learners.c.id, learner_ids))
-    return set((await connection.execute(statement)).scalars())
+    mine = among(connection, learners.c.id, learner_ids)
+    return set((await connection.execute(select(learners.c.id).where(mine, learners.c.state != ERASED))).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedLearner:
+    """An account that nobody can open any more; its chain still stands."""
+
+    id: UUID
+    seq: int
+    head: bytes
+    key: None = None
+
+
+async def erased(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, ErasedLearner]:
+    """Those of the ids whose people were erased."""
+    if not learner_ids:
+        return {}
+    mine = among(connection, learners.c.id, learner_ids)
+    statement = select(learners.c.id, learners.c.seq, learners.c.head).where(mine, learners.c.state == ERASED)
+    return {row.id: ErasedLearner(row.id, row.seq, bytes(row.head)) for row in await connection.execute(statement)}
+
+
+async def absence(connection: AsyncConnection, learner_id: UUID) -> Refusal:
+    """Why there is no account under an id: whoever holds the id of an erased person may know that it is gone."""
+    return LearnerErased() if await erased(connection, [learner_id]) else LearnerNotFound()
+
+
+async def check_there(connection: AsyncConnection, learner_id: UUID) -> None:
+    """Hold an id to be an account's. Raises LearnerNotFound, LearnerErased."""
+    if not await existing(connection, [learner_id]):
+        raise await absence(connection, learner_id)
 
 
 _WITH_KEY = select(learners, learner_keys.c.wrapped).join(learner_keys, learner_keys.c.learner_id == learners.c.id)
@@ -114,6 +162,7 @@ def _locked_of(row: Row[Any], vault: Vault) -> LockedLearner:
         row.recorded_at,
         row.evaluated_as_of,
         row.evaluated_epoch,
+        row.state,
     )
 
 
@@ -142,7 +191,7 @@ async def lock(connection: AsyncConnection, vault: Vault, learner_ids: Sequence[
 
 
 def _learner_of(row: Row[Any], key: LearnerKey) -> Learner:
-    return Learner(row.id, open_profile(key, row.profile), row.region, row.provider, row.revision)
+    return Learner(row.id, open_profile(key, row.profile), row.region, row.provider, row.revision, row.state)
 
 
 # Where somebody lives now: where they moved last, and of two records of one day as the later says.
@@ -158,10 +207,10 @@ _ACCOUNT = _WITH_KEY.add_columns(_PRESENT)
 
 
 async def find(connection: AsyncConnection, vault: Vault, learner_id: UUID) -> tuple[Learner, LearnerKey]:
-    """The account and the key to what is sealed of it. Raises LearnerNotFound."""
+    """The account and the key to what is sealed of it. Raises LearnerNotFound, LearnerErased."""
     row = (await connection.execute(_ACCOUNT.where(learners.c.id == learner_id))).one_or_none()
     if row is None:
-        raise LearnerNotFound
+        raise await absence(connection, learner_id)
     key = vault.unwrap(row.id, row.wrapped)
     return _learner_of(row, key), key
 

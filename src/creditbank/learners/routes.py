@@ -12,6 +12,8 @@ from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
 from creditbank.access.policy import can
+from creditbank.consents.domain import What
+from creditbank.consents.queries import lets
 from creditbank.learners import queries
 from creditbank.learners.actions import Mending, Opened, mend, move, open_accounts
 from creditbank.learners.domain import (
@@ -21,6 +23,7 @@ from creditbank.learners.domain import (
     MovedInFuture,
     NumberForm,
     Residence,
+    birth_date_of,
     check_born,
 )
 from creditbank.learners.schemas import (
@@ -86,10 +89,11 @@ async def open_account(
     new = body.value
     check_born(new.birth_date, edge.today())
     identities = tuple(identity.to_domain(actor.provider) for identity in new.identities)
+    born = birth_date_of(new.birth_date, identities)
 
     async def work(connection: AsyncConnection) -> Answer:
         now = edge.clock()
-        application = Application(new.name, new.birth_date, new.region, identities, actor.provider)
+        application = Application(new.name, born, new.region, identities, actor.provider)
         outcome = (await open_accounts(connection, edge.vault, number_form(edge), [application], now))[0]
         if not isinstance(outcome, Opened):
             raise outcome
@@ -106,6 +110,7 @@ async def open_account(
     responses={200: {"model": ResolvedOut, "description": "found"}, **documented(404, 415)},
 )
 async def resolve_learner(
+    request: Request,
     edge: EdgeDep,
     actor: Annotated[Actor, Depends(require("learners:resolve", "resolve"))],
     body: Annotated[Read[ReferenceIn], Depends(_reference)],
@@ -121,6 +126,7 @@ async def resolve_learner(
         learner, _ = await queries.find(connection, edge.vault, learner_id)
         # Looking somebody up is written down: it is the way to fish for people.
         await record(connection, actor.client_id, "learner.resolve", f"learner:{learner_id}", {}, edge.clock())
+    request.scope["looked_at"] = learner_id
     return json_answer(ResolvedOut.from_domain(learner))
 
 
@@ -134,11 +140,12 @@ async def resolve_learner(
     },
 )
 async def read_learner(id: UUID, request: Request, edge: EdgeDep, actor: Reader) -> Response:
-    """An account."""
+    """An account. Beside the bank and whoever opened it, an institution reads it with the learner's consent."""
     async with edge.database.read() as connection:
         learner, _ = await queries.find(connection, edge.vault, id)
-    if not can(actor, "account.read", learner.owned):
-        raise LearnerNotFound
+        may = can(actor, "account.read", learner.owned)
+        if not may and not await lets(connection, actor, id, What.PROFILE, edge.today()):
+            raise LearnerNotFound
     if is_unchanged(request, learner.revision):
         return Response(status_code=304, headers={"ETag": etag(learner.revision)})
     return json_answer(LearnerOut.from_domain(learner), headers={"ETag": etag(learner.revision)})

@@ -9,7 +9,16 @@ from uuid import UUID
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from creditbank.learners.domain import ISSUED_BY_PROVIDER, Identity, Learner, Reference, Residence, mask
+from creditbank.learners.domain import (
+    ISSUED_BY_PROVIDER,
+    AccountState,
+    Identity,
+    Learner,
+    Reference,
+    Residence,
+    mask,
+    normalise,
+)
 from creditbank.web.fields import Body, Change, Name, Path, Region, Token
 
 
@@ -22,10 +31,16 @@ class IdentityIn(Body):
         default=None, description="code of the institution that gave a student number; by default the caller's own"
     )
 
+    @model_validator(mode="after")
+    def _can_be_one(self) -> Self:
+        if normalise(self.type, self.value) is None:
+            raise PydanticCustomError("no_such_identity", "no such identity")
+        return self
+
     def to_domain(self, own: str | None) -> Identity:
-        """The identity; ``own`` is the caller's provider, which a student number belongs to unless it says other."""
+        """The identity in its one form; ``own``, the caller's provider, gave a student number that names no other."""
         issuer = (self.issuer or own) if self.type in ISSUED_BY_PROVIDER else None
-        return Identity(self.type, self.value, issuer)
+        return Identity(self.type, normalise(self.type, self.value) or self.value, issuer)
 
 
 class ReferenceIn(Body):
@@ -77,6 +92,7 @@ class LearnerOut(BaseModel):
     birth_date: date | None
     region: str | None
     identities: list[str]
+    state: AccountState
 
     @classmethod
     def from_domain(cls, learner: Learner) -> LearnerOut:
@@ -89,6 +105,7 @@ class LearnerOut(BaseModel):
             birth_date=profile.birth_date,
             region=learner.region,
             identities=[identity.type for identity in profile.identities],
+            state=learner.state,
         )
 
 

@@ -1,6 +1,19 @@
 """Tables of learners, their keys and the look-up of identities."""
 
-from sqlalchemy import BigInteger, Column, Date, ForeignKey, Index, Integer, LargeBinary, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 
 from creditbank.database.metadata import Code, Instant, metadata
 
@@ -20,6 +33,8 @@ learners = Table(
     Column("evaluated_as_of", Date, doc="the day of learning for which the ledger stands as evaluated"),
     Column("evaluated_epoch", BigInteger, doc="of the book under which it was; none before the first achievement"),
     Column("created_at", Instant, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'active'"), doc="what the account is: learners/domain"),
+    CheckConstraint("state in ('pending', 'active', 'closed', 'deceased', 'merged', 'erased')", name="state"),
     info={"dist": "learner", "learner_key": "id"},
 )
 

@@ -8,10 +8,11 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Date, Row, bindparam, cast, func, select, text
+from sqlalchemy import BigInteger, Column, Date, Row, bindparam, cast, exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import among, pairs_among, under
+from creditbank.learners.tables import learner_keys
 from creditbank.ledger.domain import (
     ACCOUNTS,
     Account,
@@ -40,6 +41,8 @@ _LOT = (
     *[lots.c[name] for _, name in _POSITIONS],
 )
 _LOTS = select(*_LOT).order_by(lots.c.id)
+# The lots of a person who was erased are nobody's: they stand for the chain and are shown to no one.
+_is_somebody = exists().where(learner_keys.c.learner_id == lots.c.learner_id)
 _TERMS_AT = len(_KEY)
 _POSITIONS_AT = _TERMS_AT + len(_TERMS)
 
@@ -131,7 +134,7 @@ async def page_of_lots(
     connection: AsyncConnection, learner_id: UUID, *, given_by: str | None, after: UUID | None, limit: int
 ) -> list[Lot]:
     """The learner's lots, oldest first, those beyond ``after``; only those given by a provider's subtree if said."""
-    statement = _LOTS.where(lots.c.learner_id == learner_id).limit(limit)
+    statement = _LOTS.where(lots.c.learner_id == learner_id, _is_somebody).limit(limit)
     if given_by is not None:
         statement = statement.where(under(lots.c.provider, given_by))
     if after is not None:
@@ -140,14 +143,18 @@ async def page_of_lots(
 
 
 _DAY = bindparam("day", type_=Date)
-_HOLDINGS = select(
-    lots.c.learner_id,
-    lots.c.credit_unit,
-    lots.c.category,
-    lots.c.level,
-    (lots.c.expires.is_not(None) & (lots.c.expires <= _DAY)).label("is_past"),
-    *[cast(func.sum(lots.c[name]), BigInteger) for _, name in _POSITIONS],
-).group_by(lots.c.learner_id, lots.c.credit_unit, lots.c.category, lots.c.level, text("is_past"))
+_HOLDINGS = (
+    select(
+        lots.c.learner_id,
+        lots.c.credit_unit,
+        lots.c.category,
+        lots.c.level,
+        (lots.c.expires.is_not(None) & (lots.c.expires <= _DAY)).label("is_past"),
+        *[cast(func.sum(lots.c[name]), BigInteger) for _, name in _POSITIONS],
+    )
+    .where(_is_somebody)
+    .group_by(lots.c.learner_id, lots.c.credit_unit, lots.c.category, lots.c.level, text("is_past"))
+)
 
 Holder = tuple[UUID, str | None, date]
 """A learner, the provider whose subtree gave what is asked for (None: whoever gave it), and the day of reading."""

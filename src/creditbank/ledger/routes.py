@@ -10,8 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from creditbank.access.domain import Actor
 from creditbank.access.guards import check_whole, require
 from creditbank.access.policy import Owned
-from creditbank.learners.domain import LearnerNotFound
-from creditbank.learners.queries import existing
+from creditbank.learners.queries import check_there
 from creditbank.ledger import queries
 from creditbank.ledger.schemas import PostingOut, show_posting
 from creditbank.web.edge import EdgeDep
@@ -40,7 +39,6 @@ async def list_postings(
     check_whole(actor, "chain.read", Owned(learner_id=id))
     after = converted(cursor, natural) or 0
     async with edge.database.read() as connection:
+        await check_there(connection, id)
         found = await queries.postings_of(connection, id, after=after, limit=limit + 1)
-        if not found and not await existing(connection, [id]):
-            raise LearnerNotFound
     return page_answer(request, found, limit, lambda p: str(p.seq), show_posting)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, insert, or_, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
@@ -148,6 +148,31 @@ async def close(connection: AsyncConnection, user_id: UUID, by: str, now: dateti
     await connection.execute(update(users).where(users.c.id == user_id).values(status="closed"))
     await end_sessions(connection, user_id, now)
     await record(connection, _id_of(by), "user.close", f"user:{user_id}", {"by": by}, now)
+
+
+async def forget_learner(connection: AsyncConnection, learner_id: UUID, now: datetime) -> None:
+    """Take back every role for the account of a learner who is erased, and forget whoever has no other role.
+
+    Of a user who is forgotten there stays an id, for what the user did. Who is also here for an institution, or for
+    another learner, goes on as that.
+    """
+    held = (user_roles.c.learner_id == learner_id) & user_roles.c.revoked_at.is_(None)
+    once = select(user_roles.c.user_id).where(user_roles.c.learner_id == learner_id).distinct()
+    user_ids = list((await connection.execute(once)).scalars())
+    if not user_ids:
+        return
+    await connection.execute(update(user_roles).where(held).values(revoked_by="erasure", revoked_at=now))
+    await connection.execute(delete(sessions).where(sessions.c.learner_id == learner_id))
+    others = await queries.grants_of(connection, user_ids)
+    for user_id in user_ids:
+        if any(grant.revoked_at is None for grant in others[user_id]):
+            continue
+        for table in (sessions, user_identities, user_keys):
+            await connection.execute(delete(table).where(table.c.user_id == user_id))
+        # Nothing hashes to the id's few bytes: nobody is found under them.
+        gone = {"login_key": user_id.bytes, "profile": b"", "password": None, "status": "closed"}
+        await connection.execute(update(users).where(users.c.id == user_id).values(gone))
+        await record(connection, None, "user.forget", f"user:{user_id}", {}, now)
 
 
 async def set_password(

@@ -28,9 +28,8 @@ def _role(scopes: str, *held_for: Holder) -> Role:
 
 _STAFF: Final = (
     "achievements:read achievements:write activities:check_in activities:read activities:write catalogue:write "
-    "claims:read claims:write conversions:read conversions:write learners:read learners:resolve learners:write "
-    "ledger:read programmes:read programmes:write providers:read "
-    "regions:read rules:read"
+    "claims:read claims:write consents:read conversions:read conversions:write learners:read learners:resolve "
+    "learners:write ledger:read programmes:read programmes:write providers:read regions:read rules:read"
 )
 _ASSESSOR: Final = (
     "achievements:read claims:decide claims:read conversions:decide conversions:read learners:read ledger:read "
@@ -41,7 +40,8 @@ ROLES: Final[Mapping[str, Role]] = {
     # A learner's own account and nothing else: the policy holds every one of these to the learner who acts.
     "learner": _role(
         "achievements:read activities:check_in claims:read claims:write conversions:read conversions:write "
-        "learners:read ledger:read programmes:read transcripts:read",
+        "learners:read ledger:read programmes:read transcripts:read privacy:export looks:read consents:read "
+        "consents:write",
         "learner",
     ),
     "provider_staff": _role(_STAFF, "provider"),
@@ -49,7 +49,7 @@ ROLES: Final[Mapping[str, Role]] = {
     "district_administrator": _role(f"{_STAFF} {_ASSESSOR} providers:write users:read users:write", "provider"),
     "registrar": _role(
         f"{_STAFF} {_ASSESSOR} providers:write providers:accredit regions:write rules:write rules:approve "
-        "rulings:write rulings:approve transcripts:read",
+        "rulings:write rulings:approve transcripts:read privacy:export consents:write looks:read",
         "bank",
         "provider",
     ),

@@ -232,7 +232,7 @@ def _answer(enrolment: Enrolment, rule_set: str, learner: LockedLearner, status:
 async def _locked(connection: AsyncConnection, edge: Edge, learner_id: UUID) -> LockedLearner:
     found = await learners.lock(connection, edge.vault, [learner_id])
     if learner_id not in found:
-        raise LearnerNotFound
+        raise await learners.absence(connection, learner_id)
     return found[learner_id]
 
 
@@ -265,6 +265,7 @@ async def enrol(
         account, _ = await learners.find(connection, edge.vault, id)
         if not can(actor, "account.act", account.owned):
             raise LearnerNotFound
+        learner.check_active()
         ref = ProgrammeRef.parse(wanted.programme)
         place = actions.place_named(book, ref)
         if not can(actor, "programme.govern", Owned(await queries.owner_of(connection, place))):

@@ -17,6 +17,8 @@ from creditbank.access.guards import check_whole, require
 from creditbank.access.policy import Denied, Owned, can, part
 from creditbank.achievements.queries import of_learners
 from creditbank.clock import learning_day
+from creditbank.consents.domain import What
+from creditbank.consents.queries import lets
 from creditbank.database.gathered import GatheredRead
 from creditbank.learners import queries as learners
 from creditbank.learners.domain import LearnerNotFound
@@ -90,11 +92,13 @@ def moment_of(edge: Edge, effective: date | None, known: datetime | None) -> Mom
     return Moment(effective or learning_day(known, edge.settings.zone), known)
 
 
-def _given_by(actor: Actor, learner_id: UUID) -> str | None:
+async def _given_by(connection: AsyncConnection, edge: Edge, actor: Actor, id: UUID) -> str | None:
     """The provider whose lots the caller sees, with those below it; None for all. Raises LearnerNotFound for none."""
-    seen = part(actor, "lot.read", Owned(learner_id=learner_id))
+    seen = part(actor, "lot.read", Owned(learner_id=id))
     if isinstance(seen, Denied):
         raise LearnerNotFound
+    if seen is not None and await lets(connection, actor, id, What.CREDITS, edge.today()):
+        return None
     return seen
 
 
@@ -103,10 +107,18 @@ async def _lots_then(edge: Edge, actor: Actor, id: UUID, moment: Moment) -> list
     async with edge.database.snapshot() as connection:
         _, key = await learners.find(connection, edge.vault, id)
         stood = await stood_at(connection, id, key, moment)
-    seen = [lot for lot in stood.lots if can(actor, "lot.read", Owned(lot.terms.provider, id))]
-    if not seen and not can(actor, "lot.read", Owned(learner_id=id)):
+        given_by = await _given_by(connection, edge, actor, id)
+    seen = [lot for lot in stood.lots if given_by is None or can(actor, "lot.read", Owned(lot.terms.provider, id))]
+    if not seen and given_by is not None:
         raise LearnerNotFound
     return [as_read(lot, moment.effective) for lot in seen]
+
+
+async def _check_there(connection: AsyncConnection, given_by: str | None, id: UUID) -> None:
+    """Of whom nothing was found: for who sees all that is an empty account. Raises LearnerNotFound, LearnerErased."""
+    await learners.check_there(connection, id)
+    if given_by is not None:
+        raise LearnerNotFound
 
 
 @router.get(
@@ -125,12 +137,14 @@ async def read_balance(
         held = [Holding(one.terms.credit_unit, one.terms.category, one.terms.level, one.positions) for one in then]
         return json_answer(balance_of(held))
     gathered: GatheredRead[Holder, list[Holding]] = request.app.state.holdings
-    given_by = _given_by(actor, id)
+    given_by = part(actor, "lot.read", Owned(learner_id=id))
+    if given_by is not None:
+        async with edge.database.read() as connection:
+            given_by = await _given_by(connection, edge, actor, id)
     holdings = await gathered.ask((id, given_by, edge.today()))
     if not holdings:
         async with edge.database.read() as connection:
-            if given_by is not None or not await learners.existing(connection, [id]):
-                raise LearnerNotFound
+            await _check_there(connection, given_by, id)
     return json_answer(balance_of(holdings))
 
 
@@ -158,10 +172,10 @@ async def list_lots(
         return page_answer(request, then[: limit + 1], limit, lambda lot: str(lot.id), show_lot)
     today = edge.today()
     async with edge.database.read() as connection:
-        given_by = _given_by(actor, id)
+        given_by = await _given_by(connection, edge, actor, id)
         found = await page_of_lots(connection, id, given_by=given_by, after=after, limit=limit + 1)
-        if not found and (given_by is not None or not await learners.existing(connection, [id])):
-            raise LearnerNotFound
+        if not found:
+            await _check_there(connection, given_by, id)
     return page_answer(request, found, limit, lambda lot: str(lot.id), lambda lot: show_lot(as_read(lot, today)))
 
 

@@ -17,8 +17,8 @@ from creditbank.achievements.queries import of_learners
 from creditbank.achievements.tables import achievement_keys, achievements
 from creditbank.database.engine import Database
 from creditbank.identifiers import new_id
-from creditbank.learners.domain import NO_POSTING
-from creditbank.learners.queries import LockedLearner, load, page_of_ids
+from creditbank.learners.domain import ERASED, NO_POSTING
+from creditbank.learners.queries import ErasedLearner, LockedLearner, erased, load, page_of_ids
 from creditbank.learners.tables import learners
 from creditbank.ledger.domain import Account, Code, Hold, Lot, Posting, PostingUnreadable, broken_link
 from creditbank.ledger.queries import chains_of, lots_of, open_holds
@@ -49,6 +49,8 @@ class Page:
     achievements: int
     postings: int
     findings: Sequence[Finding]
+    # Of these people the key is destroyed: their chains and sums are proven, and what is sealed is nobody's to open.
+    erased: int = 0
 
 
 async def count_learners(database: Database) -> int:
@@ -58,7 +60,8 @@ async def count_learners(database: Database) -> int:
 
 
 Chains = Mapping[UUID, Sequence[Posting]]
-Check = Callable[[AsyncConnection, Mapping[UUID, LockedLearner], Chains], Awaitable[list[Finding]]]
+Standing = LockedLearner | ErasedLearner
+Check = Callable[[AsyncConnection, Mapping[UUID, Standing], Chains], Awaitable[list[Finding]]]
 """What else is to hold of some learners and their chains, said by whoever knows of it."""
 
 
@@ -106,7 +109,9 @@ async def verify_learners(
 
 async def verify_claims(connection: AsyncConnection) -> list[Finding]:
     claimed = (await connection.execute(select(func.count()).select_from(achievement_keys))).scalar_one()
-    stored = (await connection.execute(select(func.count()).select_from(achievements))).scalar_one()
+    # The external ids of erased people are forgotten with them.
+    held = select(func.count()).select_from(achievements).join(learners).where(learners.c.state != ERASED)
+    stored = (await connection.execute(held)).scalar_one()
     if claimed != stored:
         return [Finding("claims_differ", None, f"{claimed} external ids are claimed for {stored} achievements")]
     return []
@@ -125,13 +130,15 @@ async def _verify_chains(connection: AsyncConnection, vault: Vault, ids: Sequenc
         return await _verify_others(lambda others: _verify_chains(connection, vault, others, depth), ids, found)
     lots = await lots_of(connection, ids)
     findings: list[Finding] = []
-    for id_, learner in loaded.items():
+    gone = await erased(connection, ids)
+    everybody: dict[UUID, Standing] = {**loaded, **gone}
+    for id_, learner in everybody.items():
         findings += _verify_chain(learner, chains[id_])
         findings += _verify_positions(id_, lots[id_], chains[id_])
         findings += _verify_reversals(id_, chains[id_])
     for check in depth.also:
-        findings += await check(connection, loaded, chains)
-    return Page(len(ids), 0, sum(len(chain) for chain in chains.values()), findings)
+        findings += await check(connection, everybody, chains)
+    return Page(len(ids), 0, sum(len(chain) for chain in chains.values()), findings, len(gone))
 
 
 async def _verify_page(
@@ -179,12 +186,22 @@ async def _verify_page(
         )
         findings += _verify_holds(id_, lots[id_], holds[id_])
         findings += _verify_settled(learner, touched, books[id_], as_of)
+    gone = await erased(connection, ids)
+    for id_, nobody in gone.items():
+        findings += _verify_chain(nobody, chains[id_])
+        findings += _verify_positions(id_, lots[id_], chains[id_])
+        if id_ in loaded:
+            findings.append(Finding("erasure_undone", id_, "this person was erased, and the key is there again"))
     for check in depth.also:
-        findings += await check(connection, loaded, chains)
-    for missing in set(ids) - set(loaded):
+        findings += await check(connection, {**gone, **loaded}, chains)
+    for missing in set(ids) - set(loaded) - set(gone):
         findings.append(Finding("key_missing", missing, "the key to what is sealed of this learner is gone"))
     return Page(
-        len(ids), sum(len(mine) for mine in facts.values()), sum(len(chain) for chain in chains.values()), findings
+        len(ids),
+        sum(len(mine) for mine in facts.values()),
+        sum(len(chain) for chain in chains.values()),
+        findings,
+        len(gone),
     )
 
 
@@ -219,7 +236,7 @@ def _verify_versions(learner_id: UUID, facts: Sequence[Achievement]) -> list[Fin
     ]
 
 
-def _verify_chain(learner: LockedLearner, chain: Sequence[Posting]) -> list[Finding]:
+def _verify_chain(learner: Standing, chain: Sequence[Posting]) -> list[Finding]:
     broken = broken_link(chain)
     if broken is not None:
         return [Finding("chain_broken", learner.id, f"at posting {broken.id}, seq {broken.seq}")]

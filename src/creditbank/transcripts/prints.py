@@ -56,6 +56,11 @@ class Prints:
             self._kept.move_to_end(kind)
         return found
 
+    def forget(self, learner_id: UUID) -> None:
+        """Let go of every print of a learner."""
+        for kind in [kind for kind in self._kept if kind.learner_id == learner_id]:
+            self._bytes -= len(self._kept.pop(kind).body)
+
     def keep(self, kind: Kind, made: Print) -> None:
         """Keep a print in the place of an older one, and let go of those that nobody asked for longest."""
         former = self._kept.pop(kind, None)

@@ -199,9 +199,9 @@ def _fault_of_parameter(error: Mapping[str, Any]) -> Fault:
 def documented(*statuses: int, public: bool = False) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route: these statuses are problems, beside those that every route can answer.
 
-    A public route asks nobody who they are.
+    A public route asks nobody who they are. What may not be there may also have been erased.
     """
-    always = {400, 413, 422, 429, 500, 503} | (set() if public else {401, 403})
+    always = {400, 413, 422, 429, 500, 503} | (set() if public else {401, 403}) | ({410} if 404 in statuses else set())
     return {
         status: {
             "description": sentence(_EDGE_CODES.get(status, _OTHER.get(status, "refused")), "en"),

@@ -128,6 +128,7 @@ async def list_claims(id: UUID, request: Request, edge: EdgeDep, actor: Looker) 
 async def read_claim(id: UUID, claim_id: UUID, edge: EdgeDep, actor: Looker) -> Response:
     """One claim and where it stands."""
     async with edge.database.snapshot() as connection:
+        await learners.check_there(connection, id)
         claim = await queries.find_claim(connection, id, claim_id)
     _check(actor, "claim.read", claim)
     return json_answer(show_claim(claim))

@@ -29,7 +29,7 @@ from creditbank.claims.schemas import (
 from creditbank.credits import Credits
 from creditbank.intake.actions import Desk
 from creditbank.intake.routes import DeskDep
-from creditbank.learners.queries import key_of
+from creditbank.learners.queries import check_there, key_of
 from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
@@ -89,6 +89,7 @@ async def list_reviews(
 async def read_review(id: UUID, review_id: UUID, edge: EdgeDep, actor: Reader) -> Response:
     """One review with its precedents: how many similar cases ended in which way of late."""
     async with edge.database.snapshot() as connection:
+        await check_there(connection, id)
         review = await _find(connection, actor, id, review_id)
         similar = await queries.precedents(connection, review)
         waivers = await queries.waivers_of(connection, id, review.subject_id) if review.kind == "debt" else []

@@ -1,0 +1,181 @@
+"""Endpoints of an account's life."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Annotated, Final
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.access.actions import record, record_all
+from creditbank.access.domain import Actor
+from creditbank.access.guards import check_whole, require
+from creditbank.access.policy import Owned
+from creditbank.accounts.actions import change_state
+from creditbank.accounts.schemas import AccountStateIn, OpenedBatch, OpenedItem
+from creditbank.conversions.routes import DoorDep
+from creditbank.errors import Refusal
+from creditbank.intake.domain import BatchTooLarge
+from creditbank.learners.actions import Opened, open_accounts
+from creditbank.learners.domain import (
+    Application,
+    IdentityTaken,
+    Learner,
+    LearnerErased,
+    birth_date_of,
+    check_born,
+)
+from creditbank.learners.queries import find
+from creditbank.learners.routes import number_form
+from creditbank.learners.schemas import LearnerIn, LearnerOut
+from creditbank.web.bodies import JsonBody, Read, faults_of, is_malformed, items_of
+from creditbank.web.edge import Edge, EdgeDep
+from creditbank.web.idempotency import Answer, once
+from creditbank.web.problems import EdgeRefusal, documented, instance_of, language_of, problem_of, status_of
+from creditbank.web.revisions import etag
+
+router = APIRouter(tags=["learners"])
+
+_BATCH: Final = TypeAdapter(OpenedBatch)
+
+_POSTED: Final = {
+    "name": "张三",
+    "birth_date": "1990-01-01",
+    "region": "500103",
+    "identities": [{"type": "student_number", "value": "20260017"}],
+}
+_item: Final = TypeAdapter(LearnerIn)
+_state = JsonBody(AccountStateIn, {"state": "closed", "reason": "learner_asked"})
+
+
+_Read = Application | Refusal | EdgeRefusal
+_Became = Learner | Refusal | EdgeRefusal
+
+
+@router.post(
+    "/v1/learners/batch",
+    operation_id="open_accounts",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"type": "array", "items": {"$ref": "#/components/schemas/LearnerIn"}, "minItems": 1},
+                    "example": [_POSTED],
+                }
+            },
+        }
+    },
+    responses={200: {"model": OpenedBatch, "description": "one result an account"}, **documented(409, 410, 415)},
+)
+async def open_accounts_at_once(
+    request: Request, edge: EdgeDep, actor: Annotated[Actor, Depends(require("learners:write"))]
+) -> Response:
+    """Open many accounts: a JSON array or one a line. One that is refused harms no other."""
+    raw = await request.body()
+    items = items_of(request, raw)
+    most = edge.settings.batch_items_max
+    if len(items) > most:
+        raise BatchTooLarge(most=most)
+    read = [_read_item(item, actor, edge.today()) for item in items]
+
+    async def work(connection: AsyncConnection) -> Answer:
+        now = edge.clock()
+        wanted = [one for one in read if isinstance(one, Application)]
+        outcomes = iter(await open_accounts(connection, edge.vault, number_form(edge), wanted, now))
+        opened = [next(outcomes) if isinstance(one, Application) else one for one in read]
+        became = [one.learner if isinstance(one, Opened) else one for one in opened]
+        subjects = [f"learner:{one.id}" for one in became if isinstance(one, Learner)]
+        await record_all(connection, actor.client_id, "learner.open", subjects, now)
+        return _told(request, became)
+
+    async def retell(connection: AsyncConnection, kept: bytes) -> Answer:
+        earlier: list[dict[str, str]] = orjson.loads(kept)
+        became = [await _again(connection, edge, was, one) for was, one in zip(earlier, read, strict=True)]
+        return _told(request, became)
+
+    return await once(request, edge, actor.client_id, raw, work, retell)
+
+
+def _read_item(raw: bytes, actor: Actor, today: date) -> _Read:
+    try:
+        new = _item.validate_json(raw)
+        check_born(new.birth_date, today)
+        identities = tuple(identity.to_domain(actor.provider) for identity in new.identities)
+        born = birth_date_of(new.birth_date, identities)
+    except ValidationError as invalid:
+        return EdgeRefusal(400) if is_malformed(invalid) else EdgeRefusal(422, faults_of(invalid))
+    except Refusal as refusal:
+        return refusal
+    return Application(new.name, born, new.region, identities, actor.provider)
+
+
+async def _again(connection: AsyncConnection, edge: Edge, was: Mapping[str, str], read: _Read) -> _Became:
+    """What became of an item the first time: an account is read as it is now, and what was refused stays so."""
+    if not isinstance(read, Application):
+        return read
+    if "taken" in was:
+        return IdentityTaken(type=was["taken"])
+    try:
+        return (await find(connection, edge.vault, UUID(was["id"])))[0]
+    except LearnerErased as gone:
+        return gone
+
+
+def _kept(became: _Became) -> dict[str, str]:
+    """What is kept of an item: ids and types only, for the answer names people and no one key could seal it."""
+    if isinstance(became, Learner):
+        return {"id": str(became.id)}
+    return {"taken": became.type} if isinstance(became, IdentityTaken) else {}
+
+
+def _told(request: Request, became: Sequence[_Became]) -> Answer:
+    language, instance = language_of(request), instance_of(request)
+    results: list[OpenedItem] = []
+    for index, one in enumerate(became):
+        if isinstance(one, Learner):
+            results.append({"index": index, "status": 201, "learner": LearnerOut.from_domain(one)})
+            continue
+        problem = problem_of(one, language, instance)
+        problem["errors"] = [{**e, "pointer": f"/{index}{e['pointer']}"} for e in problem["errors"]]
+        results.append({"index": index, "status": status_of(one), "problem": problem})
+    opened = sum(one["status"] == 201 for one in results)
+    body: OpenedBatch = {"results": results, "counts": {"opened": opened, "refused": len(results) - opened}}
+    return Answer(200, _BATCH.dump_json(body), kept=orjson.dumps(list(map(_kept, became))))
+
+
+@router.post(
+    "/v1/learners/{id}/state",
+    operation_id="change_account_state",
+    openapi_extra=_state.documents,
+    responses={200: {"model": LearnerOut, "description": "the account now"}, **documented(404, 409, 415)},
+)
+async def change_account_state(
+    id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    door: DoorDep,
+    actor: Annotated[Actor, Depends(require("learners:write"))],
+    body: Annotated[Read[AccountStateIn], Depends(_state)],
+) -> Response:
+    """Close an account, say that its owner died, or open it again; only the bank does.
+
+    An account that has ended takes no further achievement, claim, enrolment, application or exchange, and its open
+    applications are withdrawn. What it holds is read, amended, revoked and verified as before.
+    """
+    check_whole(actor, "account.end", Owned(learner_id=id))
+    wanted = body.value
+
+    async def work(connection: AsyncConnection) -> Answer:
+        learner, key = await change_state(connection, door.counter, id, wanted.state, actor, edge.today())
+        details = {"state": wanted.state, "reason": wanted.reason}
+        await record(connection, actor.client_id, "learner.state", f"learner:{id}", details, edge.clock())
+        shown = LearnerOut.from_domain(learner).model_dump_json().encode()
+        return Answer(200, shown, {"ETag": etag(learner.revision)}, owner=(id, key))
+
+    return await once(request, edge, actor.client_id, body.raw, work)

@@ -1,0 +1,1 @@
+"""What learners let institutions read that these could not read otherwise."""

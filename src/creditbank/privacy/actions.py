@@ -1,0 +1,212 @@
+"""Erasing a person: the key and all they could be found by are destroyed, and what stands for others stays.
+
+The ledger's chain, positions and sums stay as they are. What is sealed under the key is noise from then on: names,
+identities, statements and their reasons, traces, evidence, rulings, stored answers, issued transcripts. Where somebody
+lived stays as the code of a division, which names nobody. Who signed in as the learner signs in no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.achievements.tables import achievement_keys, achievements
+from creditbank.awards.tables import award_numbers, awards
+from creditbank.claims.tables import evidence_files
+from creditbank.clock import rising
+from creditbank.conversions.actions import Counter, withdraw_all
+from creditbank.identifiers import new_id
+from creditbank.jobs.actions import enqueue
+from creditbank.learners.actions import advance
+from creditbank.learners.domain import ERASED
+from creditbank.learners.queries import LockedLearner, absence, lock
+from creditbank.learners.tables import learner_identities, learner_keys, learners
+from creditbank.people.actions import forget_learner
+from creditbank.privacy.domain import (
+    REPLAYED,
+    Erasure,
+    ErasureProposed,
+    ErasureState,
+    NoErasureProposed,
+    SamePersonErases,
+)
+from creditbank.privacy.queries import done, find_proposed, still_there
+from creditbank.privacy.roll import Entry, Roll
+from creditbank.privacy.tables import erasures
+from creditbank.recognition.tables import reviews
+
+REMOVE_FILES = "remove_files"
+"""The kind of job that removes an erased person's files of evidence. They are noise already."""
+
+SWEPT = (
+    "learner_keys",
+    "learner_identities",
+    "achievement_keys",
+    "award_numbers",
+    "evidence_files",
+    "user_keys",
+    "user_identities",
+    "users",
+    "sessions",
+)
+"""The tables whose rows an erasure deletes or empties."""
+
+
+class ErasuresPending(Exception):
+    """A backup was restored in which people stand who were erased since: `creditbank privacy replay` comes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Eraser:
+    """What erasing needs beside the connection."""
+
+    counter: Counter
+    roll: Roll
+
+
+async def propose(
+    connection: AsyncConnection, eraser: Eraser, learner_id: UUID, reason: str, author: str
+) -> tuple[Erasure, LockedLearner]:
+    """Ask that a person be erased; nothing changes until another approves it.
+
+    Raises LearnerNotFound, LearnerErased, ErasureProposed.
+    """
+    learner = await _locked(connection, eraser, learner_id)
+    if await find_proposed(connection, learner_id) is not None:
+        raise ErasureProposed
+    erasure = Erasure(learner_id, new_id(), reason, ErasureState.PROPOSED, author, None, eraser.counter.clock(), None)
+    await connection.execute(
+        insert(erasures).values(
+            learner_id=learner_id,
+            id=erasure.id,
+            reason=reason,
+            state=erasure.state.value,
+            author=author,
+            approver=None,
+            recorded_at=erasure.recorded_at,
+            decided_at=None,
+        )
+    )
+    return erasure, learner
+
+
+async def decide(
+    connection: AsyncConnection,
+    eraser: Eraser,
+    learner_id: UUID,
+    *,
+    approves: bool,
+    approver: str,
+    client_id: UUID | None,
+    today: date,
+) -> Erasure:
+    """Approve an erasure, and carry it out, or refuse it. Whoever proposed it may refuse it and not approve it.
+
+    Raises LearnerNotFound, LearnerErased, NoErasureProposed, SamePersonErases; OSError when the roll cannot be written.
+    """
+    learner = await _locked(connection, eraser, learner_id)
+    erasure = await find_proposed(connection, learner_id)
+    if erasure is None:
+        raise NoErasureProposed
+    if approves and approver == erasure.author:
+        raise SamePersonErases
+    now = eraser.counter.clock()
+    state = ErasureState.APPROVED if approves else ErasureState.REFUSED
+    # Whoever takes their own proposal back is no second person.
+    second = None if approver == erasure.author else approver
+    await connection.execute(
+        update(erasures)
+        .where(erasures.c.learner_id == learner_id, erasures.c.id == erasure.id)
+        .values(state=state.value, approver=second, decided_at=now)
+    )
+    if approves:
+        await _erase(connection, eraser, learner, client_id, today)
+        # On the disk before the commit: what a crash undid may be erased again, what a restore undoes must be.
+        await asyncio.to_thread(eraser.roll.add, [Entry(learner_id, now)])
+    return replace(erasure, state=state, approver=second, decided_at=now)
+
+
+async def _locked(connection: AsyncConnection, eraser: Eraser, learner_id: UUID) -> LockedLearner:
+    locked = await lock(connection, eraser.counter.vault, [learner_id])
+    if learner_id not in locked:
+        raise await absence(connection, learner_id)
+    return locked[learner_id]
+
+
+async def _erase(
+    connection: AsyncConnection, eraser: Eraser, learner: LockedLearner, client_id: UUID | None, today: date
+) -> None:
+    counter = eraser.counter
+    # What is reserved goes back first, by postings like any other: without the key nobody could post it later.
+    await withdraw_all(connection, counter, learner, reason=ERASED, client_id=client_id, today=today)
+    learner.recorded_at = rising(counter.clock(), learner.recorded_at)
+    await advance(connection, [learner])
+    waiting = (reviews.c.learner_id == learner.id) & (reviews.c.state == "open")
+    ended = {"state": "closed", "outcome": ERASED, "closed_at": learner.recorded_at}
+    await connection.execute(update(reviews).where(waiting).values(**ended))
+    files = await connection.execute(
+        select(evidence_files.c.stored_as).where(evidence_files.c.learner_id == learner.id)
+    )
+    names = sorted(files.scalars())
+    theirs = select(achievements.c.id).where(achievements.c.learner_id == learner.id)
+    numbers = select(awards.c.number).where(awards.c.learner_id == learner.id)
+    await forget_learner(connection, learner.id, learner.recorded_at)
+    for statement in (
+        delete(achievement_keys).where(achievement_keys.c.achievement_id.in_(theirs)),
+        delete(award_numbers).where(award_numbers.c.number.in_(numbers)),
+        delete(evidence_files).where(evidence_files.c.learner_id == learner.id),
+        delete(learner_identities).where(learner_identities.c.learner_id == learner.id),
+        delete(learner_keys).where(learner_keys.c.learner_id == learner.id),
+        update(learners)
+        .where(learners.c.id == learner.id)
+        .values(profile=b"", state=ERASED, revision=learners.c.revision + 1),
+    ):
+        await connection.execute(statement)
+    if names:
+        await enqueue(connection, REMOVE_FILES, {"files": names}, counter.clock())
+
+
+async def replay(connection: AsyncConnection, eraser: Eraser, learner_id: UUID, today: date) -> None:
+    """Erase again a person whom a restored backup brought back. Two people decided so when it was first done."""
+    learner = await _locked(connection, eraser, learner_id)
+    now = eraser.counter.clock()
+    await connection.execute(
+        update(erasures)
+        .where(erasures.c.learner_id == learner_id, erasures.c.state == ErasureState.PROPOSED.value)
+        .values(state=ErasureState.REFUSED.value, decided_at=now)
+    )
+    await connection.execute(
+        insert(erasures).values(
+            learner_id=learner_id,
+            id=new_id(),
+            reason="ordered",
+            state=ErasureState.APPROVED.value,
+            author=REPLAYED,
+            approver=None,
+            recorded_at=now,
+            decided_at=now,
+        )
+    )
+    await _erase(connection, eraser, learner, None, today)
+
+
+async def check_roll(connection: AsyncConnection, roll: Roll) -> None:
+    """Hold the bank to its roll: whoever is on it must be gone, and whoever was erased is put on it.
+
+    Raises ErasuresPending, RollBroken.
+    """
+    listed = {entry.learner_id for entry in await asyncio.to_thread(roll.read)}
+    if await still_there(connection, sorted(listed)):
+        raise ErasuresPending
+    missing = [
+        Entry(one.learner_id, one.decided_at)
+        for one in await done(connection)
+        if one.learner_id not in listed and one.decided_at is not None
+    ]
+    # The roll was lost, or lies elsewhere now: what the database knows is written again.
+    await asyncio.to_thread(roll.add, missing)

@@ -1,0 +1,234 @@
+"""Everything that the bank holds about a learner, in one archive that they can take with them.
+
+The tables are found and not listed: whatever table a learner owns is in the archive, unless it is named here with the
+reason why not. A test walks the same tables, so that none is forgotten (decision 38).
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import orjson
+from sqlalchemy import ColumnElement, LargeBinary, Table, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.access.tables import audit_events
+from creditbank.achievements.queries import CONTENT, REASON
+from creditbank.claims.queries import EVIDENCE
+from creditbank.consents.queries import PURPOSE
+from creditbank.database.metadata import metadata
+from creditbank.learners.queries import PROFILE, find
+from creditbank.recognition.queries import RULING, TRACE
+from creditbank.rulesets.shelf import Shelf
+from creditbank.sealing import LearnerKey, Vault
+from creditbank.transcripts.formats import page, plain
+from creditbank.transcripts.queries import Drawn, draw_present
+from creditbank.web.sentences import Language
+
+LEFT_OUT: Final[Mapping[str, str]] = {
+    "learner_keys": "The key opens what is sealed; what it opens is in the archive, opened.",
+    "learner_identities": "Keyed hashes of the identities, which the profile holds in the clear.",
+    "achievement_keys": "Keyed hashes of external ids, which the achievements hold in the clear.",
+    "award_numbers": "Which award a number is of; the awards hold their numbers.",
+    "sessions": "Where somebody is signed in now, kept some weeks; the devices are shown to whoever is signed in.",
+    "idempotency_records": "Copies of answers that programs were given, kept some days in case they ask again.",
+}
+"""Tables that speak of a learner and are not in the archive, and why. No other is left out."""
+
+SEALED: Final[Mapping[str, Mapping[str, bytes]]] = {
+    "learners": {"profile": PROFILE},
+    "achievement_versions": {"content": CONTENT, "reason": REASON},
+    "decisions": {"trace": TRACE},
+    "rulings": {"content": RULING},
+    "consents": {"purpose": PURPOSE},
+}
+"""By table the sealed columns, and the place that each was sealed for. Other bytes are hashes."""
+
+TOLD: Final[Mapping[str, tuple[str, str]]] = {
+    "learners": ("账户：编号、姓名、出生日期、证件、状态", "the account: number, name, birth date, identities, state"),
+    "residences": ("居住地区及起始日期", "the divisions lived in, and since when"),
+    "achievements": ("学习成果由哪个机构提交", "which institution stated each achievement"),
+    "achievement_versions": (
+        "学习成果的每个版本及更改理由",
+        "every version of each achievement, and why",
+    ),
+    "evaluations": ("每次认定计算", "every run of the rules"),
+    "decisions": ("每项认定决定及其推导过程", "every decision, with its derivation"),
+    "lots": ("学分批次及其现状", "lots of credits, and where the credits are"),
+    "postings": ("学分账的每一笔记录", "every entry of the ledger"),
+    "ledger_transactions": ("人或时间引起的账务事项", "what people or time did to the ledger"),
+    "holds": ("为申请冻结的学分", "credits held for applications"),
+    "hold_lines": ("各批次被冻结的数量", "how much of each lot is held"),
+    "conversions": ("证书（学历）申请", "applications for awards"),
+    "awards": ("已颁发的证书（学历）", "awards made"),
+    "annulments": ("对已颁证书的撤销", "withdrawals of awards"),
+    "stack_uses": ("再次计入的学分", "credits that count once more"),
+    "exchanges": ("学分单位换算与转移", "exchanges and transfers of credits"),
+    "exchange_lines": ("换算涉及的批次", "the lots of each exchange"),
+    "enrolments": ("就读的项目", "programmes entered"),
+    "enrolment_changes": ("就读情况的变化", "what happened to each enrolment"),
+    "programme_holds": ("冻结所属的项目", "which programme a hold is for"),
+    "programme_audits": ("毕业审核的答复", "audits of programmes as they were answered"),
+    "claims": ("先前学习认定申请", "claims of prior learning"),
+    "evidence_files": ("佐证材料目录；文件在 evidence/ 中", "the list of evidence; the files are in evidence/"),
+    "rulings": ("人工裁定及理由", "what people ruled, and why"),
+    "reviews": ("待人工处理的事项", "what waited for a person"),
+    "checkpoint_leaves": ("检查点记录的账链位置", "where checkpoints saw the chain"),
+    "consents": ("您给予的同意", "consents that you gave"),
+    "consent_withdrawals": ("您撤回的同意", "consents that you withdrew"),
+    "looks": ("谁查阅过您的数据", "who read your data"),
+    "user_roles": ("谁可以登录使用此账户", "who may sign in and act for the account"),
+    "erasures": ("清除申请", "erasures asked for"),
+    "audit_events": ("谁对此账户做过什么", "who did what to the account"),
+}
+"""What each file of records holds, in Chinese and English."""
+
+
+def owner_column(table: Table) -> str | None:
+    """The column that says whose row it is; None for a table that speaks of no learner."""
+    return table.info.get("learner_key") or ("learner_id" if "learner_id" in table.c else None)
+
+
+def owned_by(table: Table, learner_id: UUID) -> ColumnElement[bool]:
+    """Whether a row of a table that speaks of learners is this one's."""
+    return table.c[owner_column(table) or "learner_id"] == learner_id
+
+
+def exported_tables() -> list[Table]:
+    """The tables whose rows are in the archive."""
+    return [t for t in metadata.sorted_tables if owner_column(t) is not None and t.name not in LEFT_OUT]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the bank holds about one learner at one moment; evidence by the id and media type of each file."""
+
+    learner_id: UUID
+    key: LearnerKey
+    records: Mapping[str, Sequence[Mapping[str, Any]]]
+    transcript: Drawn
+    evidence: Sequence[tuple[UUID, str, str]]
+
+
+async def gather(
+    connection: AsyncConnection, vault: Vault, shelf: Shelf, learner_id: UUID, today: date, zone: ZoneInfo
+) -> Held:
+    """Read all of it. The connection must be a snapshot. Raises LearnerNotFound, LearnerErased."""
+    _, key = await find(connection, vault, learner_id)
+    records = {}
+    for table in exported_tables():
+        owned = select(table).where(owned_by(table, learner_id)).order_by(*table.primary_key.columns)
+        rows = (await connection.execute(owned)).mappings().all()
+        records[table.name] = [_shown(table, dict(row), key) for row in rows]
+    seen = select(audit_events).where(audit_events.c.subject == f"learner:{learner_id}").order_by(audit_events.c.at)
+    rows = (await connection.execute(seen)).mappings().all()
+    records[audit_events.name] = [_shown(audit_events, dict(row), key) for row in rows]
+    drawn = await draw_present(connection, vault, shelf, learner_id, today, zone)
+    evidence = [(row["id"], row["media_type"], row["stored_as"]) for row in records["evidence_files"]]
+    return Held(learner_id, key, records, drawn, evidence)
+
+
+def _shown(table: Table, row: dict[str, Any], key: LearnerKey) -> dict[str, Any]:
+    sealed = SEALED.get(table.name, {})
+    # The names of columns are more than plain texts, which JSON does not take.
+    return {
+        str(name): _opened(key, bytes(value), sealed[name]) if name in sealed and value is not None else _plain(value)
+        for name, value in row.items()
+    }
+
+
+def _opened(key: LearnerKey, value: bytes, place: bytes) -> Any:
+    text = key.open(value, place)
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # A reason is a text and no document.
+        return text.decode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    # A driver's own kind of UUID is not written as one.
+    return str(value) if isinstance(value, UUID) else value
+
+
+def binary_columns(table: Table) -> set[str]:
+    """The columns of a table that hold bytes: each is sealed, or a hash."""
+    return {column.name for column in table.columns if isinstance(column.type, LargeBinary)}
+
+
+class _Passing(io.RawIOBase):
+    """A file that cannot be sought in: what is written is taken out again as it comes."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, part: Any) -> int:
+        """Keep a part until it is taken."""
+        self._parts.append(bytes(part))
+        return len(part)
+
+    def take(self) -> bytes:
+        """What was written since the last taking."""
+        taken, self._parts = b"".join(self._parts), []
+        return taken
+
+
+_SUFFIX: Final = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"}
+_LANGUAGES: Final[tuple[Language, ...]] = ("zh-Hans", "en")
+
+
+def pack(held: Held, read: Callable[[str], bytes], made_at: datetime) -> Iterator[bytes]:
+    """The archive, piece by piece; ``read`` gives the sealed bytes of a file of evidence, one at a time."""
+    passing = _Passing()
+    with zipfile.ZipFile(passing, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in _members(held, read, made_at):
+            archive.writestr(name, content)
+            yield passing.take()
+    yield passing.take()
+
+
+def _members(held: Held, read: Callable[[str], bytes], made_at: datetime) -> Iterator[tuple[str, bytes]]:
+    yield "README.txt", _read_me(held, made_at).encode()
+    for name, rows in held.records.items():
+        yield f"records/{name}.json", orjson.dumps(rows, option=orjson.OPT_INDENT_2)
+    for language in _LANGUAGES:
+        shown = plain.render(held.transcript, language)
+        yield f"transcript.{language}.json", orjson.dumps(shown, option=orjson.OPT_INDENT_2)
+        yield f"transcript.{language}.html", page.render(held.transcript, language).encode()
+    for id_, media_type, stored_as in held.evidence:
+        yield f"evidence/{id_}.{_SUFFIX[media_type]}", held.key.open(read(stored_as), EVIDENCE)
+
+
+def _read_me(held: Held, made_at: datetime) -> str:
+    when = made_at.isoformat(timespec="seconds")
+    lines = [
+        "学分银行持有的关于您的全部数据",
+        f"账户 {held.learner_id}，制作时间 {when}",
+        "transcript.*：学习成果清单（网页与 JSON）；evidence/：您提交的佐证材料；records/：以下记录，JSON 格式。",
+        "金额以千分之一学分计（_milli）；时间为协调世界时。",
+        *(f"  records/{name}.json  {TOLD[name][0]}（{len(rows)}）" for name, rows in held.records.items()),
+        "",
+        "Everything that the credit bank holds about you",
+        f"Account {held.learner_id}, made at {when}",
+        "transcript.*: your transcript (page, JSON); evidence/: files you handed in; records/: as follows, in JSON.",
+        "Amounts are in thousandths of a credit (_milli); instants are in UTC.",
+        *(f"  records/{name}.json  {TOLD[name][1]} ({len(rows)})" for name, rows in held.records.items()),
+        "",
+        "不在其中的内容及理由 / What is not in it, and why",
+        *(f"  {name}: {reason}" for name, reason in LEFT_OUT.items()),
+    ]
+    return "\n".join(lines) + "\n"
