@@ -22,7 +22,7 @@ from creditbank.checkpoints.jobs import ask_checkpoint
 from creditbank.checkpoints.notes import keys_of
 from creditbank.checkpoints.routes import router as checkpoints
 from creditbank.claims.files import EvidenceFolder
-from creditbank.claims.jobs import ask_sweeping
+from creditbank.claims.jobs import Holding, ask_sweeping
 from creditbank.claims.routes import router as claims
 from creditbank.clock import Clock, learning_day, system_clock
 from creditbank.conversions.actions import Counter
@@ -104,6 +104,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         async with database.read() as connection:
             if await schema.current(connection) != schema.head():
                 raise SchemaBehind
+        # Before any evidence is taken or swept up, so that whoever shares the folder knows of this bank.
+        await Holding(app.state.evidence, vault, settings.database_place).is_ours()
         worker = build_worker(settings, database, vault, shelf, clock, metrics)
         working = asyncio.create_task(worker.run()) if settings.worker else None
         async with database.write() as connection:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from creditbank.checkpoints.jobs import CHECKPOINT, Checkpointing
 from creditbank.checkpoints.notes import signer_of
 from creditbank.claims.files import EvidenceFolder
-from creditbank.claims.jobs import SWEEPING, Sweeping
+from creditbank.claims.jobs import SWEEPING, Holding, Sweeping
 from creditbank.clock import Clock
 from creditbank.conversions.actions import Counter
 from creditbank.conversions.jobs import LAPSING, Lapsing
@@ -28,6 +28,7 @@ def build_worker(
     settings: Settings, database: Database, vault: Vault, shelf: Shelf, clock: Clock, metrics: Metrics
 ) -> Worker:
     """The worker with a handler for each kind of job."""
+    evidence = Holding(EvidenceFolder(settings.evidence_folder), vault, settings.database_place)
     counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))
     handlers: Mapping[str, Handler] = {
         RESETTLE: Resettling(vault, shelf, clock, settings.zone),
@@ -36,6 +37,6 @@ def build_worker(
         HOUSEKEEPING: Housekeeping(clock, settings.idempotency_days),
         CHECKPOINT: Checkpointing(vault, signer_of(settings), clock, timedelta(minutes=settings.checkpoint_minutes)),
         LAPSING: Lapsing(counter, settings.zone),
-        SWEEPING: Sweeping(EvidenceFolder(settings.evidence_folder), clock),
+        SWEEPING: Sweeping(evidence, timedelta(days=settings.evidence_unnamed_days), clock),
     }
     return Worker(database, clock, handlers, metrics)
