@@ -28,7 +28,7 @@ from creditbank.checkpoints.jobs import ask_checkpoint
 from creditbank.checkpoints.notes import keys_of
 from creditbank.checkpoints.routes import router as checkpoints
 from creditbank.claims.files import EvidenceFolder
-from creditbank.claims.jobs import ask_sweeping
+from creditbank.claims.jobs import Holding, ask_sweeping
 from creditbank.claims.routes import router as claims
 from creditbank.clock import Clock, learning_day, system_clock
 from creditbank.conversions.actions import Counter
@@ -173,6 +173,8 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
         except Exception:
             await database.close()
             raise
+        # Before any evidence is taken or swept up, so that whoever shares the folder knows of this bank.
+        await Holding(app.state.evidence, vault, settings.database_place).is_ours()
         working = asyncio.create_task(worker.run()) if settings.worker else None
         async with database.write() as connection:
             await ask_housekeeping(connection, clock)

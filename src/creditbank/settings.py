@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
 
 _SECRET_BYTES_MIN = 32
 
@@ -125,6 +126,9 @@ class Settings(BaseSettings):
         default=Path("erasures.jsonl"),
         description="The list of who was erased: on another disk than the database, and in none of its backups.",
     )
+    evidence_unnamed_days: int = Field(
+        default=30, ge=1, description="How long a file of evidence that no row names lies aside before it is removed."
+    )
     simulation_days: int = Field(
         default=7, ge=1, description="How old the simulation may be on which a rule set is approved and published."
     )
@@ -224,6 +228,17 @@ class Settings(BaseSettings):
     def is_sqlite(self) -> bool:
         """Whether the embedded database is used: one server process, one writer."""
         return self.database_url.startswith("sqlite")
+
+    @property
+    def database_place(self) -> str:
+        """Where the database is, without who asks it: what tells it from a copy of it that lies elsewhere."""
+        file = sqlite_file(self.database_url)
+        if file is not None:
+            return f"sqlite:{file.resolve()}"
+        url = make_url(self.database_url)
+        way = {name: value for name, value in url.query.items() if name in {"host", "port"}}
+        bare = URL.create(url.get_backend_name(), host=url.host, port=url.port, database=url.database, query=way)
+        return bare.render_as_string()
 
     @property
     def checkpoint_seed(self) -> bytes | None:

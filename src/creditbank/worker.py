@@ -10,7 +10,7 @@ from creditbank.activities.jobs import Revoking
 from creditbank.checkpoints.jobs import CHECKPOINT, Checkpointing
 from creditbank.checkpoints.notes import signer_of
 from creditbank.claims.files import EvidenceFolder
-from creditbank.claims.jobs import SWEEPING, Sweeping
+from creditbank.claims.jobs import SWEEPING, Holding, Sweeping
 from creditbank.clock import Clock
 from creditbank.conversions.actions import Counter
 from creditbank.conversions.jobs import LAPSING, Lapsing
@@ -35,6 +35,7 @@ def build_worker(
     settings: Settings, database: Database, vault: Vault, shelf: Shelf, clock: Clock, metrics: Metrics
 ) -> Worker:
     """The worker with a handler for each kind of job."""
+    evidence = Holding(EvidenceFolder(settings.evidence_folder), vault, settings.database_place)
     counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))
     form = NumberForm(settings.account_prefix, settings.account_digits)
     handlers: Mapping[str, Handler] = {
@@ -44,7 +45,7 @@ def build_worker(
         HOUSEKEEPING: Housekeeping(clock, settings.idempotency_days, settings.audit_months),
         CHECKPOINT: Checkpointing(vault, signer_of(settings), clock, timedelta(minutes=settings.checkpoint_minutes)),
         LAPSING: Lapsing(counter, settings.zone),
-        SWEEPING: Sweeping(EvidenceFolder(settings.evidence_folder), clock),
+        SWEEPING: Sweeping(evidence, timedelta(days=settings.evidence_unnamed_days), clock),
         FORGETTING: ForgettingSessions(clock),
         REVOKE_ATTENDANCES: Revoking(Desk(vault, shelf, clock, form), settings.zone),
         REMOVE_FILES: RemovingFiles(EvidenceFolder(settings.evidence_folder)),

@@ -1,9 +1,11 @@
-"""Files of evidence: what is taken, who reads it, that each lies in the folder once, and what is swept away."""
+"""Files of evidence: what is taken, who reads it, that each lies in the folder once, and what is swept up."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+from collections.abc import MutableMapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,11 @@ from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from creditbank.access.tables import audit_events
+from creditbank.claims import actions
 from creditbank.claims.files import EvidenceFolder
-from creditbank.claims.jobs import KEPT, ask_sweeping
+from creditbank.claims.jobs import SWEEPING, YOUNG, ask_sweeping
 from creditbank.claims.tables import evidence_files
-from tests.api.world import COLLEGE, World, claim
+from tests.api.world import COLLEGE, World, claim, opened
 
 PDF, PNG, JPEG = b"%PDF-", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 LARGEST = 8 * 1024 * 1024
@@ -115,6 +118,38 @@ async def test_of_many_who_hand_in_the_same_file_at_once_one_writes(world: World
     assert len(await asyncio.to_thread(files, world) - before) == 1
 
 
+async def test_while_a_file_is_sealed_and_written_nobody_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = await world.open()
+    keep, loop = EvidenceFolder.keep, asyncio.get_running_loop()
+
+    async def work_on_the_learner() -> None:
+        async with world.database.write() as connection:
+            await actions.hold_learner(connection, world.app.state.desk, UUID(learner))
+
+    def slowly(self: EvidenceFolder, sealed: bytes) -> str:
+        # Were the learner locked, or the one writer taken, this would wait for itself.
+        asyncio.run_coroutine_threadsafe(work_on_the_learner(), loop).result(20)
+        return keep(self, sealed)
+
+    monkeypatch.setattr(EvidenceFolder, "keep", slowly)
+
+    await kept(world, learner)
+
+
+async def test_a_file_that_is_there_already_is_answered_without_a_transaction_that_writes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = await world.open()
+    first = await kept(world, learner)
+
+    async def refused(*_: Any) -> None:
+        raise AssertionError("somebody writes")
+
+    monkeypatch.setattr(actions, "name_evidence", refused)
+
+    assert await kept(world, learner) == first
+
+
 @pytest.mark.parametrize("by", ["rival", "poster"])
 async def test_whoever_does_not_assess_a_claim_does_not_read_its_evidence(world: World, by: str) -> None:
     at, _ = await claimed(world)
@@ -189,15 +224,19 @@ async def test_a_file_of_another_seal_is_said_to_be_lost(world: World) -> None:
     assert (answer.status_code, answer.json()["code"]) == (410, "evidence_lost")
 
 
-# --- What is swept away -----------------------------------------------------------------------------------------------
+# --- What is swept up -------------------------------------------------------------------------------------------------
+
+DAYS = 30
 
 
-async def sweep(world: World) -> None:
-    """The round of a day of its own."""
-    world.clock.turn(days=1)
+async def sweep(world: World, days: int = 1) -> list[MutableMapping[str, Any]]:
+    """The round of a day of its own, so many days later; answers what was logged."""
+    world.clock.turn(days=days)
     async with world.database.write() as connection:
         await ask_sweeping(connection, world.clock)
-    await world.work()
+    with capture_logs() as lines:
+        await world.work()
+    return lines
 
 
 def age(world: World, *names: str, by: timedelta) -> None:
@@ -207,19 +246,48 @@ def age(world: World, *names: str, by: timedelta) -> None:
         os.utime(folder(world) / name[:2] / name, (then, then))
 
 
-async def test_a_file_whose_row_was_never_written_is_swept_away_when_it_is_old(
+def lies(world: World, name: str) -> str | None:
+    """Whether a file lies where it is read, or aside."""
+    found = [file for file in folder(world).rglob(name)]
+    assert len(found) <= 1
+    return None if not found else "aside" if "unnamed" in found[0].parts else "in place"
+
+
+async def orphaned(world: World, content: bytes = b"of nobody") -> str:
+    """A file that no row names, written long ago by who was killed before the row."""
+    name: str = await asyncio.to_thread(world.app.state.evidence.keep, content + os.urandom(8))
+    age(world, name, by=timedelta(days=400))
+    return name
+
+
+async def forgotten(world: World, stored_as: str) -> dict[str, Any]:
+    """An older copy of the database, which does not know of this file; answers what the newer one knows."""
+    async with world.database.write() as connection:
+        one = evidence_files.c.stored_as == stored_as
+        row = (await connection.execute(select(evidence_files).where(one))).one()
+        await connection.execute(evidence_files.delete().where(one))
+    return dict(row._mapping)
+
+
+async def known_again(world: World, row: dict[str, Any]) -> None:
+    """The newer database is back."""
+    async with world.database.write() as connection:
+        await connection.execute(evidence_files.insert().values(row))
+
+
+async def test_who_is_killed_between_the_file_and_the_commit_leaves_a_file_that_is_swept_up(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at, named = await claimed(world)
     learner = at.split("/")[3]
     before = await asyncio.to_thread(files, world)
-    keep = EvidenceFolder.keep
+    name_evidence = actions.name_evidence
 
-    def killed(self: EvidenceFolder, sealed: bytes) -> str:
-        keep(self, sealed)
+    async def killed(*arguments: Any) -> None:
+        await name_evidence(*arguments)
         raise Killed
 
-    monkeypatch.setattr(EvidenceFolder, "keep", killed)
+    monkeypatch.setattr(actions, "name_evidence", killed)
     with pytest.raises(Killed):
         await hand_in(world, learner, PDF + b"and then the power went")
     monkeypatch.undo()
@@ -228,16 +296,50 @@ async def test_a_file_whose_row_was_never_written_is_swept_away_when_it_is_old(
     (folder(world) / half[:2] / half).write_bytes(b"hal")
 
     # A day passes before the round looks: the files are just young enough, and then no longer.
-    age(world, orphan, half, named, by=KEPT - timedelta(days=1, minutes=1))
+    age(world, orphan, half, named, by=YOUNG - timedelta(days=1, minutes=1))
     await sweep(world)
-    assert {orphan, half, named} <= await asyncio.to_thread(files, world)
-    age(world, orphan, half, named, by=KEPT - timedelta(hours=23, minutes=59))
+    assert [lies(world, name) for name in (orphan, half, named)] == ["in place"] * 3
+    await sweep(world)
+    assert [lies(world, name) for name in (orphan, half, named)] == ["aside", "aside", "in place"]
+    await kept(world, learner, PDF + b"and then the power went")
+    await sweep(world, DAYS - 1)
+    assert [lies(world, name) for name in (orphan, half, named)] == ["aside", "aside", "in place"]
     await sweep(world)
 
-    left = await asyncio.to_thread(files, world)
-    assert not {orphan, half} & left
-    assert named in left
+    assert [lies(world, name) for name in (orphan, half, named)] == [None, None, "in place"]
     assert (await world.bank.get(at)).status_code == 200
+
+
+@pytest.mark.parametrize("by", ["read", "round"])
+async def test_evidence_that_an_older_database_does_not_know_comes_back_with_the_newer_one(
+    world: World, by: str
+) -> None:
+    at, stored_as = await claimed(world)
+    age(world, stored_as, by=timedelta(days=400))
+
+    row = await forgotten(world, stored_as)
+    await sweep(world)
+    assert lies(world, stored_as) == "aside"
+    await sweep(world, DAYS - 1)
+    assert lies(world, stored_as) == "aside"
+    await known_again(world, row)
+
+    if by == "round":
+        # The instant at which it would be removed, were it not named again.
+        await sweep(world, 2)
+        assert lies(world, stored_as) == "in place"
+    answer = await world.bank.get(at)
+    assert (answer.status_code, answer.content) == (200, PDF + b"of Li Wei")
+    assert lies(world, stored_as) == "in place"
+
+    # Unnamed a second time, it lies aside for the whole time again.
+    age(world, stored_as, by=timedelta(days=400))
+    await forgotten(world, stored_as)
+    await sweep(world)
+    await sweep(world, DAYS - 1)
+    assert lies(world, stored_as) == "aside"
+    await sweep(world, 2)
+    assert lies(world, stored_as) is None
 
 
 async def test_the_folder_is_walked_in_steps_without_leaving_out_any(
@@ -245,13 +347,63 @@ async def test_the_folder_is_walked_in_steps_without_leaving_out_any(
 ) -> None:
     monkeypatch.setattr("creditbank.claims.jobs._FILES_A_STEP", 2)
     at, named = await claimed(world)
-    store = world.app.state.evidence
-    orphans = {await asyncio.to_thread(store.keep, b"%d" % number) for number in range(7)}
-    age(world, *orphans, named, by=KEPT)
+    orphans = [await orphaned(world) for _ in range(7)]
+    age(world, named, by=timedelta(days=400))
 
     await sweep(world)
+    assert {lies(world, name) for name in orphans} == {"aside"}
+    await sweep(world, DAYS + 1)
 
-    left = await asyncio.to_thread(files, world)
-    assert not orphans & left
-    assert named in left
+    assert {lies(world, name) for name in orphans} == {None}
+    assert lies(world, named) == "in place"
     assert (await world.bank.get(at)).status_code == 200
+
+
+async def test_in_a_folder_that_two_banks_share_nothing_is_moved_or_removed(
+    world: World, sqlite_template: Path, tmp_path: Path
+) -> None:
+    _, of_live = await claimed(world)
+    aside = await orphaned(world)
+    await sweep(world)
+    lost = await orphaned(world)
+    assert (lies(world, lost), lies(world, aside)) == ("in place", "aside")
+    file = tmp_path / "staging.sqlite"
+    await asyncio.to_thread(shutil.copyfile, sqlite_template, file)
+    marks = set(folder(world).glob("bank-*"))
+
+    with capture_logs() as started:
+        async with opened(f"sqlite+aiosqlite:///{file}", evidence_folder=folder(world)) as staging:
+            _, of_staging = await claimed(staging, PDF + b"of staging")
+            age(world, of_live, of_staging, by=timedelta(days=400))
+            logged = [await sweep(one, DAYS + 1) for one in (staging, world)]
+
+    # The start says so before anything is served or swept.
+    assert (started[0]["event"], started[0]["log_level"]) == ("evidence_folder_shared", "warning")
+    for lines in logged:
+        assert {line["log_level"] for line in lines if line["event"] == "evidence_folder_shared"} == {"warning"}
+        rounds = [line for line in lines if line.get("kind") == SWEEPING]
+        done = {(one["event"], one["set_aside"], one["brought_back"], one["removed"]) for one in rounds}
+        assert done == {("job_done", 0, 0, 0)}
+    found = [lies(world, name) for name in (of_live, of_staging, lost, aside)]
+    assert found == ["in place", "in place", "in place", "aside"]
+
+    # Staging went elsewhere and took its evidence along: the bank that stays sweeps again.
+    (mark,) = set(folder(world).glob("bank-*")) - marks
+    assert str(file) in mark.read_text("utf-8")
+    mark.unlink()
+    await sweep(world)
+    assert [lies(world, name) for name in (of_live, lost, aside)] == ["in place", "aside", None]
+
+
+async def test_a_folder_that_cannot_be_written_stops_no_start_and_no_worker(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> bool:
+        raise PermissionError
+
+    monkeypatch.setattr(EvidenceFolder, "belongs_to", full)
+    lines = await sweep(world)
+
+    (told,) = [line for line in lines if line["log_level"] == "warning"]
+    assert told == {"event": "evidence_folder_unwritable", "log_level": "warning", "error": "PermissionError"}
+    assert [line["event"] for line in lines if line.get("kind") == SWEEPING] == ["job_done"]

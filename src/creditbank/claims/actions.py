@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -21,6 +20,8 @@ from creditbank.claims.domain import (
     ClaimDecided,
     ClaimState,
     DebtChanged,
+    Evidence,
+    NewEvidence,
     NewRuling,
     NothingToAppeal,
     NotTheProposer,
@@ -36,7 +37,6 @@ from creditbank.claims.domain import (
     WaiverReason,
     WaiverState,
 )
-from creditbank.claims.files import EvidenceFolder
 from creditbank.claims.tables import claims, evidence_files, waivers
 from creditbank.clock import rising
 from creditbank.credits import Credits
@@ -156,40 +156,38 @@ async def decide_ruling(
 # --- Evidence ---------------------------------------------------------------------------------------------------------
 
 
-async def keep_evidence(
-    connection: AsyncConnection, desk: Desk, folder: EvidenceFolder, learner_id: UUID, media_type: str, content: bytes
-) -> UUID:
-    """Keep a file, sealed with the learner's key; the same file again is the same evidence. Raises LearnerNotFound.
+async def name_evidence(
+    connection: AsyncConnection, desk: Desk, learner_id: UUID, new: NewEvidence, lost: str | None
+) -> Evidence:
+    """Name a file that lies in the folder already; the same content again is the same evidence. Raises LearnerNotFound.
 
-    It is looked for with the learner locked, so that of two who hand it in at once one writes.
+    The evidence answered lies in another file when somebody else handed the content in meanwhile: theirs was whole
+    before their row was. ``lost`` is the file, found not to be whole, that this one stands in for.
     """
     learner = await hold_learner(connection, desk, learner_id)
-    mark = learner.key.mark(content).hex()
-    known = await queries.evidence_by_mark(connection, learner_id, mark)
-    if known is not None and await asyncio.to_thread(folder.is_whole, known.stored_as):
-        return known.id
-    sealed = await asyncio.to_thread(learner.key.seal, content, queries.EVIDENCE)
-    # The file is there before the row that names it: a row never points at nothing. What a row never came to name is
-    # swept away.
-    stored_as = await asyncio.to_thread(folder.keep, sealed)
+    known = await queries.evidence_by_mark(connection, learner_id, new.mark)
+    if known is not None and known.stored_as != lost:
+        return known
     if known is not None:
         # What was lost from the folder is whole again.
         one = (evidence_files.c.learner_id == learner_id) & (evidence_files.c.id == known.id)
-        await connection.execute(update(evidence_files).where(one).values(stored_as=stored_as))
-        return known.id
-    evidence_id = new_id()
+        await connection.execute(update(evidence_files).where(one).values(stored_as=new.stored_as))
+        return replace(known, stored_as=new.stored_as)
+    evidence = Evidence(
+        learner_id, new_id(), new.media_type, new.size, new.mark, new.stored_as, recorded_at=learner.recorded_at
+    )
     await connection.execute(
         insert(evidence_files).values(
             learner_id=learner_id,
-            id=evidence_id,
-            media_type=media_type,
-            size=len(content),
-            mark=mark,
-            stored_as=stored_as,
-            recorded_at=learner.recorded_at,
+            id=evidence.id,
+            media_type=evidence.media_type,
+            size=evidence.size,
+            mark=evidence.mark,
+            stored_as=evidence.stored_as,
+            recorded_at=evidence.recorded_at,
         )
     )
-    return evidence_id
+    return evidence
 
 
 # --- Claims -----------------------------------------------------------------------------------------------------------

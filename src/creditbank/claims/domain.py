@@ -76,6 +76,16 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class NewEvidence:
+    """A file that was handed in and lies sealed in the folder, before a row names it."""
+
+    media_type: str
+    size: int
+    mark: str
+    stored_as: str
+
+
+@dataclass(frozen=True, slots=True)
 class NewRuling:
     """What somebody rules, before another approves it."""
 

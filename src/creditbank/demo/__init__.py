@@ -169,6 +169,7 @@ def _settings(folder: Path) -> Settings:
     kept = dict(line.split("=", 1) for line in file.read_text("utf-8").splitlines())
     return _OwnSettings(
         database_url=f"sqlite+aiosqlite:///{(folder / 'creditbank.sqlite').resolve()}",
+        evidence_folder=folder / "evidence",
         sealing_secret=SecretStr(kept["CREDITBANK_SEALING_SECRET"]),
         lookup_secret=SecretStr(kept["CREDITBANK_LOOKUP_SECRET"]),
         # A folder that an earlier version made has none, and goes on without checkpoints and tokens.

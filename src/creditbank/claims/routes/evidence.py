@@ -15,17 +15,16 @@ from creditbank.access.guards import require
 from creditbank.access.policy import Owned, can
 from creditbank.achievements.queries import of_pairs
 from creditbank.claims import actions, queries
-from creditbank.claims.domain import MEDIA_TYPES, EvidenceLost, EvidenceNotFound, check_evidence
+from creditbank.claims.domain import MEDIA_TYPES, EvidenceLost, EvidenceNotFound, NewEvidence, check_evidence
 from creditbank.claims.files import EvidenceFolder
-from creditbank.claims.schemas import (
-    EvidenceOut,
-)
+from creditbank.claims.schemas import EvidenceOut
+from creditbank.intake.actions import Desk
 from creditbank.intake.routes import DeskDep
 from creditbank.learners import queries as learners
 from creditbank.learners.domain import LearnerNotFound
-from creditbank.sealing import SealBroken
+from creditbank.sealing import LearnerKey, SealBroken
 from creditbank.web.bodies import json_answer
-from creditbank.web.edge import EdgeDep
+from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.problems import EdgeRefusal, documented
 
 _log = structlog.get_logger()
@@ -67,14 +66,38 @@ async def upload_evidence(id: UUID, request: Request, edge: EdgeDep, desk: DeskD
     content = await request.body()
     check_evidence(media_type, content)
     async with edge.database.read() as connection:
-        account, _ = await learners.find(connection, edge.vault, id)
+        account, key = await learners.find(connection, edge.vault, id)
     if not can(actor, "account.act", account.owned):
         # Whoever may not know of the learner is told no more than that there is none.
         raise LearnerNotFound
-    async with edge.database.write() as connection:
-        kept = await actions.keep_evidence(connection, desk, _folder_of(request), id, media_type, content)
+    kept = await _keep(edge, desk, _folder_of(request), id, key, media_type, content)
     shown: EvidenceOut = {"id": kept, "media_type": media_type, "size": len(content)}
     return json_answer(shown, 201, {"Location": f"/v1/learners/{id}/evidence/{kept}"})
+
+
+async def _keep(
+    edge: Edge, desk: Desk, folder: EvidenceFolder, learner_id: UUID, key: LearnerKey, media_type: str, content: bytes
+) -> UUID:
+    """Seal and write the file while nothing is locked, then name it. Raises LearnerNotFound.
+
+    The file is there before the row that names it: a row never points at nothing. What no row comes to name is swept
+    up.
+    """
+    mark = (await asyncio.to_thread(key.mark, content)).hex()
+    async with edge.database.read() as connection:
+        known = await queries.evidence_by_mark(connection, learner_id, mark)
+    if known is not None and await asyncio.to_thread(folder.is_whole, known.stored_as):
+        return known.id
+    sealed = await asyncio.to_thread(key.seal, content, queries.EVIDENCE)
+    stored_as = await asyncio.to_thread(folder.keep, sealed)
+    new = NewEvidence(media_type, len(content), mark, stored_as)
+    async with edge.database.write() as connection:
+        lost = known.stored_as if known is not None else None
+        named = await actions.name_evidence(connection, desk, learner_id, new, lost)
+    if named.stored_as != stored_as:
+        # Somebody else handed in the same meanwhile and was first.
+        await asyncio.to_thread(folder.remove, [stored_as])
+    return named.id
 
 
 @router.get(
