@@ -8,8 +8,8 @@ from alembic import op
 from creditbank.database.metadata import Code, Instant
 from creditbank.identifiers import new_id
 
-revision = "0009"
-down_revision = "0012"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

@@ -7,8 +7,8 @@ from alembic import op
 
 from creditbank.database.metadata import Instant, Json
 
-revision = "0011"
-down_revision = "0008"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
