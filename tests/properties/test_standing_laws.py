@@ -137,21 +137,33 @@ def test_what_is_built_on_credits_changes_nothing_by_itself(
     assert evaluate(facts, line, day, Standing({"town": bound}, elected=elected)) == before
 
 
-@given(st.data(), LEARNERS, DAYS, DAYS, SHARES, st.booleans())
+@given(st.data(), LEARNERS, DAYS, DAYS, SHARES, st.tuples(st.booleans(), st.booleans()), st.booleans())
 @examples(120)
 def test_a_change_of_rules_never_touches_what_is_redeemed(
-    data: st.DataObject, facts: list[Fact], one: date, other: date, shares: list[str], is_elected: bool
+    data: st.DataObject,
+    everything: list[Fact],
+    one: date,
+    other: date,
+    shares: list[str],
+    is_elected: tuple[bool, bool],
+    ends: bool,
 ) -> None:
-    """Under any setting: whatever is corrected, withdrawn, published or begins; twice over, in any order of facts."""
+    """Under any setting: whatever is corrected, withdrawn, published, elected or begins, whatever holds end and facts
+    come late; twice over, in any order of facts."""
+    facts = everything[data.draw(st.integers(0, 2)) :]
+    late = frozenset(fact.key for fact in everything) - {fact.key for fact in facts}
     first, second = sorted([one, other])
     old = data.draw(lines(0))
-    elected = elected_in(old, is_elected=is_elected)
+    elected = elected_in(old, is_elected=is_elected[0])
     before = evaluate(facts, old, first, Standing(elected=elected))
     redeemed, reserved = chosen(before, shares, "redeemed"), chosen(before, shares, "reserved")
-    era = Era(old, first, keys_of(redeemed))
     bound = bound_by(reserved, old, redeemed=False) | bound_by(redeemed, old, redeemed=True)
+    era = Era(old, first, keys_of(redeemed), elected.get("town", ()), bound, late)
 
-    new = data.draw(st.one_of(st.just([]), lines(2, old)))
+    new = data.draw(st.one_of(st.just([]), st.just(old), lines(2, old)))
+    elected = elected_in(new or old, is_elected=is_elected[1])
+    bound = bound_by(redeemed, old, redeemed=True) if ends else bound
+    facts = everything
     standing = Standing({"town": bound}, {"town": [era]}, elected)
     after = evaluate(facts, new, second, standing)
 
@@ -161,8 +173,8 @@ def test_a_change_of_rules_never_touches_what_is_redeemed(
 
     # More is redeemed under the new rules, and these are changed as well.
     more = [d for d in chosen(after, shares[::-1], "redeemed") if era.keys.isdisjoint(d.binding)]
-    eras = [era, Era(new, second, keys_of(more))] if more else [era]
-    bound |= bound_by(more, new, redeemed=True)
+    bound = bound | bound_by(more, new, redeemed=True)
+    eras = [era, Era(new, second, keys_of(more), elected.get("town", ()), bound)] if more else [era]
     newest = data.draw(st.one_of(st.just([]), lines(4, new)))
     last = evaluate(facts, newest, second, Standing({"town": bound}, {"town": eras}, elected))
 

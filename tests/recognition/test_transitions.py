@@ -196,9 +196,10 @@ async def test_what_comes_late_meets_what_was_redeemed_under_former_rules(bank: 
     assert where(await bank.lots(learner)) == [{"available": 1000}, {"redeemed": 500}, {"excess": 1000}]
     assert await bank.verify() == []
 
-    # Five hours before it leave it nothing of the pool in which it had its share: a fact takes what no rule does.
+    # Five hours before it would leave it nothing of the pool in which it had its share. But that pool's rules were gone
+    # when these came, which count by other rules.
     await bank.record(learner, "E0", code="C", hours="5", completed="2023-01-10")
-    assert where(await bank.lots(learner))[1] == {"redeemed": 500, "owed": -500}
+    assert where(await bank.lots(learner))[1] == {"redeemed": 500}
     assert await bank.verify() == []
 
 
@@ -360,4 +361,71 @@ async def test_an_election_moves_what_is_older_as_a_whole(bank: Bank) -> None:
     await change(bank, giving("6", 3, **SECOND, transition=ELECTIVE, programmes=[PROGRAMME]))
     assert where(await bank.lots(learner))[2:] == [{"available": 6000}] * 2
     assert where(await bank.lots(other)) == [{"available": 1000}] * 3
+    assert await bank.verify() == []
+
+
+DROPPING = {**CAP, "at_most": {"credits": "4"}, "overflow": "drop"}
+TIGHT: dict[str, Any] = {"calendars": YEAR, "limits": [DROPPING]}
+
+
+async def test_an_election_takes_no_room_from_what_was_redeemed_before_it(bank: Bank) -> None:
+    second = giving("3", 2, **SECOND, **TIGHT, transition=ELECTIVE, programmes=[PROGRAMME])
+    await change(bank, giving("2", **TIGHT, programmes=[PROGRAMME]), second)
+    (learner,) = await bank.open("Li Wei")
+    await bank.record(learner, "A", code="A", completed="2024-01-10")
+    await bank.record(learner, "B", code="B", completed="2024-02-10")
+    await redeeming(bank, learner, (await bank.lots(learner))[1])
+
+    await elect(bank, learner, 2, "2025-01-01")
+
+    assert where(await bank.lots(learner)) == [{"available": 2000}, {"redeemed": 2000}]
+    assert Code.CLAWBACK not in await codes(bank, learner)
+    assert await bank.verify() == []
+    assert not await settle_whole(bank, learner)
+
+
+async def test_a_hold_that_ends_takes_no_room_from_what_was_redeemed_beside_it(bank: Bank) -> None:
+    await change(bank, giving("2", **TIGHT))
+    (learner,) = await bank.open("Li Wei")
+    await bank.record(learner, "A", code="A", completed="2024-01-10")
+    await bank.record(learner, "B", code="B", completed="2024-02-10")
+    first, second = await bank.lots(learner)
+    hold, other = await holding(bank, learner, first), await holding(bank, learner, second)
+    await change(bank, giving("3", 2, **SECOND, **TIGHT, transition={"applies_to": "unredeemed"}))
+    await end(bank, other)
+
+    await end(bank, hold, HoldState.VOIDED)
+    await settle_whole(bank, learner)
+
+    assert where(await bank.lots(learner)) == [{"available": 2000}, {"redeemed": 2000}]
+    assert Code.CLAWBACK not in await codes(bank, learner)
+    assert await bank.verify() == []
+
+
+async def test_what_is_first_recorded_under_later_rules_takes_no_room_under_former_ones(bank: Bank) -> None:
+    limit = {"id": "all", "at_most": {"credits": "4"}, "overflow": "drop"}
+    await change(bank, giving("4", limits=[limit]))
+    (learner,) = await bank.open("Li Wei")
+    await bank.record(learner, "B", code="B", completed="2024-02-10")
+    await redeeming(bank, learner, *await bank.lots(learner))
+    await change(bank, giving("4", 2, limits=[{**limit, "at_most": {"credits": "100"}}]))
+
+    await bank.record(learner, "A", code="A", completed="2024-01-10")
+
+    assert where(await bank.lots(learner)) == [{"redeemed": 4000}, {"available": 4000}]
+    assert await bank.verify() == []
+
+
+async def test_what_comes_late_acts_while_its_rules_stay_and_goes_on_when_they_change(bank: Bank) -> None:
+    limit = {"id": "all", "at_most": {"credits": "4"}, "overflow": "drop"}
+    await change(bank, giving("4", limits=[limit]))
+    (learner,) = await bank.open("Li Wei")
+    await bank.record(learner, "B", code="B", completed="2024-02-10")
+    await redeeming(bank, learner, *await bank.lots(learner))
+    await bank.record(learner, "A", code="A", completed="2024-01-10")
+    assert where(await bank.lots(learner))[0] == {"redeemed": 4000, "owed": -4000}
+
+    await change(bank, giving("4", 2, limits=[{**limit, "at_most": {"credits": "100"}}]))
+
+    assert where(await bank.lots(learner))[0] == {"redeemed": 4000, "owed": -4000}
     assert await bank.verify() == []

@@ -120,6 +120,19 @@ async def redeemed_since(connection: AsyncConnection, learner_ids: Sequence[UUID
     return since
 
 
+async def built_on(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Posting]]:
+    """By learner every posting that moved what is reserved or redeemed, the first first."""
+    found: dict[UUID, list[Posting]] = {learner_id: [] for learner_id in learner_ids}
+    both = (Account.RESERVED, Account.REDEEMED)
+    statement = _POSTINGS.where(
+        among(connection, postings.c.learner_id, learner_ids),
+        postings.c.source.in_(both) | postings.c.target.in_(both),
+    )
+    for row in await connection.execute(statement):
+        found[row.learner_id].append(_posting_of(row))
+    return found
+
+
 async def with_redeemed(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> set[UUID]:
     """Those of the learners who have redeemed credits."""
     if not learner_ids:

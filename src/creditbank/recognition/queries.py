@@ -56,6 +56,21 @@ async def latest_decisions(connection: AsyncConnection, learner_ids: Sequence[UU
     return {learner_id: list(mine.values()) for learner_id, mine in found.items()}
 
 
+async def every_decision(
+    connection: AsyncConnection, learner_ids: Sequence[UUID]
+) -> dict[UUID, list[tuple[datetime, Decision]]]:
+    """Every decision ever made about these learners with when it was recorded, the first first, without traces."""
+    found: dict[UUID, list[tuple[datetime, Decision]]] = {learner_id: [] for learner_id in learner_ids}
+    statement = (
+        select(*_WITHOUT_TRACE)
+        .where(among(connection, decisions.c.learner_id, learner_ids))
+        .order_by(decisions.c.recorded_at)
+    )
+    for row in await connection.execute(statement):
+        found[row.learner_id].append((row.recorded_at, _decision_of(row)))
+    return found
+
+
 async def latest_of_bindings(
     connection: AsyncConnection, pairs: Sequence[tuple[UUID, str]]
 ) -> dict[UUID, list[Decision]]:

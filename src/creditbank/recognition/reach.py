@@ -22,6 +22,7 @@ from creditbank.enrolments.queries import enrolled_in, enrolments_of
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.domain import Account, Hold, Lot
 from creditbank.ledger.queries import (
+    built_on,
     lots_of,
     lots_of_bindings,
     lots_of_units,
@@ -32,13 +33,14 @@ from creditbank.ledger.queries import (
 from creditbank.providers import queries as providers
 from creditbank.recognition.domain import NOTHING_KNOWN, Decision, HeldRuling, Known, evaluate_achievements, unit_of
 from creditbank.recognition.queries import (
+    every_decision,
     first_recognised,
     latest_decisions,
     latest_of_bindings,
     rulings_of,
     with_rulings,
 )
-from creditbank.recognition.standing import NO_BASIS, Basis, former_chapters, standing_of
+from creditbank.recognition.standing import NO_BASIS, Basis, Past, former_chapters, standing_of
 from creditbank.rules.outcome import Evaluation
 from creditbank.rules.rulings import Ruling
 from creditbank.rules.standing import Standing
@@ -73,7 +75,7 @@ class Touched:
     def standing(self, book: Book, as_of: date, *, of: str | None = None) -> Standing:
         """What stands against the book's versions; in one rule set only if asked."""
         return standing_of(
-            self.achievements.values(), self.lots.values(), self.decisions, book, as_of, self.basis, of=of
+            list(self.achievements.values()), self.lots.values(), self.decisions, book, as_of, self.basis, of=of
         )
 
     def units(self) -> set[str]:
@@ -146,11 +148,17 @@ async def bases_of(
         entry.compiled.transition.elect_until is not None for entry in (*book.entries.values(), *former.values())
     )
     enrolments = await enrolments_of(connection, list(lots)) if is_elective else {}
+    reaches_back = is_elective or any(
+        entry.compiled.transition.applies_to != "new_only" for entry in (*book.entries.values(), *former.values())
+    )
+    postings = await built_on(connection, redeeming) if since and reaches_back else {}
+    decided = await every_decision(connection, redeeming) if since and reaches_back else {}
     return {
         id_: Basis(
             {lot.id: since[lot.id] for lot in mine if lot.id in since},
             {one.publication.version_id: former[one.publication.version_id] for one in chapters.get(id_, ())},
             enrolments.get(id_, ()),
+            Past(postings[id_], decided[id_]) if id_ in postings else None,
         )
         for id_, mine in lots.items()
     }

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Final
 from uuid import UUID
 
-from creditbank.achievements.domain import Achievement
-from creditbank.enrolments.domain import Enrolment, elections
-from creditbank.ledger.domain import Account, Lot, Redeemed
+from creditbank.achievements.domain import VALID, Achievement
+from creditbank.enrolments.domain import ChangeKind, Enrolment, elections
+from creditbank.ledger.domain import Account, Lot, Posting, Redeemed
 from creditbank.recognition.domain import Decision
 from creditbank.rules.compile import CompiledVersion
-from creditbank.rules.standing import Bound, Era, Standing
+from creditbank.rules.standing import Bound, Era, Standing, VersionName
 from creditbank.rulesets.domain import Book, Chapter, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was ever reserved and redeemed, and every decision with when it was recorded; the first first."""
+
+    postings: Sequence[Posting]
+    decisions: Sequence[tuple[datetime, Decision]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +30,13 @@ class Basis:
     """What the bank knows of a learner beside facts, lots and decisions, that says how changed rules reach them.
 
     ``since`` gives by lot when what is redeemed of it began to be; ``former`` are versions that govern no more, by
-    version, on which such credits rest.
+    version, on which such credits rest. ``past`` is None where no version reaches back, so that no hold matters.
     """
 
     since: Mapping[UUID, Redeemed] = field(default_factory=dict)
     former: Mapping[UUID, Entry] = field(default_factory=dict)
     enrolments: Sequence[Enrolment] = ()
+    past: Past | None = None
 
 
 NO_BASIS: Final = Basis()
@@ -45,7 +54,7 @@ def former_chapters(book: Book, lots: Iterable[Lot], since: Mapping[UUID, Redeem
 
 
 def standing_of(
-    achievements: Iterable[Achievement],
+    achievements: Collection[Achievement],
     lots: Collection[Lot],
     decisions: Iterable[Decision],
     book: Book,
@@ -64,7 +73,9 @@ def standing_of(
     elected = {codes[id_]: names for id_, names in elections(basis.enrolments, as_of).items() if id_ in codes}
     if not built:
         return Standing(elected=elected)
-    return Standing(_bound(built, decisions, book, codes, keys), _eras(built, book, basis, codes, keys, as_of), elected)
+    bound = _bound(built, decisions, book, codes, keys)
+    eras = _eras(achievements, lots, built, bound, elected, book, basis, codes, keys, as_of)
+    return Standing(bound, eras, elected)
 
 
 def _is_redeemed(lot: Lot) -> bool:
@@ -101,36 +112,144 @@ _Days = tuple[int, date, date | None]
 
 
 def _eras(
-    lots: Iterable[Lot], book: Book, basis: Basis, codes: Mapping[UUID, str], keys: Mapping[str, str], as_of: date
+    achievements: Collection[Achievement],
+    lots: Collection[Lot],
+    built: Iterable[Lot],
+    bound: Mapping[str, Mapping[str, Bound]],
+    elected: Mapping[str, Sequence[VersionName]],
+    book: Book,
+    basis: Basis,
+    codes: Mapping[UUID, str],
+    keys: Mapping[str, str],
+    as_of: date,
 ) -> dict[str, list[Era]]:
-    """The rules under which lots were redeemed, where they are not those in force: other versions, or fewer begun.
+    """What lots were redeemed under, where it is not what is in force: other rules, other elections, holds that fell.
 
-    What is redeemed of an achievement rests on the rules under which its first credits were.
+    What is redeemed of an achievement rests on what its first credits were redeemed under. A hold or a redemption that
+    came since changes no decision, so that only what fell away makes a difference.
     """
-    present: dict[str, list[_Days]] = {}
-    for version in book.versions:
-        present.setdefault(version.rule_set, []).append((version.version, version.valid_from, version.valid_until))
-    found: dict[str, dict[tuple[tuple[_Days, ...], int], Era]] = {}
+    present = _present(book)
+    valid = [a.key for a in achievements if a.current.status == VALID]
+    first = {a.key: a.versions[0].recorded_at for a in achievements}
+    found: dict[str, dict[tuple[object, ...], Era]] = {}
     taken: set[tuple[str, str]] = set()
-    redeemed = [(basis.since[lot.id], lot) for lot in lots if lot.id in basis.since]
+    redeemed = [(basis.since[lot.id], lot) for lot in built if lot.id in basis.since]
     for since, lot in sorted(redeemed, key=lambda pair: (pair[0].at, pair[1].id)):
-        code = codes[lot.key.rule_set_id]
+        id_, code = lot.key.rule_set_id, codes[lot.key.rule_set_id]
         facts = frozenset(key for key in _facts(lot, keys) if (code, key) not in taken)
         taken.update((code, key) for key in facts)
         line = sorted(
-            [_as_published(book, basis, one) for one in book.line_known(lot.key.rule_set_id, since.at)],
+            [_as_published(book, basis, one) for one in book.line_known(id_, since.at)],
             key=lambda version: (version.valid_from, version.version),
         )
         named = tuple([(v.version, v.valid_from, v.valid_until) for v in line])
         begun = _begun(named, since.on)
-        if list(named) == sorted(present.get(code, ()), key=lambda one: (one[1], one[0])) and begun == _begun(
-            named, as_of
+        then = tuple(_elected(basis.enrolments, id_, since))
+        held = _bound_at(lots, basis.past, since.at, book, codes, keys).get(code, {}) if basis.past else {}
+        now = bound.get(code, {})
+        is_loose = any(key in held and _by(now, key) != held[key].by for key in valid)
+        if (
+            list(named) == sorted(present.get(code, ()), key=lambda one: (one[1], one[0]))
+            and begun == _begun(named, as_of)
+            and _electing(then, line) == _electing(elected.get(code, ()), line)
+            and not is_loose
         ):
             continue
+        ends = [*_changes(book, id_), *_begins(named, since.on), *_asks(basis.enrolments, id_, line)]
+        ends += _falls(basis.past, since.at, id_, lots) if is_loose else []
+        end = min([one for one in ends if one > since.at], default=None)
+        late = frozenset(key for key, at in first.items() if end is not None and at >= end)
         mine = found.setdefault(code, {})
-        before = mine.get((named, begun))
-        mine[named, begun] = Era(line, since.on, facts | before.keys if before is not None else facts)
+        signature = (named, begun, then, end)
+        before = mine.get(signature)
+        if before is not None:
+            facts, held = facts | before.keys, {**before.bound, **held}
+        mine[signature] = Era(line, since.on, facts, then, held or now, late - facts)
     return {code: list(eras.values()) for code, eras in found.items()}
+
+
+def _by(bound: Mapping[str, Bound], key: str) -> VersionName | None:
+    return bound[key].by if key in bound else None
+
+
+def _present(book: Book) -> dict[str, list[_Days]]:
+    """The lines in force. Those of rule sets for the enrolled count, whomever the book is for."""
+    found: dict[str, list[_Days]] = {}
+    plain = {version.rule_set for version in book.versions}
+    others = [one.compiled for one in book.entries.values() if one.rule_set_id in book.restricted]
+    for version in (*book.versions, *[one for one in others if one.rule_set not in plain]):
+        found.setdefault(version.rule_set, []).append((version.version, version.valid_from, version.valid_until))
+    return found
+
+
+def _elected(enrolments: Iterable[Enrolment], rule_set_id: UUID, since: Redeemed) -> list[VersionName]:
+    """What had been elected when something was redeemed."""
+    known = [
+        replace(one, changes=[change for change in one.changes if change.recorded_at <= since.at]) for one in enrolments
+    ]
+    return elections(known, since.on).get(rule_set_id, [])
+
+
+def _electing(elected: Iterable[VersionName], line: Sequence[CompiledVersion]) -> set[int]:
+    """The versions of a line that an election lets reach back."""
+    named = [name.within(line) for name in elected]
+    return {one.version for one in named if one is not None and one.transition.elect_until is not None}
+
+
+def _changes(book: Book, rule_set_id: UUID) -> Iterator[datetime]:
+    for one in book.history.get(rule_set_id, ()):
+        yield one.publication.known_from
+        if one.publication.known_until is not None:
+            yield one.publication.known_until
+
+
+def _begins(line: Iterable[_Days], day: date) -> Iterator[datetime]:
+    """The instants at which days of a line begin; the pure part knows no zone, so they are those of UTC."""
+    for _, *edges in line:
+        yield from (datetime.combine(edge, time(), UTC) for edge in edges if edge is not None and edge > day)
+
+
+def _asks(enrolments: Iterable[Enrolment], rule_set_id: UUID, line: Sequence[CompiledVersion]) -> Iterator[datetime]:
+    for enrolment in enrolments:
+        for change in enrolment.changes:
+            if change.kind is ChangeKind.ELECTED and enrolment.rule_set_id == rule_set_id:
+                named = VersionName(change.detail["version"], date.fromisoformat(change.detail["from"]))
+                if _electing([named], line):
+                    yield change.recorded_at
+
+
+def _built_at(past: Past, at: datetime) -> dict[UUID, dict[Account, int]]:
+    """What of each lot was reserved and redeemed at an instant."""
+    found: dict[UUID, dict[Account, int]] = {}
+    for posting in past.postings:
+        if posting.recorded_at <= at:
+            mine = found.setdefault(posting.lot_id, {Account.RESERVED: 0, Account.REDEEMED: 0})
+            for account, sign in ((posting.source, -1), (posting.target, 1)):
+                if account in mine:
+                    mine[account] += sign * posting.amount_milli
+    return {id_: mine for id_, mine in found.items() if any(mine.values())}
+
+
+def _bound_at(
+    lots: Iterable[Lot], past: Past, at: datetime, book: Book, codes: Mapping[UUID, str], keys: Mapping[str, str]
+) -> dict[str, dict[str, Bound]]:
+    built = _built_at(past, at)
+    then = [
+        replace(lot, positions=built[lot.id]) for lot in lots if lot.id in built and lot.key.rule_set_id in codes
+    ]  # fmt: skip
+    return _bound(then, [one for on, one in past.decisions if on <= at], book, codes, keys)
+
+
+def _falls(past: Past | None, since: datetime, rule_set_id: UUID, lots: Iterable[Lot]) -> Iterator[datetime]:
+    """When something that was reserved or redeemed ceased to be."""
+    if past is None:
+        return
+    mine = {lot.id for lot in lots if lot.key.rule_set_id == rule_set_id}
+    then = mine.intersection(_built_at(past, since))
+    for at in sorted({posting.recorded_at for posting in past.postings if posting.recorded_at > since}):
+        if not then <= set(_built_at(past, at)):
+            yield at
+            return
 
 
 def _as_published(book: Book, basis: Basis, chapter: Chapter) -> CompiledVersion:

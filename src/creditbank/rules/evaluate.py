@@ -74,13 +74,16 @@ def _decide(
 ) -> list[Draft]:
     """The decisions of one rule set: first those on redeemed credits, each by the rules of its own era, then the rest.
 
-    An era is asked about every fact that is left, as it was when its rules were in force, so that pools, bindings and
-    limits come to what they came to then; only what is said of its own facts is kept.
+    An era is asked about every fact that is left and was there before it ended, under the elections and with the holds
+    of its time, so that pools, bindings and limits come to what they came to then; only what is said of its own facts
+    is kept.
     """
     drafts: list[Draft] = []
     left = ordered
     for era in standing.eras.get(rule_set, ()):
-        found = _decide_by(left, era.line, era.day, standing, rulings, drafts)
+        then = Standing({rule_set: era.bound}, elected={rule_set: era.elected})
+        asked = [fact for fact in left if fact.key not in era.late] if era.late else left
+        found = _decide_by(asked, era.line, era.day, then, rulings, drafts)
         own = [draft for draft in found if not era.keys.isdisjoint(draft.keys)]
         gone = era.keys.union(*[draft.keys for draft in own])
         left = [fact for fact in left if fact.key not in gone]

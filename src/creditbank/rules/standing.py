@@ -42,12 +42,17 @@ class Bound:
 class Era:
     """The versions of one rule set, by the days they govern, under which the credits of these facts were redeemed.
 
-    ``day`` is one of the days of redemption: it says which version was in force, whatever has begun since.
+    ``day`` is one of the days of redemption: it says which version was in force, whatever has begun since. ``elected``
+    and ``bound`` are what stood then. ``late`` are the facts first recorded after the era ended: no rule of it ever
+    saw them, so they take nothing from it.
     """
 
     line: Sequence[CompiledVersion]
     day: date
     keys: frozenset[str]
+    elected: Sequence[VersionName] = ()
+    bound: Mapping[str, Bound] = field(default_factory=dict)
+    late: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,7 +221,11 @@ class Book:
     def entry(self, code: str, number: int) -> Entry:
         """A version in force, or a former one of the learner's. Raises KeyError."""
         found = self.entries.get((code, number))
-        return found or next(e for e in self.former.values() if e.named == (code, number))
+        if found is None:
+            found = next((e for e in self.former.values() if e.named == (code, number)), None)
+        if found is None:
+            raise KeyError((code, number))
+        return found
 
     @cached_property
     def names(self) -> Mapping[UUID, VersionName]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -69,7 +70,9 @@ class Shelf:
         self, connection: AsyncConnection, versions: Collection[tuple[str, int]]
     ) -> dict[tuple[str, int], Wording]:
         """Published versions, from what was compiled before as far as it is still kept."""
-        found = {version: self._former[version] for version in versions if version in self._former}
+        # What is used goes to the end, so that what has lain longest goes first.
+        found = {version: self._former.pop(version) for version in versions if version in self._former}
+        self._former.update(found)
         for code, number, document, sha256 in await published_documents(connection, set(versions) - set(found)):
             if len(self._former) >= _FORMER_MAX:
                 self._former.pop(next(iter(self._former)))
@@ -119,4 +122,5 @@ class Shelf:
 async def compile_stored(connection: AsyncConnection, document: str, sha256: str) -> Wording:
     """The compiled form of a stored document, with its titles and what it extends; all was checked when stored."""
     layered = await layered_of(connection, document)
-    return wording_of(layered, compile_version(layered, sha256=sha256))
+    # Compiling takes long enough to be noticed by everybody else whom this process serves.
+    return await asyncio.to_thread(lambda: wording_of(layered, compile_version(layered, sha256=sha256)))
