@@ -20,7 +20,6 @@ OPENING = {"write", "read", "snapshot"}
 EDGES = (
     "*/routes.py",
     "*/routes/*.py",
-    "access/commands.py",
     "people/login/proving.py",
     "people/operating.py",
     "people/sessions.py",
@@ -32,7 +31,6 @@ EDGES = (
     "demo/__init__.py",
     "intake/gathering.py",
     "jobs/working.py",
-    "privacy/commands.py",
     "proving.py",
     "providers/commands.py",
     "publishing/commands.py",
