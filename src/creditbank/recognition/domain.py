@@ -235,7 +235,10 @@ def fact_of(achievement: Achievement, book: Book, known: Known = NOTHING_KNOWN) 
 
 
 def input_hash(achievements: Iterable[Achievement], version_hashes: Iterable[str], as_of: date) -> bytes:
-    """What an evaluation read, as a hash over ids, version numbers and rule hashes: no text about a person is in it."""
+    """The facts, rules and day that an evaluation read, as a hash of ids, version numbers and rule hashes.
+
+    Holds, elections and rulings are not in it, nor is any text about a person.
+    """
     facts = sorted((str(a.id), a.current.number) for a in achievements if a.current.status == VALID)
     listed = [facts, sorted(version_hashes), as_of.isoformat(), ENGINE]
     return hashlib.sha256(_COMPACT(listed).encode()).digest()
