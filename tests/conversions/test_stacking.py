@@ -7,8 +7,19 @@ from typing import Any
 import pytest
 
 from tests.api.world import World
-from tests.conversions.desk import apply_for, codes, decide, only, post, programme, refused, standing, verified
-from tests.conversions.test_debts import annul
+from tests.conversions.desk import (
+    apply_for,
+    codes,
+    decide,
+    learner_with,
+    only,
+    post,
+    programme,
+    refused,
+    standing,
+    verified,
+)
+from tests.conversions.test_debts import annul, revoke, waive
 
 LADDER = (
     programme("certificate", "40", reuse={"stack_into": ["diploma"]}),
@@ -94,6 +105,46 @@ async def test_an_award_on_which_another_rests_is_not_withdrawn_first(world: Wor
     await verified(world)
 
 
+@pytest.mark.parametrize("ended", [False, True], ids=["applied for", "awarded"])
+async def test_an_award_through_which_another_counts_is_not_withdrawn_first(world: World, ended: bool) -> None:
+    ladder = (
+        programme("first", "3", reuse={"stack_into": ["second"]}),
+        programme("second", "3", reuse={"stack_into": ["third", "beside"]}),
+        programme("third", "3"),
+    )
+    await only(world, *ladder, programme("beside", "5"))
+    learner, _, _ = await learner_with(world, "3")
+    await decide(world, await apply_for(world, learner, "college.first"))
+    middle = await decide(world, await apply_for(world, learner, "college.second"))
+    upper = await apply_for(world, learner, "college.third")
+    if ended:
+        await decide(world, upper)
+    at = f"/v1/conversions/{middle['id']}/annulment"
+    await post(world, at, {"reason": "other"}, "registrar", status=200)
+
+    await refused(world, f"{at}/decision", {"decision": "approve"}, "award_built_upon", 409)
+    if ended:
+        await annul(world, upper)
+    else:
+        await post(world, f"/v1/conversions/{upper['id']}/withdrawal", status=200)
+    await post(world, f"{at}/decision", {"decision": "approve"}, status=200)
+    await verified(world)
+
+
+async def test_an_award_beside_another_is_withdrawn_freely(world: World) -> None:
+    await only(
+        world, programme("first", "3", reuse={"stack_into": ["left", "right"]}),
+        programme("left", "3"), programme("right", "3"),
+    )  # fmt: skip
+    learner, _, _ = await learner_with(world, "3")
+    await decide(world, await apply_for(world, learner, "college.first"))
+    left = await decide(world, await apply_for(world, learner, "college.left"))
+    await decide(world, await apply_for(world, learner, "college.right"))
+
+    await annul(world, left)
+    await verified(world)
+
+
 async def test_an_award_may_be_made_of_stacked_credits_alone(world: World) -> None:
     learner = await learner_of(
         world, programme("certificate", "40", reuse={"stack_into": ["badge"]}), programme("badge", "40"), credits_=40
@@ -107,4 +158,40 @@ async def test_an_award_may_be_made_of_stacked_credits_alone(world: World) -> No
     assert made["award"]["credits"] == "40"
     assert not made["award"]["in_part"]
     assert await standing(world, learner) == {"redeemed": "40"}
+    await verified(world)
+
+
+@pytest.mark.parametrize(
+    ("waived", "said"),
+    [
+        (False, {}),
+        (False, {"decision": "approve_in_part"}),
+        (True, {}),
+    ],
+    ids=["owed, whole", "owed, in part", "waived"],
+)
+async def test_no_award_is_made_of_credits_whose_basis_fell_away(
+    world: World, waived: bool, said: dict[str, Any]
+) -> None:
+    await only(world, programme("exit", "3", reuse={"stack_into": ["award"]}), programme("award", "5"))
+    learner, (basis, _), _ = await learner_with(world, "3", "2")
+    exit_ = await apply_for(world, learner, "college.exit")
+    assert len(exit_["held"]) == 1
+    await decide(world, exit_)
+    award = await apply_for(world, learner, "college.award")
+    await revoke(world, basis)
+    if waived:
+        await waive(world, learner)
+    (held,) = award["held"]
+    if said:
+        said = {**said, "amounts": [{"lot": held["lot"], "amount": "1"}]}
+
+    at = f"/v1/conversions/{award['id']}/decision"
+    if waived:
+        assert (await decide(world, award))["award"]["credits"] == "5"
+    else:
+        body = {"decision": "approve", **said}
+        await refused(world, at, body, "stacked_credits_lost", 409, by="registrar")
+        rejected = await decide(world, award, decision="reject", reasons=["other"])
+        assert rejected["state"] == "rejected"
     await verified(world)

@@ -31,7 +31,6 @@ from creditbank.awards.tables import annulments, award_numbers, awards, conversi
 from creditbank.clock import Clock
 from creditbank.conversions.domain import (
     AnnulmentProposed,
-    AwardBuiltUpon,
     MoreThanHeld,
     NoAnnulmentProposed,
     NoStandingAward,
@@ -39,6 +38,8 @@ from creditbank.conversions.domain import (
     UnknownAward,
     check_complete,
     check_first,
+    check_not_built_upon,
+    check_stacked,
 )
 from creditbank.credits import Credits
 from creditbank.database.statements import insert_new, insert_rows, update_rows
@@ -261,6 +262,8 @@ async def decide(
     _check_open(conversion, now)
     held = {line.lot_id: line.milli for line in conversion.hold.lines}
     used = dict(held) if verdict.approves else {}
+    if verdict.approves:
+        check_stacked(conversion, await queries.conversions_of(connection, learner.id), lots)
     if verdict.approves and verdict.amounts is not None:
         for index, (lot_id, milli) in enumerate(verdict.amounts.items()):
             if milli > held.get(lot_id, 0):
@@ -441,10 +444,12 @@ async def decide_annulment(
     if proposed.author_id == actor.client_id:
         raise TwoPeopleNeeded
     if approves:
-        for other in await queries.conversions_of(connection, learner.id):
-            rests = any(use.award_id == conversion.award.id for use in other.stacked)
-            if rests and (other.state is State.HELD or other.is_standing):
-                raise AwardBuiltUpon(conversion=other.id)
+        book = await counter.shelf.book(connection)
+        everything = await queries.conversions_of(connection, learner.id)
+        for other in everything:
+            if other.stacked and (other.state is State.HELD or other.is_standing):
+                entry = book.entries.get((other.rule_set, other.version))
+                check_not_built_upon(conversion, other, everything, entry.compiled if entry is not None else None)
         undone = await redeeming(connection, learner.id, _end_key(conversion.hold))
         steps = [
             Step(lot, annul(lot.positions, milli, undone[lot.id], expired=lot.is_expired(today)), today)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 from uuid import UUID
 
-from creditbank.awards.domain import AlreadyRedeemed, AlreadyUsed, Conversion, State
+from creditbank.awards.domain import AlreadyRedeemed, AlreadyUsed, Conversion, StackUse, State
 from creditbank.credits import Credits
 from creditbank.errors import Fault, Kind, Refusal
-from creditbank.ledger.domain import Account
+from creditbank.ledger.domain import Account, Lot
 from creditbank.programmes.auditing import Audit
 from creditbank.programmes.domain import leaves_of
+from creditbank.programmes.stakes import Seat, stacked_for
 from creditbank.rules.allocate.allocation import Allocation, allocate
 from creditbank.rules.allocate.solver import NotSolved
+from creditbank.rules.compile import CompiledVersion
 from creditbank.rules.language.programmes import Need, Programme
 
 
@@ -56,6 +59,50 @@ def check_complete(audit: Audit) -> None:
         total=str(Credits(found.total)),
         faults=tuple(_missing(audit.programme, found)),
     )
+
+
+def check_stacked(conversion: Conversion, conversions: Iterable[Conversion], lots: Mapping[UUID, Lot]) -> None:
+    """What counts once more must still stand when the award is made. Raises StackedCreditsLost.
+
+    The award for which it was redeemed may have been withdrawn, or the basis of the credits fallen away since the
+    application: what is owed counts nowhere once more, what was waived does (decision 28).
+    """
+    standing = {one.award.id for one in conversions if one.award is not None and one.is_standing}
+    counted: dict[UUID, int] = defaultdict(int)
+    for use in conversion.stacked:
+        counted[use.lot_id] += use.milli
+        at = lots[use.lot_id].positions
+        if use.award_id not in standing or counted[use.lot_id] > at[Account.REDEEMED] + at[Account.OWED]:
+            raise StackedCreditsLost(lot=use.lot_id)
+
+
+def check_not_built_upon(
+    withdrawn: Conversion, other: Conversion, conversions: Iterable[Conversion], version: CompiledVersion | None
+) -> None:
+    """Another award counts once more what this one redeemed, or what counts there through this one alone.
+
+    ``version`` is the one under which the other was applied for, None when it is in the book no more: then whatever
+    both count once more is taken to count there through this one. Raises AwardBuiltUpon.
+    """
+    if version is None:
+        shared = {(use.lot_id, use.award_id) for use in withdrawn.stacked}
+        own = withdrawn.award.id if withdrawn.award is not None else None
+        if any(use.award_id == own or (use.lot_id, use.award_id) in shared for use in other.stacked):
+            raise AwardBuiltUpon(conversion=other.id)
+        return
+    seat = Seat(other.rule_set_id, version.credit_unit, version.programmes[other.programme], version.programmes)
+    others = [one for one in conversions if one.id != other.id]
+    before = stacked_for(seat, others)
+    after = stacked_for(seat, [one for one in others if one.id != withdrawn.id])
+    for use in other.stacked:
+        is_own = withdrawn.award is not None and use.award_id == withdrawn.award.id
+        # What led there no more even before does not hang on this award.
+        if is_own or (_leads_to(before, use) and not _leads_to(after, use)):
+            raise AwardBuiltUpon(conversion=other.id)
+
+
+def _leads_to(found: Mapping[UUID, Sequence[StackUse]], use: StackUse) -> bool:
+    return any(one.award_id == use.award_id and one.milli >= use.milli for one in found.get(use.lot_id, ()))
 
 
 def _missing(programme: Programme, found: Allocation) -> Iterable[Fault]:
@@ -136,6 +183,15 @@ class NothingApproved(Refusal):
     code = "nothing_approved"
     kind = Kind.INVALID
     pointer: str = "/amounts"
+
+
+@dataclass(eq=False, kw_only=True)
+class StackedCreditsLost(Refusal):
+    """Credits that were to count once more no longer stand: no award is made of them, in whole or in part."""
+
+    code = "stacked_credits_lost"
+    kind = Kind.CONFLICT
+    lot: UUID
 
 
 @dataclass(eq=False, kw_only=True)
