@@ -16,13 +16,15 @@ from creditbank.claims.tables import evidence_files
 from creditbank.database.metadata import metadata
 from creditbank.learners.tables import learner_keys
 from creditbank.ledger.tables import holds
+from creditbank.people.domain import NewGrant, Place
+from creditbank.people.tables import user_roles, users
 from creditbank.privacy.queries import verify_erasures
 from creditbank.privacy.roll import Roll
 from creditbank.recognition.verify import verify_bank
 from creditbank.rulesets.shelf import Shelf
 from creditbank.settings import sqlite_file
 from tests.api.test_policy import TABLE, L
-from tests.api.world import PDF, World, claim, opened, ruling
+from tests.api.world import COLLEGE, PDF, World, claim, opened, ruling
 from tests.bank import document, granting
 from tests.conversions.desk import CERTIFICATE, apply_for, decide, let_in, only, post, programme, verified
 from tests.test_no_name_in_the_bytes import stored_bytes
@@ -334,3 +336,30 @@ async def test_a_roll_that_cannot_be_written_erases_nobody(asking: World) -> Non
     answer = await asking.send("approver", DECIDE, {"decision": "approve"})
     assert (answer.status_code, answer.json()["code"]) == (503, "erasure_roll_unwritable")
     assert (await asking.bank.get(f"/v1/learners/{asking.ids['leaver']}")).json()["name"] == NAME
+
+
+# --- Who signed in ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("also", [(), (NewGrant("provider_staff", Place(COLLEGE)),)], ids=["a learner", "staff too"])
+async def test_whoever_signed_in_as_the_learner_is_forgotten_unless_staff(
+    database_url: str, also: tuple[NewGrant, ...]
+) -> None:
+    async with opened(database_url) as world:
+        learner = await world.open(NAME)
+        before = await world.stored()
+        user = await world.person("qingfeng@town", NewGrant("learner", Place(learner_id=UUID(learner))), *also)
+        browser = await world.sign_in("qingfeng@town")
+        await erase(world, learner)
+        counts = await world.stored()
+        async with world.database.read() as connection:
+            standing = (
+                await connection.execute(select(users.c.status, users.c.profile).where(users.c.id == user))
+            ).one()
+            held = (await connection.execute(select(user_roles.c.learner_id, user_roles.c.revoked_by))).all()
+        answer = await browser.get(f"/v1/learners/{learner}")
+
+    assert (UUID(learner), "erasure") in [tuple(row) for row in held]
+    assert (standing.status, standing.profile == b"") == (("active", False) if also else ("closed", True))
+    assert counts["user_keys"] == before["user_keys"] + len(also)
+    assert answer.status_code in ({401, 404, 410} if also else {401})

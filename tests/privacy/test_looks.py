@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from creditbank.app import create_app
 from creditbank.database.engine import Database
+from creditbank.people.domain import NewGrant, Place
 from creditbank.privacy.looks import Looks, page_of_looks, write_again_and_again
 from tests.api.world import World, opened
 from tests.bank import HandClock, settings_for
@@ -160,3 +161,20 @@ async def test_writing_goes_on_when_the_database_is_away_for_a_while() -> None:
 def test_an_application_writes_as_often_as_it_is_told() -> None:
     assert settings_for("sqlite+aiosqlite:///never-opened.sqlite").looks_seconds == 300
     assert isinstance(create_app(settings_for("sqlite+aiosqlite:///never-opened.sqlite")).state.looks, Looks)
+
+
+async def test_what_learners_read_of_their_own_is_no_look_and_the_looks_are_theirs_to_read(database_url: str) -> None:
+    async with opened(database_url) as world:
+        learner = world.ids["learner"]
+        await world.person("zhang@town", NewGrant("learner", Place(learner_id=UUID(learner))))
+        browser = await world.sign_in("zhang@town")
+        before = await world.stored()
+        assert (await browser.get(f"/v1/learners/{learner}")).status_code == 200
+        assert (await browser.get(f"/v1/learners/{learner}/looks")).json()["items"] == []
+        assert (await browser.get(f"/v1/learners/{world.ids['stranger']}/looks")).status_code == 403
+        assert await world.stored() == before
+        assert (await world.bank.get(f"/v1/learners/{learner}")).status_code == 200
+        (look,) = (await browser.get(f"/v1/learners/{learner}/looks")).json()["items"]
+        assert look["route"] == "GET /v1/learners/{id}"
+        archive = await browser.get(f"/v1/learners/{learner}/export")
+        assert (archive.status_code, archive.headers["content-type"]) == (200, "application/zip")

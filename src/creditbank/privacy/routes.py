@@ -323,12 +323,13 @@ async def list_looks(
     """Who read what is a learner's, by which route, how often, the latest first; other processes lag some seconds."""
     check_whole(actor, "looks.read", Owned(learner_id=id))
     before = converted(cursor, UUID)
+    async with edge.database.read() as connection:
+        await learners.check_there(connection, id)
     noted: Looks = request.app.state.looks
     if noted.are_waiting:
         async with edge.database.write() as connection:
             await noted.write(connection)
     async with edge.database.read() as connection:
-        await learners.check_there(connection, id)
         found = await page_of_looks(connection, id, before=before, limit=limit + 1)
     return page_answer(
         request, found, limit, lambda one: str(one.id), lambda one: LookOut.from_domain(one).model_dump(mode="json")
