@@ -184,6 +184,7 @@ class Sandboxes:
                 "database_url": self._address(name),
                 "database_pooler": "none",
                 "evidence_folder": self._folder / name / "evidence",
+                "erasure_roll": self._folder / name / "erasures.jsonl",
                 "sealing_secret": sealing,
                 "lookup_secret": lookup,
                 "checkpoint_key": SecretStr(""),
