@@ -21,6 +21,7 @@ from creditbank.settings import Settings, sqlite_file
 from tests.api.world import World, opened
 from tests.bank import SECRETS, settings_for
 from tests.privacy.test_erasure import NEEDLES, dump, erase, live, spellings, wrapped_key
+from tests.publishing.test_commands import PASSWORD, person
 
 SOMEBODY, ANOTHER = (Entry(UUID(int=n), datetime(2026, 11, 25, 4, n, tzinfo=UTC)) for n in (1, 2))
 
@@ -148,11 +149,11 @@ async def test_replaying_erases_again_and_twice_does_no_harm(operator: Settings,
     assert wrapped not in everything
 
 
-async def in_a_thread(*arguments: str) -> str:
+async def in_a_thread(*arguments: str, typed: str | None = None) -> str:
     """A command's exit code and all that it said; it runs a loop of its own."""
 
     def invoke() -> str:
-        done = CliRunner().invoke(commands, list(arguments))
+        done = CliRunner().invoke(commands, list(arguments), input=typed)
         return f"{done.exit_code} {done.output} {done.stderr}"
 
     return await asyncio.to_thread(invoke)
@@ -174,20 +175,22 @@ async def test_a_roll_that_was_lost_is_written_again(operator: Settings, tmp_pat
 @pytest.mark.parametrize(
     ("others", "said"),
     [
-        (["--operator", "Li", "--approved-by", "Li"], "two people"),
-        (["--operator", "Li", "--approved-by", "Wang", "--reason", "spite"], "learner_asked"),
-        (["--operator", "Li", "--approved-by", " "], "name"),
+        (["--approved-by", "wang@town", "--reason", "spite"], "learner_asked"),
+        (["--approved-by", "li@town"], "scope"),
+        (["--approved-by", "nobody@town"], "password"),
     ],
-    ids=["one person", "another reason", "nobody"],
+    ids=["another reason", "whoever may not", "nobody"],
 )
 async def test_the_command_asks_for_two_people_and_a_reason(operator: Settings, others: list[str], said: str) -> None:
     async with opened(operator.database_url) as world:
         learner = await world.open()
-    answer = await in_a_thread("privacy", "erase", learner, *others)
+    for login, role in (("wang@town", "administrator"), ("li@town", "registrar")):
+        await person(operator.database_url, login, role)
+    answer = await in_a_thread("privacy", "erase", learner, *others, typed=PASSWORD + "\n")
     assert answer[0] in "12"
     assert said in answer
-    done = await in_a_thread("privacy", "erase", learner, "--operator", "Li", "--approved-by", "Wang")
+    done = await in_a_thread("privacy", "erase", learner, "--approved-by", "wang@town", typed=PASSWORD + "\n")
     assert done.startswith("0 ")
-    again = await in_a_thread("privacy", "erase", learner, "--operator", "Li", "--approved-by", "Wang")
+    again = await in_a_thread("privacy", "erase", learner, "--approved-by", "wang@town", typed=PASSWORD + "\n")
     assert again.startswith("1 ")
     assert "erased" in again

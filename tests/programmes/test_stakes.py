@@ -64,6 +64,15 @@ def test_what_stacks(programme: str, made: list[Conversion], again: dict[UUID, i
     assert {id_: sum(use.milli for use in uses) // 1000 for id_, uses in found.items()} == again
 
 
+def test_a_transfer_makes_no_residency() -> None:
+    learned = achievement(provider="else")
+    # Transferred to "own", which is the provider of the lot since.
+    moved = lot(learned, available=1)
+    (stake,), _ = stakes_of(seat("certificate"), [moved], {learned.id: learned}, {}, [], TODAY)
+
+    assert (moved.terms.provider, stake.candidate.provider) == ("own", "else")
+
+
 # --- What may be used -------------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Coroutine
 from datetime import timedelta
 from pathlib import Path
@@ -15,9 +14,10 @@ from creditbank.access.actions import record
 from creditbank.cli.running import done, fail, migrated, opened, out
 from creditbank.clock import learning_day, system_clock
 from creditbank.conversions.actions import Counter
+from creditbank.people.operating import operator, prove_person
 from creditbank.privacy.actions import SWEPT, Eraser, ErasuresPending, check_roll, decide, propose
 from creditbank.privacy.actions import replay as replay_erasure
-from creditbank.privacy.domain import REASONS, SamePersonErases
+from creditbank.privacy.domain import REASONS
 from creditbank.privacy.queries import done as erased
 from creditbank.privacy.queries import still_there
 from creditbank.privacy.roll import Entry, Roll, RollBroken
@@ -28,10 +28,6 @@ from creditbank.settings import Settings
 T = TypeVar("T")
 
 commands = typer.Typer(no_args_is_help=True, help="What learners may ask of the bank about their own data.")
-
-_OPERATOR = typer.Option(
-    "--operator", envvar="CREDITBANK_OPERATOR", help="who works here, as the audit log names it; by default the login"
-)
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
@@ -68,21 +64,19 @@ def require_replayed(settings: Settings) -> None:
 @commands.command("erase")
 def erase(
     learner: Annotated[UUID, typer.Argument(help="the learner's id")],
-    approved_by: Annotated[str, typer.Option("--approved-by", help="who approved it: somebody else")],
+    approved_by: Annotated[
+        str, typer.Option("--approved-by", help="login of the person beside you who approves it and types a password")
+    ],
     reason: Annotated[str, typer.Option(help="one of " + ", ".join(REASONS))] = "learner_asked",
-    operator: Annotated[str | None, _OPERATOR] = None,
 ) -> None:
-    """Erase a person, for ever: their key and all they could be found by. Two people answer for it, by name."""
+    """Erase a person, for ever: their key and all they could be found by. Two people answer for it."""
     if reason not in REASONS:
         fail("--reason is one of " + ", ".join(REASONS))
-    settings, name, approver = migrated(), operator or getpass.getuser(), approved_by.strip()
-    if not approver or not name.strip():
-        fail("--approved-by and --operator need a name")
-    author, second = f"operator:{name.strip()}", f"operator:{approver}"
+    settings, author = migrated(), operator()
+    password = typer.prompt(f"password of {approved_by}", hide_input=True, err=True)
+    second = _run(prove_person(settings, approved_by, password, "privacy:erase"))
 
     async def work() -> None:
-        if author == second:
-            raise SamePersonErases
         eraser = eraser_for(settings)
         today = learning_day(system_clock(), settings.zone)
         async with opened(settings) as database:

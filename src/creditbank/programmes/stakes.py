@@ -156,7 +156,10 @@ def _staked(all_in: Stake, programme: Programme) -> Iterator[Stake]:
 def _as_candidate(
     lot: Lot, achievements: Mapping[UUID, Achievement], grants: Mapping[LotName, int]
 ) -> tuple[LotName, Candidate]:
-    """A lot as a programme sees it, with nothing to use yet, and what an evaluation knows it by."""
+    """A lot as a programme sees it, with nothing to use yet, and what an evaluation knows it by.
+
+    Its provider is the one where it was learned: a transfer moves credits, and makes nobody's residency (decision 28).
+    """
     bound = [achievements[UUID(id_)] for id_ in lot.key.binding.split(",")]
     # A lot that names no unit is stored under its achievement's id; the engine knows it by the fact's key.
     own = next((a for a in bound if str(a.id) == lot.key.unit), None)
@@ -166,7 +169,7 @@ def _as_candidate(
         0,
         name[1],
         lot.terms.kind,
-        lot.terms.provider,
+        bound[0].current.content["provider"],
         lot.terms.category,
         lot.terms.level,
         lot.key.binding,
