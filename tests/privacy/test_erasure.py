@@ -314,7 +314,7 @@ async def test_one_person_cannot_erase(asking: World) -> None:
     twice = await asking.send("approver", *PROPOSE)
     assert (twice.status_code, twice.json()["code"]) == (409, "erasure_proposed")
     alone = await asking.send("bank", DECIDE, {"decision": "approve"})
-    assert (alone.status_code, alone.json()["code"]) == (403, "same_person_erases")
+    assert (alone.status_code, alone.json()["code"]) == (403, "two_people_needed")
     assert (await asking.bank.get(f"/v1/learners/{asking.ids['leaver']}")).status_code == 200
 
 

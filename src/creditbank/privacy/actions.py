@@ -26,6 +26,7 @@ from creditbank.learners.actions import advance
 from creditbank.learners.domain import ERASED
 from creditbank.learners.queries import LockedLearner, absence, lock
 from creditbank.learners.tables import learner_identities, learner_keys, learners
+from creditbank.ledger.domain import TwoPeopleNeeded
 from creditbank.people.actions import forget_learner
 from creditbank.privacy.domain import (
     REPLAYED,
@@ -33,7 +34,6 @@ from creditbank.privacy.domain import (
     ErasureProposed,
     ErasureState,
     NoErasureProposed,
-    SamePersonErases,
 )
 from creditbank.privacy.queries import done, find_proposed, still_there
 from creditbank.privacy.roll import Entry, Roll
@@ -107,14 +107,14 @@ async def decide(
 ) -> Erasure:
     """Approve an erasure, and carry it out, or refuse it. Whoever proposed it may refuse it and not approve it.
 
-    Raises LearnerNotFound, LearnerErased, NoErasureProposed, SamePersonErases; OSError when the roll cannot be written.
+    Raises LearnerNotFound, LearnerErased, NoErasureProposed, TwoPeopleNeeded; OSError when the roll cannot be written.
     """
     learner = await _locked(connection, eraser, learner_id)
     erasure = await find_proposed(connection, learner_id)
     if erasure is None:
         raise NoErasureProposed
     if approves and approver == erasure.author:
-        raise SamePersonErases
+        raise TwoPeopleNeeded
     now = eraser.counter.clock()
     state = ErasureState.APPROVED if approves else ErasureState.REFUSED
     # Whoever takes their own proposal back is no second person.

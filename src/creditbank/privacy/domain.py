@@ -54,11 +54,3 @@ class NoErasureProposed(Refusal):
 
     code = "no_erasure_proposed"
     kind = Kind.CONFLICT
-
-
-@dataclass(eq=False, kw_only=True)
-class SamePersonErases(Refusal):
-    """Whoever proposed an erasure may not approve it: it cannot be undone."""
-
-    code = "same_person_erases"
-    kind = Kind.FORBIDDEN
