@@ -10,32 +10,42 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
+import re
 import subprocess
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import sqrt
 from pathlib import Path
-from typing import Final
-
-from mutmut.stats import status_by_exit_code
+from typing import Any, Final
 
 from bench.stage import out
 
 _MADE: Final = Path("mutants/src")
+_KEPT: Final = Path("mutants/sample.json")
+# No more of the tests that reach a mutant are tried than come to so many seconds, the quickest first.
+_SECONDS_MAX: Final = 40.0
+_NOT_FOUND: Final = re.compile(r"not found: \S*?/mutants/(.*)")
 # 95 of 100 intervals so made hold the true part.
 _Z: Final = 1.96
-_SEEN: Final = ("killed", "timeout", "caught by type check", "segfault", "suspicious")
 
 
-def known() -> dict[str, dict[str, int | None]]:
-    """What every mutant came to, by module; None where it was not tried."""
+def made() -> dict[str, list[str]]:
+    """The names of all mutants, by module."""
     found = {}
     for file in sorted(_MADE.rglob("*.meta")):
-        codes = json.loads(file.read_text())["exit_code_by_key"]
-        if codes:
-            found[str(file.relative_to(_MADE)).removesuffix(".py.meta")] = codes
+        names = list(json.loads(file.read_text())["exit_code_by_key"])
+        if names:
+            found[str(file.relative_to(_MADE)).removesuffix(".py.meta")] = names
+    return found
+
+
+def known() -> dict[str, str]:
+    """What mutants that were tried came to."""
+    found: dict[str, str] = json.loads(_KEPT.read_text()) if _KEPT.exists() else {}
     return found
 
 
@@ -57,31 +67,67 @@ def bounds(part: int, whole: int) -> tuple[float, float]:
     return 100 * (middle - half) / (1 + z2 / whole), 100 * (middle + half) / (1 + z2 / whole)
 
 
-def run(names: Iterable[str]) -> None:
-    """Let mutmut try these."""
-    command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", "1", *names]
+def make() -> None:
+    """Let mutmut make all mutants and find which tests reach each; it tries those of one small module on the way."""
+    command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", "1", "creditbank.rules.days.*"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def reaching(name: str, stats: Mapping[str, Any]) -> list[str]:
+    """The tests that reach a mutant, the quickest first, as far as there is time for."""
+    took: Mapping[str, float] = stats["duration_by_test"]
+    tests = stats["tests_by_mangled_function_name"].get(name.rsplit("__mutmut_", 1)[0], ())
+    chosen, total = [], 0.0
+    for test in sorted(tests, key=lambda test: took.get(test, _SECONDS_MAX)):
+        total += took.get(test, _SECONDS_MAX)
+        if total > _SECONDS_MAX:
+            break
+        chosen.append(test)
+    return chosen
+
+
+def attempt(name: str, tests: Sequence[str]) -> str:
+    """Run tests on the source with this mutant in it: ``killed``, ``timeout``, ``survived`` or ``no tests``."""
+    folder = _MADE.parent.absolute()
+    switched = {"MUTANT_UNDER_TEST": name, "PYTHONPATH": str(folder / "src"), "CREDITBANK_TEST_DATABASES": "sqlite"}
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "tests.quickest", "--import-mode=importlib"]
+    left = list(tests)
+    while left:
+        # So many names are more than a command line holds.
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as named:
+            named.write("\n".join(left))
+            named.flush()
+            command = [sys.executable, "-m", "pytest", *options, f"@{named.name}"]
+            try:
+                done = subprocess.run(
+                    command, cwd=folder, env=os.environ | switched, capture_output=True, text=True,
+                    timeout=3 * _SECONDS_MAX + 60, check=False,
+                )  # fmt: skip
+            except subprocess.TimeoutExpired:
+                return "timeout"
+        gone = set(_NOT_FOUND.findall(done.stdout + done.stderr)) if done.returncode == 4 else set()
+        if not gone:
+            # Source that cannot even be collected is noticed too.
+            return "survived" if done.returncode == 0 else "killed"
+        # Some tests are named by what is drawn anew in each run.
+        left = [test for test in left if test not in gone]
+    return "no tests"
 
 
 def report(sample: Iterable[str]) -> None:
     """Say what the sample came to, and name those that no test noticed."""
     results, by_module = known(), dict[str, Counter[str]]()
-    missed = []
     for name in sample:
-        module = next(module for module, codes in results.items() if name in codes)
-        status = status_by_exit_code[results[module][name]]
-        by_module.setdefault(module, Counter())[status] += 1
-        if status in {"survived", "no tests"}:
-            missed.append(f"{status}: {name}")
-    for module, found in by_module.items():
+        if name in results:
+            by_module.setdefault(name.rsplit(".", 1)[0], Counter())[results[name]] += 1
+    for module, found in sorted(by_module.items()):
         out.print(f"{module}: {', '.join(f'{count} {status}' for status, count in sorted(found.items()))}")
     every = sum(by_module.values(), Counter[str]())
-    seen = sum(every[status] for status in _SEEN)
-    tried = seen + every["survived"] + every["no tests"]
+    seen, tried = every["killed"] + every["timeout"], every.total()
     if tried:
         low, high = bounds(seen, tried)
         out.print(f"{seen} of {tried} noticed: {100 * seen / tried:.1f} % (95 %: {low:.1f} to {high:.1f})")
-    out.print("\n".join(missed))
+    out.print("\n".join(f"{results[name]}: {name}" for name in sample if results.get(name) in {"survived", "no tests"}))
 
 
 def main() -> None:
@@ -91,14 +137,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the choice")
     parser.add_argument("--report", action="store_true", help="run nothing")
     asked = parser.parse_args()
-    if not known():
-        # Mutants are made, and the tests that reach each are found, before the first is tried.
-        run(["creditbank.rules.days.*"])
-    sample = draw(known(), asked.sample, asked.seed)
+    if not made():
+        make()
+    sample = draw(made(), asked.sample, asked.seed)
     if not asked.report:
-        untried = [name for codes in known().values() for name, code in codes.items() if code is None]
-        if left := sorted(set(sample) & set(untried)):
-            run(left)
+        # In an order of its own, so that a run that is stopped has tried a sample too.
+        random.Random(asked.seed).shuffle(sample)
+        stats = json.loads((_MADE.parent / "mutmut-stats.json").read_text())
+        for name in sample:
+            if name not in (results := known()):
+                results[name] = attempt(name, reaching(name, stats))
+                _KEPT.write_text(json.dumps(results, indent=0))
     report(sample)
 
 
