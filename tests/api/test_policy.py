@@ -654,7 +654,7 @@ TABLE = (
         f"POST {L}/consents/{{consent_id}}/withdrawal",
         "consents:write",
         "POST /v1/learners/@staying/consents/@consent/withdrawal",
-        foreign=("POST /v1/learners/@staying/consents/@consent/withdrawal", None, 403, "bank_only"),
+        foreign=("POST /v1/learners/@stranger/consents/@nowhere/withdrawal", None, 403, "bank_only"),
     ),
     Row(
         f"POST {L}/state",

@@ -24,7 +24,7 @@ from tests.bank import document, granting, settings_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PERSON = {"type": "id_card", "value": "500103199001011234"}
+PERSON = {"type": "id_card", "value": "500103199001011232"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
