@@ -163,6 +163,18 @@ def test_an_application_writes_as_often_as_it_is_told() -> None:
     assert isinstance(create_app(settings_for("sqlite+aiosqlite:///never-opened.sqlite")).state.looks, Looks)
 
 
+async def test_what_a_person_reads_is_told_as_the_look_of_their_institution(database_url: str) -> None:
+    async with opened(database_url) as world:
+        learner = world.ids["learner"]
+        await world.person("clerk@college", NewGrant("provider_staff", Place(provider="cq")))
+        clerk = await world.sign_in("clerk@college")
+        assert (await clerk.get(f"/v1/learners/{learner}")).status_code == 200
+
+        looks = (await world.bank.get(f"/v1/learners/{learner}/looks")).json()["items"]
+
+        assert [(look["provider"], look["name"]) for look in looks] == [("cq", None)]
+
+
 async def test_what_learners_read_of_their_own_is_no_look_and_the_looks_are_theirs_to_read(database_url: str) -> None:
     async with opened(database_url) as world:
         learner = world.ids["learner"]

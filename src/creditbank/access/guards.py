@@ -72,7 +72,7 @@ async def authenticate(request: Request) -> Actor:
     if actor is None:
         rates.admit(request, "failed", origin_of(address))
         raise EdgeRefusal(401, headers=_CHALLENGE)
-    request.scope["client_id"] = actor.client_id
+    request.scope["client_id"], request.scope["acting_for"] = actor.client_id, actor.provider
     request.scope["self"] = actor.learner_id
     rates.admit(request, "client", actor.client_id)
     return actor

@@ -43,8 +43,8 @@ class _Noted:
     last_at: datetime
 
 
-Subject = tuple[UUID, UUID, str]
-"""Whose data was read, by which client, by which route."""
+Subject = tuple[UUID, UUID, str | None, str]
+"""Whose data was read, by which program or person, for which institution (None: the bank), by which route."""
 
 
 class Looks:
@@ -66,7 +66,7 @@ class Looks:
         if learner is None:
             return
         # A path holds the id as it was written, which may be in capitals.
-        subject = UUID(str(learner)), client, f"{scope['method']} {route}"
+        subject = UUID(str(learner)), client, scope.get("acting_for"), f"{scope['method']} {route}"
         if subject[0] == scope.get("self"):
             # Who reads their own is not told of it.
             return
@@ -81,9 +81,9 @@ class Looks:
         """Write down what was noted; when that fails it is noted still. Answers how many rows that made."""
         taken, self._waiting = self._waiting, {}
         rows = [
-            {"learner_id": learner, "id": new_id(), "client_id": client, "route": route, "times": noted.times,
-             "first_at": noted.first_at, "last_at": noted.last_at}
-            for (learner, client, route), noted in taken.items()
+            {"learner_id": learner, "id": new_id(), "client_id": client, "provider": provider, "route": route,
+             "times": noted.times, "first_at": noted.first_at, "last_at": noted.last_at}
+            for (learner, client, provider, route), noted in taken.items()
         ]  # fmt: skip
         try:
             await insert_rows(connection, looks, rows)
@@ -145,7 +145,7 @@ async def page_of_looks(
 ) -> list[Look]:
     """Who looked, the latest first, those before a place."""
     statement = (
-        select(looks, api_clients.c.name, api_clients.c.provider)
+        select(looks, api_clients.c.name)
         .outerjoin(api_clients, api_clients.c.id == looks.c.client_id)
         .where(looks.c.learner_id == learner_id)
         .order_by(looks.c.id.desc())

@@ -2,7 +2,7 @@
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, Uuid
 
-from creditbank.database.metadata import Instant, metadata
+from creditbank.database.metadata import Code, Instant, metadata
 
 # One row: that a person be erased. It stays when they are, and names nobody.
 erasures = Table(
@@ -29,7 +29,8 @@ looks = Table(
     metadata,
     Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
     Column("id", Uuid, primary_key=True),
-    Column("client_id", Uuid, nullable=False),
+    Column("client_id", Uuid, nullable=False, doc="of a program, or of the person who was signed in"),
+    Column("provider", Code, doc="for whom they acted then; none: the bank"),
     Column("route", Text, nullable=False, doc="method and path, without what is in them"),
     Column("times", Integer, nullable=False),
     Column("first_at", Instant, nullable=False),
