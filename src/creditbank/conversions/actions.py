@@ -122,7 +122,8 @@ async def apply_for(
     check_debts(basis.lots, await open_debts(connection, learner.id))
     wanted = application.wanted
     seen = await look(connection, learner.id, basis if wanted is None else basis.choosing(wanted))
-    # To say what stands in the way may take the solver seconds, in which others are served.
+    # To say what stands in the way may take the solver seconds: others are read to meanwhile, and on SQLite nobody
+    # writes, for this transaction goes on.
     await asyncio.to_thread(check_complete, seen.audit)
     return await _hold(connection, counter, asked, learner, seen, today)
 

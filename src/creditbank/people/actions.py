@@ -151,7 +151,7 @@ async def close(connection: AsyncConnection, user_id: UUID, by: str, now: dateti
 
 
 async def forget_learner(connection: AsyncConnection, learner_id: UUID, now: datetime) -> None:
-    """Take back every role for the account of a learner who is erased, and forget whoever has no other role.
+    """Take back every role for the account of a learner who is erased, and forget whoever has no other role in force.
 
     Of a user who is forgotten there stays an id, for what the user did. Who is also here for an institution, or for
     another learner, goes on as that.
@@ -165,7 +165,7 @@ async def forget_learner(connection: AsyncConnection, learner_id: UUID, now: dat
     await connection.execute(delete(sessions).where(sessions.c.learner_id == learner_id))
     others = await queries.grants_of(connection, user_ids)
     for user_id in user_ids:
-        if any(grant.revoked_at is None for grant in others[user_id]):
+        if any(grant.holds(now) for grant in others[user_id]):
             continue
         for table in (sessions, user_identities, user_keys):
             await connection.execute(delete(table).where(table.c.user_id == user_id))

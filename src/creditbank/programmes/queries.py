@@ -180,7 +180,7 @@ async def look(connection: AsyncConnection, learner_id: UUID, basis: Basis) -> L
     former = await _former(connection, learner_id, basis) if stored is None else None
     candidates = [stake.candidate for stake in basis.stakes]
     try:
-        # The solver may take its time: meanwhile others are served.
+        # The solver may take its time: meanwhile others are served, as far as the transaction of the caller lets them.
         allocation = (
             await asyncio.to_thread(allocate, basis.programme, candidates, pins=pins, former=former)
             if stored is None
