@@ -163,20 +163,24 @@ async def test_a_changed_amount_moves_what_was_not_exchanged_only(world: World) 
 
 
 async def test_credits_are_transferred_to_another_institution(world: World) -> None:
-    # The programme asks for credits of the receiving institution, which the learner has none of by learning.
+    # One programme takes credits of anywhere; the other asks for credits learned at the receiving institution itself.
+    anywhere = programme("anywhere", "3", {"id": "all", "need": {"credits": "3"}})
     own = programme("resident", "3", {"id": "own", "provider": RIVAL, "need": {"credits": "3"}})
-    await world.publish(awarding(own), by="partner")
+    await world.publish(awarding(anywhere, own), by="partner")
     await world.work()
     learner, _, (lot,) = await learner_with(world, "5")
-    body = {"learner": learner, "programme": "college.resident"}
-    await refused(world, "/v1/conversions", body, "requirements_missing", 409)
 
     made = await exchange(world, learner, provider=RIVAL, lots=[{"lot": lot, "amount": "3"}])
-    held = await apply_for(world, learner, "college.resident")
+    # Credits that moved make nobody's residency (decision 28).
+    resident = {"learner": learner, "programme": "college.resident"}
+    await refused(world, "/v1/conversions", resident, "requirements_missing", 409)
+    held = await apply_for(world, learner, "college.anywhere")
 
     assert made["kind"] == "transfer"
     assert made["legs"][0]["old_lot"] == lot
-    assert [one["lot"] for one in held["held"]] == [made["legs"][0]["new_lot"]]
+    moved = made["legs"][0]["new_lot"]
+    assert moved != lot
+    assert {one["lot"] for one in held["held"]} <= {lot, moved}
     assert await standing(world, learner) == {"available": "2", "reserved": "3"}
     assert (await codes(world, learner)).count("TRANSFER") == 2
     await verified(world)
