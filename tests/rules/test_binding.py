@@ -52,6 +52,10 @@ CASES: list[Case] = [
      f"{A}, {B}, {{id: a2, code: A}}", "total: 8, a+b: 4, a2: 4"),
     ("any: the part before the whole", matching("{any: [{code: A}, {all: [{code: A}, {code: B}]}]}"), f"{A}, {B}",
      "total: 4, a: 4, b: none"),
+    ("any: no achievement is taken where only another alternative could be filled after it",
+     matching("{any: [{all: [{kind: course}, {code: A}]}, {all: [{code: C}, {code: B}]}]}"),
+     "{id: a, code: A}, {id: d, code: D, completed: 2024-12-01}, {id: b, code: B, kind: exam}, "
+     "{id: c, code: C, kind: exam}", "total: 8, d+a: 4, c+b: 4"),
     ("n of: the earlier slots", TWO_OF_THREE, f"{A}, {B}, {C}", f"total: 4, a+b: 4, c: [none, '{LEFT_OVER}']"),
     ("n of: the first and the last, when the middle is missing", TWO_OF_THREE, f"{A}, {C}", "total: 4, a+c: 4"),
     ("n of: the last two", TWO_OF_THREE, f"{C}, {B}", "total: 4, b+c: 4"),

@@ -48,6 +48,36 @@ REGISTERS = {"niie": {"external": True}}
             "same unit U already from m1 (first): 0",
             "同一单元 U 已由 m1 计入（取最早）：0",
         ),
+        (
+            {
+                "op": "limit",
+                "id": "few",
+                "period": "all",
+                "by": [],
+                "cap": 10,
+                "used": 8,
+                "allowed": 2,
+                "of": 3,
+                "drops": False,
+            },
+            "limit few [all] 10 credits, 8 used: 2 of 3",
+            "限额 few（终身）10 学分，已用 8：3 中计 2",
+        ),
+        (
+            {
+                "op": "limit",
+                "id": "few",
+                "period": "all",
+                "by": [],
+                "cap": 10,
+                "used": 8,
+                "allowed": 2,
+                "of": 3,
+                "drops": True,
+            },
+            "limit few [all] 10 credits, 8 used: 2 of 3; the rest is dropped",
+            "限额 few（终身）10 学分，已用 8：3 中计 2；其余不予保留",
+        ),
     ],
 )
 def test_a_step_reads(step: dict[str, Any], english: str, chinese: str) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
-from tests.rules.writing import Case, mismatches, names
+from creditbank.rules.document import read_documents
+from creditbank.rules.formulas import Conversion
+from tests.rules.writing import Case, documents_of, mismatches, names
 
 
 def giving(formula: str, blocks: str = "") -> str:
@@ -289,6 +293,16 @@ def test_a_pool(rules: str, given: str, then: str) -> None:
 @pytest.mark.parametrize(("rules", "given", "then"), [case[1:] for case in GRADES], ids=names(GRADES))
 def test_a_grade_conversion(rules: str, given: str, then: str) -> None:
     assert mismatches(rules, given, then) == []
+
+
+@pytest.mark.parametrize("method", ["midpoint", "max_overlap"])
+def test_a_converted_grade_says_by_which_method(method: str) -> None:
+    (form,) = read_documents(documents_of(UNEVEN % method, "", ""))[0].model.grade_conversions["conv"]
+
+    found = Conversion("conv", [form]).convert("x", date(2024, 1, 1))
+
+    assert isinstance(found, tuple)
+    assert found[1]["method"] == method
 
 
 @pytest.mark.parametrize(("rules", "given", "then"), [case[1:] for case in GRANTS], ids=names(GRANTS))

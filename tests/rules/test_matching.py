@@ -293,3 +293,9 @@ def test_decisions_come_by_completion_then_key() -> None:
     )
 
     assert list(by_key(decisions)) == ["c", "a", "b"]
+
+
+def test_texts_are_the_same_however_they_are_padded_or_composed() -> None:
+    padded, composed = fact(code=" X ", unit="e\u0301"), fact(code="X", unit="\u00e9")
+
+    assert (padded.code, padded.unit) == (composed.code, composed.unit) == ("X", "\u00e9")

@@ -9,6 +9,7 @@ import pytest
 
 from creditbank.rules.document import read_documents
 from creditbank.rules.faults import SENTENCES, DocumentFault, DocumentRefused
+from creditbank.rules.registry import Registry
 from creditbank.rules.source import read_sources
 from tests.rules.writing import plain_document, rule
 
@@ -300,6 +301,8 @@ MORE: list[tuple[str, str, str, str]] = [
     (PROGRAMME % "reuse: {stack_into: [p]}", "/programmes/reuse", "E6", "stacking_cycle"),
     (HEADER + 'unit_conversions: [{id: a, from: A, to: B, factor: "2/3"}, {id: b, from: B, to: A, factor: "1.51"}]',
      "/unit_conversions/0/factor", "E6", "conversion_gains"),
+    (HEADER + "unit_conversions: [{id: a, from: A, to: B, factor: 1}, {id: a, from: C, to: D, factor: 1}]",
+     "/unit_conversions/1/id", "E0", "duplicate_id"),
     (HEADER + "unit_conversions: [{id: a, from: A, to: B, factor: 0}]",
      "/unit_conversions/0/factor", "E8", "not_positive"),
     (HEADER + "transition: {applies_to: some}", "/transition/applies_to", "E0", "not_one_of"),
@@ -415,6 +418,27 @@ def test_every_case_has_a_sentence_in_both_languages(reason: str) -> None:
     assert terms_of(english) == terms_of(chinese)
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("? [x]\n: 1", "write [..] in quotes"),
+        ("? {x: y}\n: 1", "write {..} in quotes"),
+        ("3: 1", "write 3 in quotes"),
+        (HEADER + 'levels: {eqf: {"3": 9}}', "<= 8"),
+        (HEADER.replace("version: 1", "version: 0"), ">= 1"),
+    ],
+)
+def test_a_sentence_names_what_was_written_or_may_be(text: str, named: str) -> None:
+    assert any(named in fault.message["en"] and named.rsplit(maxsplit=1)[-1] != "None" for fault in refusal(text))
+
+
+def test_of_many_faults_five_are_told_in_one_line() -> None:
+    faults = refusal("\n".join(f"{number}: 1" for number in range(6)))
+
+    assert len(faults) == 6
+    assert str(DocumentRefused(faults)).count("; ") == 4
+
+
 def test_a_sentence_names_what_is_wrong() -> None:
     (fault,) = refusal(HEADER + "unique: {keep: worst}")
 
@@ -448,3 +472,12 @@ def test_plain_values_are_read_as_anyone_would(text: str, value: Any) -> None:
     (source,) = read_sources(text, "yaml")
 
     assert (source.value, source.findings) == ({"a": value}, [])
+
+
+def test_a_category_that_the_bank_does_not_list_is_called_one() -> None:
+    with pytest.raises(DocumentRefused) as refused:
+        read_documents(MATCH % "category: arts", registry=Registry({}, frozenset({"maths"})))
+
+    (fault,) = refused.value.faults
+    assert (fault.pointer, fault.reason) == ("/recognition/0/match/category", "unknown_reference")
+    assert fault.message["en"] == "There is no category named arts."

@@ -353,7 +353,19 @@ def test_an_answer_that_breaks_a_constraint_is_found_out() -> None:
         ([2000], [2000], {}),
     ):
         assert faults_of(problem, Solved(used, free, shares, [True], True))
+        # A part used beyond the lot is found although nothing else is wrong with it.
+    assert faults_of(problem, Solved([3000], [2000], {(0, 0): 1000}, [True], True))[0].startswith("a is not shared")
     assert not faults_of(problem, Solved([2000], [1000], {(0, 0): 1000}, [True], True))
+
+
+def test_more_lots_than_a_cap_counts_are_found_out_by_the_name_of_the_cap() -> None:
+    capped = {"caps": [{"id": "few", "count_at_most": 1}]}
+    posed = programme("4", **capped)
+    problem = pose(posed, (), [lot("a", 2), lot("b", 2)], {})
+
+    both = Solved([2000, 2000], [2000, 2000], {}, [], True)
+
+    assert faults_of(problem, both) == ["more are used than the cap few allows"]
 
 
 def test_the_solver_prints_nothing() -> None:

@@ -418,6 +418,15 @@ CASES: list[tuple[str, list[dict[str, Any]], dict[str, Any], list[str]]] = [
         [],
     ),
     (
+        "a combination of three that narrows its base, its parts in another order",
+        [
+            granting("a", match=both(course("A"), course("B"), course("C"))),
+            granting("b", "2", match=both(course("C", kind="exam"), course("A"), course("B")), exception_to="a"),
+        ],
+        {},
+        [],
+    ),
+    (
         "a combination beside its base",
         [granting("a", **course("A")), granting("b", "2", match=both(course("C"), course("B")), exception_to="a")],
         {},
@@ -460,6 +469,8 @@ CASES: list[tuple[str, list[dict[str, Any]], dict[str, Any], list[str]]] = [
 def test_what_is_found(rules: list[dict[str, Any]], blocks: dict[str, Any], wanted: list[str]) -> None:
     found = verdicts(*rules, **blocks)
     assert classes(found) == wanted
+    assert all(set(verdict.rules) <= {rule["id"] for rule in rules} for verdict in found)
+    assert all(verdict.message["en"] and verdict.message["zh"] for verdict in found)
     # Whatever is claimed about single achievements is true of the achievement that shows it.
     version = version_of(parsed(*rules, **blocks))
     for verdict in found:

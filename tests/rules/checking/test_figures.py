@@ -184,6 +184,24 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
         ["E10 /programmes/0/caps/0"],
     ),
     (
+        "a cap below two needs of which one looks at the credits of the other",
+        programme(
+            need("a", "10", category="m/a"),
+            need("b", "10", category="m/b", exclusive=False),
+            caps=[cap("m", "15", category="m")],
+        ),
+        [],
+    ),
+    (
+        "a cap below two needs of which one is a choice",
+        programme(
+            need("a", "10", category="m/a"),
+            {"id": "either", "n": 1, "of": [need("b", "10", category="m/b"), need("c", "10", category="x")]},
+            caps=[cap("m", "15", category="m")],
+        ),
+        [],
+    ),
+    (
         "a share below the minimum",
         programme(need("own", "18", provider="own"), caps=[{"id": "half", "provider": "own", "share_at_most": "1/2"}]),
         ["E10 /programmes/0/caps/0"],
@@ -300,6 +318,13 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "counts",
         programme(caps=[{"id": "c", "count_at_most": 3}, {"id": "d", "count_at_most": 3, "kind": "exam"}]),
+        ["W3 /programmes/0/caps/1"],
+    ),
+    (
+        "one count said twice is told of once",
+        programme(
+            caps=[{"id": "c", "count_at_most": 3, "kind": "exam"}, {"id": "d", "count_at_most": 3, "kind": "exam"}]
+        ),
         ["W3 /programmes/0/caps/1"],
     ),
     # W4
@@ -426,7 +451,10 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
 def test_what_is_found(document: dict[str, Any], wanted: list[str]) -> None:
     blocks = dict(document)
     rules = blocks.pop("rules")
-    assert classes(verdicts(*rules, **blocks)) == wanted
+    found = verdicts(*rules, **blocks)
+    assert classes(found) == wanted
+    # Each names what it is about, and has a sentence in both languages.
+    assert all(verdict.rules and verdict.message["en"] and verdict.message["zh"] for verdict in found)
 
 
 def test_kinds_are_those_of_the_registry() -> None:
