@@ -27,7 +27,7 @@ BLOCKS: dict[str, Any] = {
 }
 
 _RANGES = [{"min": 10}, {"below": 10}, {"min": 10, "below": 20}, {"min": 20}, {"below": 30}]
-_TESTS = [
+TESTS = [
     {"fact": "hours", "op": "<", "value": 10},
     {"fact": "hours", "op": "exists", "value": False},
     {"fact": "hours", "op": "!=", "value": 10},
@@ -45,27 +45,30 @@ _TESTS = [
     {"fact": "category", "op": "exists"},
 ]
 
-_FIELDS: dict[str, st.SearchStrategy[Any]] = {
-    "kind": st.sampled_from(["course", "mooc", ["course", "mooc"]]),
-    "provider": st.sampled_from(["cn", "cn/cq", "us", ["cn/cq", "us/a"]]),
-    "code": st.sampled_from(["X", "Y", ["X", "Y"]]),
-    "category": st.sampled_from(["maths", "maths/algebra"]),
-    "grade": st.sampled_from(
-        [{"scale": "us", "min": 3}, {"scale": "us", "below": 3}, {"scale": "pct", "min": 3}, {"scale": "us", "min": 2}]
-    ),
-    "hours": st.sampled_from(_RANGES),
-    "level": st.sampled_from([{"min": 4}, {"below": 4}]),
-    "assurance": st.sampled_from(["provider", "signed"]),
-    "tags": st.sampled_from(["t", ["t", "u"]]),
-    "accredited": st.just("own"),
-    "age": st.sampled_from([{"max": "P1Y"}, {"max": "P3Y", "at": "applied"}, {"max": "P12M"}]),
+FIELDS: dict[str, list[Any]] = {
+    "kind": ["course", "mooc", ["course", "mooc"]],
+    "provider": ["cn", "cn/cq", "us", ["cn/cq", "us/a"]],
+    "code": ["X", "Y", ["X", "Y"]],
+    "category": ["maths", "maths/algebra"],
+    "grade": [
+        {"scale": "us", "min": 3},
+        {"scale": "us", "below": 3},
+        {"scale": "pct", "min": 3},
+        {"scale": "us", "min": 2},
+    ],
+    "hours": _RANGES,
+    "level": [{"min": 4}, {"below": 4}],
+    "assurance": ["provider", "signed"],
+    "tags": ["t", ["t", "u"]],
+    "accredited": ["own"],
+    "age": [{"max": "P1Y"}, {"max": "P3Y", "at": "applied"}, {"max": "P12M"}],
 }
 
-_PLAIN: st.SearchStrategy[dict[str, Any]] = st.lists(st.sampled_from(sorted(_FIELDS)), max_size=3, unique=True).flatmap(
-    lambda names: st.fixed_dictionaries({name: _FIELDS[name] for name in names})
+_PLAIN: st.SearchStrategy[dict[str, Any]] = st.lists(st.sampled_from(sorted(FIELDS)), max_size=3, unique=True).flatmap(
+    lambda names: st.fixed_dictionaries({name: st.sampled_from(FIELDS[name]) for name in names})
 )
 _CONDITIONS = st.recursive(
-    st.sampled_from(_TESTS),
+    st.sampled_from(TESTS),
     lambda inner: st.one_of(
         st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"all": parts}),
         st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"any": parts}),
@@ -81,7 +84,7 @@ def _with_where(both: tuple[dict[str, Any], Any]) -> dict[str, Any]:
 
 _ASKING: st.SearchStrategy[dict[str, Any]] = st.one_of(_PLAIN, st.tuples(_PLAIN, _CONDITIONS).map(_with_where))
 
-_OUTCOMES = [
+OUTCOMES: list[dict[str, Any]] = [
     {"grant": [{"credits": {"fixed": 1}}]},
     {"grant": [{"credits": {"fixed": 2}}]},
     {"effect": "deny"},
@@ -91,7 +94,7 @@ _OUTCOMES = [
 
 def _rules(matchers: st.SearchStrategy[Any]) -> st.SearchStrategy[list[dict[str, Any]]]:
     one = st.fixed_dictionaries(
-        {"match": matchers, "priority": st.integers(0, 1), "outcome": st.sampled_from(_OUTCOMES)},
+        {"match": matchers, "priority": st.integers(0, 1), "outcome": st.sampled_from(OUTCOMES)},
         optional={"from": st.just("2022-01-01"), "until": st.just("2022-01-01")},
     ).filter(lambda rule: not {"from", "until"} <= rule.keys())
 
@@ -220,7 +223,7 @@ def test_an_exception_reaches_outside_exactly_where_brute_force_finds_it(
 
 
 _SIMPLE: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-    {}, optional={name: _FIELDS[name] for name in ("kind", "provider", "code", "hours")}
+    {}, optional={name: st.sampled_from(FIELDS[name]) for name in ("kind", "provider", "code", "hours")}
 )
 _TOGETHER: st.SearchStrategy[dict[str, Any]] = st.recursive(
     _SIMPLE,
