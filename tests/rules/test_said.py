@@ -97,9 +97,7 @@ def by_lot() -> Iterator[tuple[str, list[str]]]:
     """What is said of rules drawn by lot, without the sentences, which the other pages hold."""
     for seed in range(_LOTS):
         rules = _rules_by_lot(Random(seed))
-        yield f"seed {seed}",
-            [line for found in verdicts(*rules, **BLOCKS) for line in _verdict(found)],
-        )
+        yield f"seed {seed}", [line for found in verdicts(*rules, **BLOCKS) for line in _verdict(found)]
 
 
 def refusals() -> Iterator[tuple[str, list[str]]]:
