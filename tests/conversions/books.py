@@ -31,6 +31,7 @@ from creditbank.conversions.actions import (
     decide,
     decide_annulment,
     propose_annulment,
+    take_application,
     withdraw,
 )
 from creditbank.credits import Credits
@@ -43,6 +44,7 @@ from creditbank.ledger.actions import Act, waive_debt
 from creditbank.ledger.domain import Account, Code, Hold, HoldState, Lot, Posting, usable_milli
 from creditbank.ledger.queries import holds_by_id, positions_at
 from creditbank.programmes.domain import ProgrammeRef, place_of
+from creditbank.programmes.turns import Answers
 from creditbank.recognition.domain import evaluate_achievements
 from creditbank.recognition.reach import Touched, load_all
 from creditbank.recognition.tables import reviews
@@ -176,12 +178,23 @@ class Books(RuleBasedStateMachine):
             async with self.bank.database.write() as connection:
                 return await work(connection)
 
+        return self.attempt(done, is_settled_first=False)
+
+    def attempt(self, work: Callable[[], Awaitable[T]], *, is_settled_first: bool = True) -> T | Refusal:
+        """Do what opens its transactions itself: an application may settle the learner in one of its own before."""
+
+        async def done() -> T:
+            return await work()
+
         try:
             found = self.run(done())
         except Refusal as refused:
             before = self.seen
             self.look()
-            assert self.seen == before, "24: what was refused changed something"
+            assert self.seen == before or is_settled_first, "24: what was refused changed something"
+            new = {posting.code for posting in self.seen.postings[len(before.postings) :]}
+            assert Code.HOLD not in new, "24: what was refused holds something"
+            assert len(self.seen.conversions) == len(before.conversions), "24: what was refused is there"
             return refused
         self.look()
         return found
@@ -316,13 +329,17 @@ class Books(RuleBasedStateMachine):
         today = self.bank.today()
         usable = self.in_preference(rule_set, today)
 
-        async def work(connection: AsyncConnection) -> Conversion:
-            return await apply_for(connection, self.counter, asked, application, today)
+        async def turn(answers: Answers) -> Conversion:
+            async with self.bank.database.write() as connection:
+                return await apply_for(connection, self.counter, asked, application, today, answers)
 
-        made = self.do(work)
+        async def work() -> Conversion:
+            return await take_application(self.bank.database, self.counter, self.learner, today, turn)
+
+        made = self.attempt(work)
         if isinstance(made, Conversion):
             before = self.seen
-            assert self.do(work) == made, "11: the same key again is another answer"
+            assert self.attempt(work) == made, "11: the same key again is another answer"
             assert self.seen == before, "11: the same key again did something"
             self.check_preference(made, usable)
         return made

@@ -20,6 +20,7 @@ from creditbank.conversions.actions import (
     decide,
     decide_annulment,
     propose_annulment,
+    take_application,
 )
 from creditbank.enrolments.domain import ChangeKind, Enrolment
 from creditbank.identifiers import new_id
@@ -29,6 +30,7 @@ from creditbank.programmes.actions import NewEnrolment
 from creditbank.programmes.auditing import Audit
 from creditbank.programmes.domain import ProgrammeRef, place_of
 from creditbank.programmes.queries import audit_of
+from creditbank.programmes.turns import Answers, in_turns
 from creditbank.recognition.queries import RULING, ruling_bytes
 from creditbank.recognition.tables import rulings
 from creditbank.rules.numbers import decimal_text
@@ -66,8 +68,13 @@ async def applied(bank: Bank, learner: UUID, programme: str, wanted: Sequence[Wa
     """Apply for an award. Raises the refusal."""
     asked = Asked(BANKER, str(new_id()), b"")
     application = Application(learner, named(programme), wanted)
-    async with bank.database.write() as connection:
-        return await apply_for(connection, counter_of(bank), asked, application, bank.today())
+    counter, today = counter_of(bank), bank.today()
+
+    async def turn(answers: Answers) -> Conversion:
+        async with bank.database.write() as connection:
+            return await apply_for(connection, counter, asked, application, today, answers)
+
+    return await take_application(bank.database, counter, learner, today, turn)
 
 
 async def decided(bank: Bank, conversion: Conversion, amounts: Mapping[UUID, int] | None = None) -> Conversion:
@@ -122,13 +129,17 @@ async def enrolled(bank: Bank, learner: UUID, programme: str, day: date | None =
 
 async def changed(bank: Bank, enrolment: Enrolment, kind: ChangeKind, **wanted: Any) -> Enrolment:
     """Change an enrolment in a programme of the town."""
-    async with bank.database.write() as connection:
-        locked = (await lock(connection, bank.vault, [enrolment.learner_id]))[enrolment.learner_id]
-        book = await bank.shelf.book(connection)
-        ref, today = named(enrolment.programme), bank.today()
-        return await actions.change(
-            connection, bank.shelf, book, locked, ref, enrolment, kind, today, wanted, CLIENT, bank.clock(), today
-        )
+    ref, today = named(enrolment.programme), bank.today()
+
+    async def turn(answers: Answers) -> Enrolment:
+        async with bank.database.write() as connection:
+            locked = (await lock(connection, bank.vault, [enrolment.learner_id]))[enrolment.learner_id]
+            book, now = await bank.shelf.book(connection), bank.clock()
+            return await actions.change(
+                connection, bank.shelf, book, locked, ref, enrolment, kind, today, wanted, CLIENT, now, today, answers
+            )
+
+    return await in_turns(turn)
 
 
 async def asking(bank: Bank, programme: str, milli: int | None = None, award: str | None = None) -> None:

@@ -7,7 +7,7 @@ free stands where the rules put it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol, TypeVar
@@ -42,6 +42,7 @@ from creditbank.conversions.domain import (
     check_stacked,
 )
 from creditbank.credits import Credits
+from creditbank.database.engine import Database
 from creditbank.database.statements import insert_new, insert_rows, update_rows
 from creditbank.identifiers import new_id, new_number
 from creditbank.learners import queries as learners
@@ -52,14 +53,18 @@ from creditbank.ledger.actions import Act, Step, act, end_hold, place_hold
 from creditbank.ledger.domain import Account, Hold, HoldEnded, HoldState, Lot, TwoPeopleNeeded, annul
 from creditbank.ledger.queries import holds_by_id, lots_of, open_holds, redeeming
 from creditbank.programmes.actions import keep
+from creditbank.programmes.auditing import Audit
 from creditbank.programmes.domain import NotEnrolled, ProgrammeNotFound, ProgrammeRef, may_apply
 from creditbank.programmes.queries import Look, admission_to, basis_of, look, owner_of
+from creditbank.programmes.turns import Answers, Unanswered, in_turns
 from creditbank.recognition.actions import Settled, close_reviews, settle
 from creditbank.recognition.domain import Cause
 from creditbank.recognition.queries import open_debts
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import Vault
 from creditbank.web.idempotency import KeyReused
+
+_T = TypeVar("_T")
 
 _NUMBER_PREFIX = "A"
 _NUMBER_DIGITS = 12
@@ -93,20 +98,61 @@ class Application:
     wanted: Sequence[Wanted] | None
 
 
+class Unsettled(Unanswered):
+    """The learner was not settled: lots made and taken back again would have other ids in the next turn."""
+
+
+class Incomplete(Exception):
+    """The audit does not make the award. To say what stands in the way may take the solver seconds."""
+
+    def __init__(self, audit: Audit) -> None:
+        super().__init__()
+        self.audit = audit
+
+
+async def take_application(
+    database: Database, counter: Counter, learner_id: UUID, today: date, apply: Callable[[Answers], Awaitable[_T]]
+) -> _T:
+    """Apply, by ``apply_for`` in a transaction of its own each time, and let the solver work between them only.
+
+    Raises what ``apply`` and ``check_complete`` raise.
+    """
+
+    async def turn(answers: Answers) -> _T:
+        try:
+            return await apply(answers)
+        except Unsettled:
+            async with database.write() as connection:
+                for learner in (await learners.lock(connection, counter.vault, [learner_id])).values():
+                    await settle_today(connection, counter, learner, today)
+            return await apply(answers)
+
+    try:
+        return await in_turns(turn)
+    except Incomplete as short:
+        await asyncio.to_thread(check_complete, short.audit)
+        raise
+
+
 async def apply_for(
-    connection: AsyncConnection, counter: Counter, asked: Asked, application: Application, today: date
+    connection: AsyncConnection,
+    counter: Counter,
+    asked: Asked,
+    application: Application,
+    today: date,
+    answers: Answers,
 ) -> Conversion:
     """Hold what the audit of the programme uses: its credits, its lots, the version that governs it there.
 
     Raises LearnerNotFound, KeyReused, UnknownAward, AlreadyApplied, AlreadyAwarded, NotEnrolled, LearnerInDebt, what
-    ``awards.domain.chosen`` and ``check_complete`` raise, AllocationImpossible.
+    ``awards.domain.chosen`` and ``answers`` raise; Unsettled, and Incomplete when the audit does not make the award.
     """
     learner = await locked_for(connection, counter, application.learner_id, asked.actor)
     before = await queries.find_request(connection, learner.id, asked.request)
     if before is not None:
         return the_same(before, asked)
     # Settled first: from here on nobody publishes until this transaction ends.
-    await settle_today(connection, counter, learner, today)
+    settled = await settle_today(connection, counter, learner, today)
     book, ref = await counter.shelf.book(connection), application.ref
     try:
         basis = await basis_of(connection, counter.shelf, book, learner, ref, today)
@@ -121,10 +167,12 @@ async def apply_for(
         raise NotEnrolled(programme=str(ref), learner=learner.id)
     check_debts(basis.lots, await open_debts(connection, learner.id))
     wanted = application.wanted
-    seen = await look(connection, learner.id, basis if wanted is None else basis.choosing(wanted))
-    # To say what stands in the way may take the solver seconds: others are read to meanwhile, and on SQLite nobody
-    # writes, for this transaction goes on.
-    await asyncio.to_thread(check_complete, seen.audit)
+    try:
+        seen = await look(connection, learner.id, basis if wanted is None else basis.choosing(wanted), answers)
+    except Unanswered as unanswered:
+        raise unanswered if settled.difference.is_empty else Unsettled(unanswered.question) from unanswered
+    if not seen.audit.allocation.is_complete:
+        raise Incomplete(seen.audit)
     return await _hold(connection, counter, asked, learner, seen, today)
 
 

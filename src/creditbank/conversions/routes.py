@@ -31,6 +31,7 @@ from creditbank.errors import Kind, Refusal
 from creditbank.learners import queries as learners
 from creditbank.learners.domain import LearnerNotFound
 from creditbank.programmes.domain import ProgrammeRef
+from creditbank.programmes.turns import Answers
 from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, attempt_of, once
@@ -133,13 +134,18 @@ async def apply_for_award(
 ) -> Response:
     """Apply for an award. What its audit uses, of all lots or of those chosen, is held until it is decided."""
     application = Application(body.value.learner, ProgrammeRef.parse(body.value.programme), body.value.wanted())
-    return await door.change(
-        actor,
-        body.raw,
-        "conversion.apply",
-        lambda connection, asked: actions.apply_for(connection, door.counter, asked, application, door.edge.today()),
-        status=201,
-    )
+    counter, today = door.counter, door.edge.today()
+
+    async def turn(answers: Answers) -> Response:
+        return await door.change(
+            actor,
+            body.raw,
+            "conversion.apply",
+            lambda connection, asked: actions.apply_for(connection, counter, asked, application, today, answers),
+            status=201,
+        )
+
+    return await actions.take_application(door.edge.database, counter, application.learner_id, today, turn)
 
 
 @router.get(

@@ -46,8 +46,9 @@ from creditbank.programmes.domain import (
     leaves_of,
     place_of,
 )
-from creditbank.programmes.queries import admission_to, audit_of
+from creditbank.programmes.queries import admission_to, audit_of, basis_of
 from creditbank.programmes.tables import programme_admissions, programme_audits
+from creditbank.programmes.turns import Answers
 from creditbank.rules.compile import CompiledVersion
 from creditbank.rulesets.domain import Book
 from creditbank.rulesets.shelf import Shelf
@@ -173,20 +174,21 @@ async def change(
     client_id: UUID,
     now: datetime,
     today: date,
+    answers: Answers,
 ) -> Enrolment:
     """Change an enrolment: interrupt, resume, elect a version, pin lots, end it.
 
-    Raises what ``check_change`` and ``check_election`` raise, DayInFuture, UnknownPin, AllocationImpossible.
+    Raises what ``check_change`` and ``check_election`` raise, DayInFuture, UnknownPin, and what ``answers`` raise.
     """
     if day > today:
         raise DayInFuture(today=today)
     check_change(enrolment, kind, day)
     detail: dict[str, Any] = {}
     if kind is ChangeKind.ELECTED:
-        audit = await audit_of(connection, shelf, book, learner, ref, today)
+        basis = await basis_of(connection, shelf, book, learner, ref, today)
         number = wanted["version"]
-        found = next((v for v in audit.place.line if v.version == number), None)
-        elected = check_election(audit.version, found, ref.programme, today, number)
+        found = next((v for v in basis.place.line if v.version == number), None)
+        elected = check_election(basis.version, found, ref.programme, today, number)
         detail = {"version": elected.version, "from": elected.valid_from.isoformat()}
     elif kind is ChangeKind.PINNED:
         detail = await _check_pins(connection, book, learner, ref, wanted, today)
@@ -204,7 +206,7 @@ async def change(
     )
     if kind is ChangeKind.PINNED:
         # What cannot be had is refused now, and not at the next audit: the transaction takes the choice back.
-        await audit_of(connection, shelf, book, learner, ref, today)
+        await audit_of(connection, shelf, book, learner, ref, today, answers)
     return changed
 
 

@@ -15,12 +15,31 @@ from creditbank.enrolments.domain import Enrolment
 from creditbank.ledger.domain import Lot
 from creditbank.programmes.domain import Place
 from creditbank.programmes.stakes import SetAside, Stake
-from creditbank.rules.allocate.allocation import Allocation, Idle, Missing, Pins
+from creditbank.rules.allocate.allocation import Allocation, Idle, Missing, Pins, allocate
+from creditbank.rules.allocate.problem import Candidate
 from creditbank.rules.compile import CompiledVersion
 from creditbank.rules.language.programmes import Programme
 
 AUDITOR: Final = "2"
 """Kept inside the hash of every audit's inputs: it changes when the same lots may be used otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an allocation is asked: everything that it reads, and the hash of it under which the answer is kept.
+
+    ``former`` is what is kept where nothing better is found in time; it is not part of what is asked.
+    """
+
+    inputs: bytes
+    programme: Programme
+    candidates: Sequence[Candidate]
+    pins: Pins
+    former: Allocation | None
+
+    def solve(self) -> Allocation:
+        """The one best use. Raises NotSolved. It may take the solver seconds."""
+        return allocate(self.programme, self.candidates, pins=self.pins, former=self.former)
 
 
 class Use(NamedTuple):

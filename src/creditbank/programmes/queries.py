@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
@@ -21,7 +21,7 @@ from creditbank.enrolments.domain import Enrolment, governed, latest_for
 from creditbank.enrolments.queries import enrolments_of
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.domain import Lot
-from creditbank.programmes.auditing import Audit, inputs_of, on_stakes, read_allocation, read_pins
+from creditbank.programmes.auditing import Audit, Question, inputs_of, on_stakes, read_allocation, read_pins
 from creditbank.programmes.domain import (
     Admission,
     AllocationImpossible,
@@ -38,7 +38,7 @@ from creditbank.programmes.stakes import LotName, Seat, SetAside, Stake, only, s
 from creditbank.programmes.tables import programme_admissions, programme_audits
 from creditbank.recognition.domain import fact_of
 from creditbank.recognition.reach import Touched, load_all
-from creditbank.rules.allocate.allocation import Allocation, Pins, allocate
+from creditbank.rules.allocate.allocation import Allocation, Pins
 from creditbank.rules.allocate.problem import Candidate
 from creditbank.rules.allocate.solver import NotSolved
 from creditbank.rules.compile import CompiledVersion
@@ -161,33 +161,50 @@ class Look:
     is_new: bool
 
 
+async def worked_out(question: Question) -> Allocation:
+    """The answer, from the solver: others are served meanwhile, as far as no transaction of the caller's stops them.
+
+    Raises AllocationImpossible.
+    """
+    try:
+        return await asyncio.to_thread(question.solve)
+    except NotSolved as failed:
+        raise AllocationImpossible from failed
+
+
 async def audit_of(
-    connection: AsyncConnection, shelf: Shelf, book: Book, learner: LockedLearner, ref: ProgrammeRef, today: date
+    connection: AsyncConnection,
+    shelf: Shelf,
+    book: Book,
+    learner: LockedLearner,
+    ref: ProgrammeRef,
+    today: date,
+    answer: Callable[[Question], Awaitable[Allocation]] = worked_out,
 ) -> Audit:
     """How a learner stands in a programme today. Raises ProgrammeNotFound, AllocationImpossible."""
-    return (await look(connection, learner.id, await basis_of(connection, shelf, book, learner, ref, today))).audit
+    basis = await basis_of(connection, shelf, book, learner, ref, today)
+    return (await look(connection, learner.id, basis, answer)).audit
 
 
-async def look(connection: AsyncConnection, learner_id: UUID, basis: Basis) -> Look:
-    """The audit of what it reads: the one best use of a learner's lots. Raises AllocationImpossible.
+async def look(
+    connection: AsyncConnection,
+    learner_id: UUID,
+    basis: Basis,
+    answer: Callable[[Question], Awaitable[Allocation]] = worked_out,
+) -> Look:
+    """The audit of what it reads: the one best use of a learner's lots. Raises what ``answer`` raises.
 
-    Whoever applies for the award holds this very use (decision 28).
+    Whoever applies for the award holds this very use (decision 28). ``answer`` is asked what was never asked before;
+    in a transaction that writes it is ``turns.Answers``.
     """
     place, ref = basis.place, basis.place.ref
     pins = on_stakes(basis.pins, basis.stakes)
     inputs = inputs_of(basis.version, ref.programme, basis.waived, pins, basis.stakes)
-    stored = await _stored(connection, learner_id, place, inputs)
-    former = await _former(connection, learner_id, basis) if stored is None else None
-    candidates = [stake.candidate for stake in basis.stakes]
-    try:
-        # The solver may take its time: meanwhile others are served, as far as the transaction of the caller lets them.
-        allocation = (
-            await asyncio.to_thread(allocate, basis.programme, candidates, pins=pins, former=former)
-            if stored is None
-            else stored
-        )
-    except NotSolved as failed:
-        raise AllocationImpossible from failed
+    stored = allocation = await _stored(connection, learner_id, place, inputs)
+    if allocation is None:
+        former = await _former(connection, learner_id, basis)
+        candidates = [stake.candidate for stake in basis.stakes]
+        allocation = await answer(Question(inputs, basis.programme, candidates, pins, former))
     audit = Audit(
         place,
         basis.version,

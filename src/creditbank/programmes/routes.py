@@ -55,6 +55,7 @@ from creditbank.programmes.schemas import (
     show_whole_programme,
     show_worth,
 )
+from creditbank.programmes.turns import Answers, in_turns
 from creditbank.providers.queries import by_code
 from creditbank.recognition.actions import settle
 from creditbank.recognition.domain import Cause, Known, trace_of
@@ -271,14 +272,7 @@ async def enrol(
         if not can(actor, "programme.govern", Owned(await queries.owner_of(connection, place))):
             raise ForeignProgramme(programme=str(ref))
         new = NewEnrolment(ref, wanted.enrolled or today, wanted.applied)
-        try:
-            enrolment = await actions.enrol(connection, book, learner, new, actor.client_id, now, today)
-        except AdmissionCreditsShort as short:
-            short.faults = await _ways_in(connection, edge, shelf, book, learner, place, short, language)
-            raise
-        except AdmissionAwardMissing as missing:
-            missing.faults = await _award_in(connection, edge, shelf, book, learner, missing, language)
-            raise
+        enrolment = await actions.enrol(connection, book, learner, new, actor.client_id, now, today)
         if place.rule_set_id in book.restricted:
             # Only now do these rules say anything of the learner.
             await settle(connection, shelf, {id: learner}, Cause.ENROLMENT, as_of=today, clock=edge.clock)
@@ -286,7 +280,19 @@ async def enrol(
         await record(connection, actor.client_id, "enrolment.add", about, {"programme": str(ref)}, now)
         return _answer(enrolment, ref.rule_set, learner, 201)
 
-    return await once(request, edge, actor.client_id, body.raw, work)
+    try:
+        return await once(request, edge, actor.client_id, body.raw, work)
+    except (AdmissionCreditsShort, AdmissionAwardMissing) as short:
+        # The ways are looked for once nobody waits for this learner any more.
+        async with edge.database.snapshot() as connection:
+            book = await shelf.book_seen(connection)
+            for learner in (await learners.load(connection, edge.vault, [id])).values():
+                if isinstance(short, AdmissionAwardMissing):
+                    short.faults = await _award_in(connection, edge, shelf, book, learner, short, language)
+                else:
+                    place = actions.place_named(book, ProgrammeRef.parse(wanted.programme))
+                    short.faults = await _ways_in(connection, edge, shelf, book, learner, place, short, language)
+        raise
 
 
 async def _ways_in(
@@ -385,7 +391,7 @@ async def change_enrolment(
     """Interrupt, resume or end an enrolment, elect a later version, choose what fills what. Needs `If-Match`."""
     wanted = body.value
 
-    async def work(connection: AsyncConnection) -> Answer:
+    async def work(connection: AsyncConnection, answers: Answers) -> Answer:
         today, learner = edge.today(), await _locked(connection, edge, id)
         now = await stamp(connection, learner, edge.clock)
         book = await shelf.book(connection)
@@ -397,7 +403,7 @@ async def change_enrolment(
             raise EnrolmentNotFound
         check_match(request, enrolment.revision)
         changed = await actions.change(
-            connection, shelf, book, learner, ref, enrolment, kind, day, detail, actor.client_id, now, today
+            connection, shelf, book, learner, ref, enrolment, kind, day, detail, actor.client_id, now, today, answers
         )
         if kind is ChangeKind.ELECTED:
             # What was recognised of older achievements may be another from now on.
@@ -406,7 +412,9 @@ async def change_enrolment(
         await record(connection, actor.client_id, f"enrolment.{kind.value}", about, {"programme": str(ref)}, now)
         return _answer(changed, code, learner, 200)
 
-    return await once(request, edge, actor.client_id, body.raw, work)
+    return await in_turns(
+        lambda answers: once(request, edge, actor.client_id, body.raw, lambda connection: work(connection, answers))
+    )
 
 
 # --- The audit --------------------------------------------------------------------------------------------------------
