@@ -92,6 +92,8 @@ class Actor:
     # The account of the learner who acts: as a learner nobody acts for the bank or a provider.
     learner_id: UUID | None = None
     authenticated_at: datetime | None = None
+    # The code of the suspended or closed institution for which it acts, or under which that stands.
+    stopped_by: str | None = None
 
     @property
     def identity(self) -> str:
@@ -275,6 +277,15 @@ class CrossOrigin(Refusal):
 
     code = "cross_origin"
     kind = Kind.FORBIDDEN
+
+
+@dataclass(eq=False, kw_only=True)
+class ProviderNotActive(Refusal):
+    """A suspended or closed provider, and whoever is below it, states nothing new; it may take back what it stated."""
+
+    code = "provider_not_active"
+    kind = Kind.FORBIDDEN
+    provider_code: str
 
 
 @dataclass(eq=False, kw_only=True)

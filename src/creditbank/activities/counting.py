@@ -20,7 +20,6 @@ from creditbank.activities.domain import ActivityNotFound, ActivityProviderUnnam
 from creditbank.activities.schemas import HeadCountIn, HeadCountOut, HeadCountsIn
 from creditbank.clock import learning_day
 from creditbank.providers.domain import CODE_FORM, ForeignProvider, ProviderNotFound
-from creditbank.providers.queries import check_acting
 from creditbank.regions.domain import GivenTwice
 from creditbank.regions.schemas import KeptOut
 from creditbank.web.bodies import JsonBody, Read, to_json
@@ -65,7 +64,6 @@ async def put_counts(
     items = body.value.items
 
     async def work(connection: AsyncConnection) -> Answer:
-        await check_acting(connection, actor)
         wanted = await _counted(connection, edge, actor, items)
         now = edge.clock()
         kept = await put_head_counts(connection, wanted, now)

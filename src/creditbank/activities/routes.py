@@ -58,7 +58,7 @@ from creditbank.intake.routes import DeskDep
 from creditbank.learners.domain import Reference
 from creditbank.learners.queries import find_key
 from creditbank.providers.domain import CODE_FORM, ForeignProvider
-from creditbank.providers.queries import check_acting, check_active
+from creditbank.providers.queries import check_active
 from creditbank.sealing import Vault
 from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
 from creditbank.web.edge import Edge, EdgeDep
@@ -98,6 +98,7 @@ _SHEET: Final = "number,time\nCQ1000000013,2026-11-03 09:05\n"
 
 Reader = Annotated[Actor, Depends(require("activities:read"))]
 Writer = Annotated[Actor, Depends(require("activities:write"))]
+Canceller = Annotated[Actor, Depends(require("activities:write", while_stopped=True))]
 
 
 def _answer(activity: Activity, status: int) -> Answer:
@@ -146,7 +147,6 @@ async def announce_activity(
 
     async def work(connection: AsyncConnection) -> Answer:
         now = edge.clock()
-        await check_acting(connection, actor)
         await actions.announce(connection, activity, now)
         await record(connection, actor.client_id, "activity.announce", f"activity:{activity.id}", {}, now)
         return _answer(activity, 201)
@@ -237,7 +237,7 @@ async def cancel_activity(
     id: UUID,
     request: Request,
     edge: EdgeDep,
-    actor: Writer,
+    actor: Canceller,
     body: Annotated[Read[CancellationIn], Depends(_cancellation)],
 ) -> Response:
     """Say that an activity is not, or was never, held. What came of it is revoked by a job."""

@@ -25,7 +25,6 @@ from creditbank.catalogue.schemas import OfferingChangeIn, OfferingIn, OfferingO
 from creditbank.codes import ListName, code_list
 from creditbank.identifiers import new_id
 from creditbank.providers.domain import ForeignProvider
-from creditbank.providers.queries import check_acting
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, once
@@ -226,7 +225,6 @@ async def change_offering(
         if not can(actor, "offering.change", Owned(offering.provider)):
             # Everybody may read it, so that hiding it would tell nothing.
             raise ForeignProvider(provider_code=offering.provider)
-        await check_acting(connection, actor)
         check_match(request, offering.revision)
         starts, ends = (wanted.get(name, getattr(offering, name)) for name in ("starts_on", "ends_on"))
         if starts is not None and ends is not None and ends < starts:

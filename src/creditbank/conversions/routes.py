@@ -47,6 +47,7 @@ _annulment_decision = JsonBody(AnnulmentDecisionIn, {"decision": "approve"})
 
 Reader = Annotated[Actor, Depends(require("conversions:read"))]
 Writer = Annotated[Actor, Depends(require("conversions:write"))]
+Withdrawer = Annotated[Actor, Depends(require("conversions:write", while_stopped=True))]
 Decider = Annotated[Actor, Depends(require("conversions:decide"))]
 
 
@@ -232,7 +233,7 @@ async def decide_conversion(
 async def withdraw_conversion(
     id: UUID,
     door: DoorDep,
-    actor: Writer,
+    actor: Withdrawer,
     body: Annotated[Read[Nothing], Depends(_nothing)],
 ) -> Response:
     """Take an application back before it is decided."""

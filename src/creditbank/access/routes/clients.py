@@ -38,6 +38,7 @@ _key = JsonBody(KeyIn, {"kind": "test", "days": 90})
 
 Reader = Annotated[Actor, Depends(require("clients:read"))]
 Writer = Annotated[Actor, Depends(require("clients:write"))]
+Revoker = Annotated[Actor, Depends(require("clients:write", while_stopped=True))]
 
 
 def _expiry(now: datetime, days: int | None) -> datetime | None:
@@ -195,7 +196,7 @@ async def revoke_key(
     key: Annotated[str, Path(max_length=64, description="the key's id: the part after `cb_live_`")],
     request: Request,
     edge: EdgeDep,
-    actor: Writer,
+    actor: Revoker,
 ) -> Response:
     """Make a key worthless: here at once, in every other process within 30 seconds."""
 

@@ -57,6 +57,8 @@ from creditbank.web.sentences import Language
 
 router = APIRouter(tags=["rules"])
 
+Asker = Annotated[Actor, Depends(require("rules:read", while_stopped=True))]
+
 _what_if = JsonBody(
     WhatIfIn,
     {
@@ -207,7 +209,7 @@ def _shelf(request: Request) -> Shelf:
     responses={200: {"model": WhatIfOut, "description": "what they would give"}, **documented(404, 415)},
 )
 async def ask_what_if(
-    request: Request, edge: EdgeDep, actor: Reader, body: Annotated[Read[WhatIfIn], Depends(_what_if)]
+    request: Request, edge: EdgeDep, actor: Asker, body: Annotated[Read[WhatIfIn], Depends(_what_if)]
 ) -> Response:
     """What achievements would give under the rules in force, one rule set, or a document. Nothing is stored."""
     wanted, language = body.value, language_of(request)

@@ -17,7 +17,6 @@ from creditbank.access.domain import Actor
 from creditbank.access.guards import require
 from creditbank.access.policy import Owned, can
 from creditbank.errors import Fault
-from creditbank.providers.queries import check_acting
 from creditbank.publishing import actions as life
 from creditbank.publishing.schemas import (
     DifferenceOut,
@@ -127,7 +126,6 @@ async def draft_rule_set(
         now = edge.clock()
         rule_set = await actions.register(connection, draft.code, actor.provider, now, audience)
         _check_owner(actor, rule_set)
-        await check_acting(connection, actor)
         version = await actions.add_draft(connection, rule_set, draft, actor.identity, now)
         subject = f"rule_set_version:{version.id}"
         await record(connection, actor.client_id, "rule_set.draft", subject, {"sha256": draft.sha256}, now)
@@ -264,12 +262,11 @@ async def replace_draft(
 
 
 async def _held(connection: AsyncConnection, actor: Actor, id: UUID, number: int) -> StoredVersion:
-    """The version, its rule set locked so that one step follows another. Raises ForeignRuleSet, ProviderNotActive."""
+    """The version, its rule set locked so that one step follows another. Raises ForeignRuleSet."""
     rule_set = await queries.find_rule_set(connection, id)
     await queries.rule_set_by_code(connection, rule_set.code, lock=True)
     version = await queries.find_version(connection, id, number)
     _check_owner(actor, version.rule_set)
-    await check_acting(connection, actor)
     return version
 
 
@@ -304,7 +301,6 @@ async def _validate(
     async with edge.database.snapshot() as connection:
         version = await queries.find_version(connection, *of)
         _check_owner(actor, version.rule_set)
-        await check_acting(connection, actor)
         if version.state not in states:
             return None
         extended = queries.read_stored(version.document).ruleset.extends
