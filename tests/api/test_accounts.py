@@ -111,8 +111,8 @@ async def test_every_look_and_change_is_written_down_without_a_word_about_the_pe
         events = (await connection.execute(found)).all()
     assert [(e.action, e.details) for e in events] == [
         ("learner.open", {}),
-        ("learner.resolve", {}),
+        ("learner.resolve", {"by": "id", "outcome": "found"}),
         ("learner.mend", {"fields": ["name"]}),
     ]
     assert [e.request_id for e in events][1:] == ["looked", "looked"]
-    assert len({e.client_id for e in events}) == 2
+    assert len({e.actor for e in events}) == 2

@@ -943,9 +943,11 @@ async def stopped(guarded: World) -> AsyncIterator[World]:
     for name, place in (("its program", code), ("a program below it", f"{code}/room")):
         await guarded.let_in(name, place, SCOPES)
         assert (await guarded.send(name, "POST /v1/learners", {"name": name})).status_code == 201
-    await guarded.person(
-        "officer@stopped", *[NewGrant(r, Place(code)) for r in ROLES if "provider" in ROLES[r].held_for]
-    )
+    program = {"client_id": guarded.ids["client_its program"], "client_secret": guarded.keys["its program"]}
+    told = await guarded.client("nobody").post("/oauth/token", data={"grant_type": "client_credentials", **program})
+    guarded.keys["its token"] = told.json()["access_token"]
+    held = [NewGrant(name, Place(code)) for name, role in ROLES.items() if "provider" in role.held_for]
+    await guarded.person("officer@stopped", *held)
     guarded._clients["its officer"] = await guarded.sign_in("officer@stopped")
     assert (await guarded.send("its officer", "POST /v1/learners", {"name": "Wu"})).status_code == 201
     changed = await guarded.send("bank", f"PATCH /v1/providers/{guarded.ids[code]}", {"status": "suspended"}, ANY)
@@ -958,7 +960,7 @@ async def test_whoever_acts_for_a_suspended_institution_writes_nothing(row: Row,
     route = dict(routes(stopped.app))[row.route]
     assert isinstance(route, APIRoute)
     before = await stopped.stored()
-    for by in ("its program", "a program below it", "its officer"):
+    for by in ("its program", "its token", "a program below it", "its officer"):
         for body in (row.body, b"{"):
             answer = await stopped.send(by, row.request, body, row.headers)
             code = answer.json()["code"] if answer.content and "problem" in answer.headers["content-type"] else None
@@ -981,19 +983,19 @@ async def test_whoever_acts_for_a_suspended_institution_still_reads(row: Row, st
 async def test_suspension_holds_in_every_process_as_soon_as_a_revoked_key(stopped: World) -> None:
     at = f"PATCH /v1/providers/{stopped.ids['cq/stopped']}"
     asked = ("POST /v1/learners", {"name": "Wu"})
-    people = ("its program", "a program below it", "its officer")
+    people = ("its program", "its token", "a program below it", "its officer")
     assert (await stopped.send("bank", at, {"status": "active"}, ANY)).status_code == 200
     # Here at once, for whoever was refused a moment ago.
-    assert [(await stopped.send(by, *asked)).status_code for by in people] == [201, 201, 201]
+    assert [(await stopped.send(by, *asked)).status_code for by in people] == [201] * 4
     async with stopped.database.write() as connection:
         # As another process does it, of which this one is told nothing.
         await change(
             connection, await lock(connection, UUID(stopped.ids["cq/stopped"])), ProviderChange(status="closed")
         )
     stopped.clock.turn(seconds=29)
-    assert [(await stopped.send(by, *asked)).status_code for by in people] == [201, 201, 201]
+    assert [(await stopped.send(by, *asked)).status_code for by in people] == [201] * 4
     stopped.clock.turn(seconds=1)
-    assert [(await stopped.send(by, *asked)).status_code for by in people] == [403, 403, 403]
+    assert [(await stopped.send(by, *asked)).status_code for by in people] == [403] * 4
 
 
 @pytest.mark.parametrize("row", OPEN, ids=lambda row: row.route)

@@ -68,7 +68,7 @@ async def put_counts(
         now = edge.clock()
         kept = await put_head_counts(connection, wanted, now)
         counts = {"entered": kept.entered, "changed": kept.changed}
-        await record(connection, actor.client_id, "head_count.put", "head_counts", counts, now)
+        await record(connection, actor.by, "head_count.put", "head_counts", counts, now)
         return Answer(200, to_json(KeptOut(**counts, unchanged=kept.unchanged)))
 
     return await once(request, edge, actor.client_id, body.raw, work)

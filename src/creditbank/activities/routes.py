@@ -148,7 +148,9 @@ async def announce_activity(
     async def work(connection: AsyncConnection) -> Answer:
         now = edge.clock()
         await actions.announce(connection, activity, now)
-        await record(connection, actor.client_id, "activity.announce", f"activity:{activity.id}", {}, now)
+        await record(
+            connection, actor.by, "activity.announce", f"activity:{activity.id}", {}, now, Owned(activity.provider)
+        )
         return _answer(activity, 201)
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -221,7 +223,9 @@ async def change_activity(
             raise ActivityEndsEarly
         changed = await actions.change(connection, activity, wanted)
         details = {"fields": sorted(body.value.model_fields_set)}
-        await record(connection, actor.client_id, "activity.change", f"activity:{id}", details, edge.clock())
+        await record(
+            connection, actor.by, "activity.change", f"activity:{id}", details, edge.clock(), Owned(activity.provider)
+        )
         return _answer(changed, 200)
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -246,7 +250,9 @@ async def cancel_activity(
         activity = await queries.locked(connection, id)
         _check_own(actor, activity)
         cancelled = await actions.cancel(connection, activity, body.value.reason, actor.client_id, edge.clock)
-        await record(connection, actor.client_id, "activity.cancel", f"activity:{id}", {}, edge.clock())
+        await record(
+            connection, actor.by, "activity.cancel", f"activity:{id}", {}, edge.clock(), Owned(activity.provider)
+        )
         return _answer(cancelled, 200)
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -439,7 +445,15 @@ async def _write_down(
     connection: AsyncConnection, edge: Edge, actor: Actor, activity: Activity, way: Way, counts: AttendedCounts
 ) -> None:
     details = {"way": way, **counts}
-    await record(connection, actor.client_id, "activity.attend", f"activity:{activity.id}", details, edge.clock())
+    await record(
+        connection,
+        actor.by,
+        "activity.attend",
+        f"activity:{activity.id}",
+        details,
+        edge.clock(),
+        Owned(activity.provider),
+    )
 
 
 def _check_open(edge: Edge, activity: Activity, now: datetime) -> None:

@@ -183,7 +183,7 @@ async def announce_offering(
         now = edge.clock()
         await actions.announce(connection, offering, now)
         about = f"offering:{offering.id}"
-        await record(connection, actor.client_id, "offering.announce", about, {"code": offering.code}, now)
+        await record(connection, actor.by, "offering.announce", about, {"code": offering.code}, now, Owned(provider))
         return _answer(offering, 201)
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -231,7 +231,15 @@ async def change_offering(
             raise OfferingDaysReversed(starts=str(starts), ends=str(ends))
         changed = await actions.change(connection, offering, wanted)
         fields = sorted(body.value.model_fields_set)
-        await record(connection, actor.client_id, "offering.change", f"offering:{id}", {"fields": fields}, edge.clock())
+        await record(
+            connection,
+            actor.by,
+            "offering.change",
+            f"offering:{id}",
+            {"fields": fields},
+            edge.clock(),
+            Owned(offering.provider),
+        )
         return _answer(changed, 200)
 
     return await once(request, edge, actor.client_id, body.raw, work)

@@ -101,7 +101,7 @@ class Door:
         async def work(connection: AsyncConnection) -> tuple[UUID, Answer]:
             found = await act(connection, asked)
             subject, details = f"conversion:{found.id}", {"state": found.state.value}
-            await record(connection, asked.actor.client_id, verb, subject, details, self.edge.clock())
+            await record(connection, asked.actor.by, verb, subject, details, self.edge.clock(), actions.owned(found))
             headers = {"Location": f"/v1/conversions/{found.id}"} if status == 201 else {}
             return found.learner_id, Answer(status, to_json(show_conversion(found)), headers)
 

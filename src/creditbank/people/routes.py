@@ -84,7 +84,9 @@ async def enter_user(
 
     async def work(connection: AsyncConnection) -> Answer:
         now = edge.clock()
-        user_id = await actions.enter(connection, edge.vault, NewUser(new.login, new.name, stored), actor.identity, now)
+        user_id = await actions.enter(
+            connection, edge.vault, NewUser(new.login, new.name, stored), actor.identity, now, actor.provider
+        )
         for wanted in new.roles:
             await actions.grant(connection, user_id, wanted.wanted(), actor, actor.identity, now)
         return await told(connection, user_id.bytes)

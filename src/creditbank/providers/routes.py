@@ -81,7 +81,9 @@ async def enter_provider(
         wanted = NewProvider(new.code, new.name.zh, new.name.en, new.provider_type, new.region)
         now = edge.clock()
         provider = await actions.enter(connection, wanted, now)
-        await record(connection, actor.client_id, "provider.enter", f"provider:{provider.id}", {"code": new.code}, now)
+        await record(
+            connection, actor.by, "provider.enter", f"provider:{provider.id}", {"code": new.code}, now, Owned(new.code)
+        )
         return _answer(provider, 201)
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -128,7 +130,7 @@ async def import_providers(
         if not dry_run and (kept.entered or kept.changed):
             await actions.put_entries(connection, entries, now)
             counts = {"entered": kept.entered, "changed": kept.changed}
-            await record(connection, actor.client_id, "provider.import", "institutions", counts, now)
+            await record(connection, actor.by, "provider.import", "institutions", counts, now)
         return Answer(200, to_json(ImportedOut(**asdict(kept), dry_run=dry_run)))
 
     answer = await once(request, edge, actor.client_id, str(dry_run).encode() + raw, work)
@@ -214,7 +216,15 @@ async def change_provider(
         )
         changed = await actions.change(connection, provider, change)
         fields = sorted(wanted.model_fields_set)
-        await record(connection, actor.client_id, "provider.change", f"provider:{id}", {"fields": fields}, edge.clock())
+        await record(
+            connection,
+            actor.by,
+            "provider.change",
+            f"provider:{id}",
+            {"fields": fields},
+            edge.clock(),
+            Owned(changed.code),
+        )
         return _answer(changed, 200)
 
     answer = await once(request, edge, actor.client_id, body.raw, work)

@@ -167,7 +167,7 @@ async def read_simulation_cases(
         lines = await compared(connection, shelf, version)
         evaluated = await cases(connection, shelf, lines, ended, whose)
         subject, ids = f"rule_set_version:{version.id}", sorted(str(one.id) for one in whose)
-        await record(connection, actor.client_id, "rule_set.read_cases", subject, {"learners": ids}, edge.clock())
+        await record(connection, actor.by, "rule_set.read_cases", subject, {"learners": ids}, edge.clock())
     shown = [_show_case(id_, largest[id_], evaluated[id_], language) for id_ in largest if id_ in evaluated]
     return json_answer(CasesOut(simulation=ended.id, cases=shown))
 

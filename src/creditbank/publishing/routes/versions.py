@@ -128,7 +128,15 @@ async def draft_rule_set(
         _check_owner(actor, rule_set)
         version = await actions.add_draft(connection, rule_set, draft, actor.identity, now)
         subject = f"rule_set_version:{version.id}"
-        await record(connection, actor.client_id, "rule_set.draft", subject, {"sha256": draft.sha256}, now)
+        await record(
+            connection,
+            actor.by,
+            "rule_set.draft",
+            subject,
+            {"sha256": draft.sha256},
+            now,
+            Owned(version.rule_set.owner),
+        )
         return _answer(version, 201)
 
     return await once(request, edge, actor.client_id, (audience or "").encode() + raw, work)
@@ -252,7 +260,15 @@ async def replace_draft(
         now = edge.clock()
         await actions.replace_draft(connection, version, draft, actor.identity, now)
         subject = f"rule_set_version:{version.id}"
-        await record(connection, actor.client_id, "rule_set.redraft", subject, {"sha256": draft.sha256}, now)
+        await record(
+            connection,
+            actor.by,
+            "rule_set.redraft",
+            subject,
+            {"sha256": draft.sha256},
+            now,
+            Owned(version.rule_set.owner),
+        )
         return _answer(await queries.find_version(connection, id, number), 200)
 
     return await once(request, edge, actor.client_id, raw, work)
@@ -284,7 +300,15 @@ async def take_step(
         version = await _held(connection, actor, *of)
         show = await work(connection, version)
         subject = f"rule_set_version:{version.id}"
-        await record(connection, actor.client_id, action, subject, {"sha256": version.sha256}, edge.clock())
+        await record(
+            connection,
+            actor.by,
+            action,
+            subject,
+            {"sha256": version.sha256},
+            edge.clock(),
+            Owned(version.rule_set.owner),
+        )
         return show(await queries.find_version(connection, *of))
 
     return await once(request, edge, actor.client_id, request.url.query.encode(), whole)
