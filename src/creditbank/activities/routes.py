@@ -98,7 +98,8 @@ _SHEET: Final = "number,time\nCQ1000000013,2026-11-03 09:05\n"
 
 Reader = Annotated[Actor, Depends(require("activities:read"))]
 Writer = Annotated[Actor, Depends(require("activities:write"))]
-Canceller = Annotated[Actor, Depends(require("activities:write", while_stopped=True))]
+# It revokes what was given for the activity.
+Canceller = Annotated[Actor, Depends(require("activities:write", is_grave=True, while_stopped=True))]
 
 
 def _answer(activity: Activity, status: int) -> Answer:

@@ -49,6 +49,7 @@ Reader = Annotated[Actor, Depends(require("conversions:read"))]
 Writer = Annotated[Actor, Depends(require("conversions:write"))]
 Withdrawer = Annotated[Actor, Depends(require("conversions:write", while_stopped=True))]
 Decider = Annotated[Actor, Depends(require("conversions:decide"))]
+Annuller = Annotated[Actor, Depends(require("conversions:decide", is_grave=True))]
 
 
 @dataclass(eq=False, kw_only=True)
@@ -277,7 +278,7 @@ async def propose_annulment(
 async def decide_annulment(
     id: UUID,
     door: DoorDep,
-    actor: Decider,
+    actor: Annuller,
     body: Annotated[Read[AnnulmentDecisionIn], Depends(_annulment_decision)],
 ) -> Response:
     """Approve or refuse a proposed annulment: never whoever proposed it."""
