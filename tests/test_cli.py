@@ -19,7 +19,9 @@ from typer.testing import CliRunner, Result
 from creditbank import __version__, cli, logs
 from creditbank.access.domain import SCOPES, PrintedKey, hash_secret
 from creditbank.cli import running, server
+from creditbank.cli.server import served
 from creditbank.jobs.working import Worker
+from creditbank.settings import UnknownSettings
 from tests.bank import SECRETS, document
 
 Run = Callable[..., Result]
@@ -113,6 +115,17 @@ BAD_SETTINGS = {
     "a secret that is no base64": ("CREDITBANK_LOOKUP_SECRET", "&&&", "CREDITBANK_LOOKUP_SECRET"),
     "one secret for both": ("CREDITBANK_SEALING_SECRET", base64.b64encode(SECRETS[1]).decode(), "must differ"),
     "no such zone": ("CREDITBANK_TIME_ZONE", "Asia/Nowhere", "CREDITBANK_TIME_ZONE"),
+    "a name misspelt": (
+        "CREDITBANK_DATABSE_URL",
+        "sqlite+aiosqlite:///wrong",
+        "CREDITBANK_DATABASE_URL is the nearest",
+    ),
+    "a name misspelt in small letters": (
+        "creditbank_wroker",
+        "false",
+        "CREDITBANK_WROKER is no setting; CREDITBANK_WORKER",
+    ),
+    "a name like no other": ("CREDITBANK_QX", "zz", "CREDITBANK_QX is no setting."),
     "a pool of none": ("CREDITBANK_DATABASE_POOL_SIZE", "0", "CREDITBANK_DATABASE_POOL_SIZE"),
 }
 
@@ -123,10 +136,24 @@ def test_unusable_settings_end_every_command_with_2(
 ) -> None:
     monkeypatch.setenv(name, value)
 
-    for words in (("config", "check"), ("verify",), ("migrate",), ("clients", "create", "x")):
+    for words in (("config", "check"), ("verify",), ("migrate",), ("serve",), ("worker",), ("clients", "create", "x")):
         result = run(*words, code=2)
-        assert said in result.stderr
+        assert said in result.stderr.replace("\n", " ")
         assert not value or value not in result.output
+
+
+def test_a_name_misspelt_in_the_file_is_refused_and_what_is_not_the_bank_s_is_passed_over(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CREDITBANK_TEST_ANYTHING", "1")
+    (tmp_path / ".env").write_text("POSTGRES_PASSWORD=x\nCREDITBANK_WORKER=false\n", "utf-8")
+    assert "CREDITBANK_WORKER=False" in run("config", "check").stdout
+    (tmp_path / ".env").write_text("CREDITBANK_WORKERS=false\n", "utf-8")
+    assert "CREDITBANK_WORKERS is no setting; CREDITBANK_WORKER" in run("config", "check", code=2).stderr
+    # The process that serves reads them again, and refuses by itself.
+    with pytest.raises(UnknownSettings):
+        served()
 
 
 # --- The database -----------------------------------------------------------------------------------------------------

@@ -223,6 +223,12 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
     limits = Limits(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))
     app.state.sessions = Sessions(database, clock, settings.credential_cache_seconds, limits)
     app.state.person_of = app.state.sessions.actor
+
+    def forget_standings() -> None:
+        credentials.forget()
+        app.state.sessions.forget_all()
+
+    app.state.forget_standings = forget_standings
     app.state.gates = {one.name: Gate(one, settings.public_url) for one in read_providers(settings.identity_providers)}
     app.state.passwords = Passwords()
     app.state.shelf = shelf

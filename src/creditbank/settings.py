@@ -4,22 +4,42 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
 _SECRET_BYTES_MIN = 32
+_PREFIX: Final = "CREDITBANK_"
+# What only the tests read: it says on what they run.
+_OF_TESTS: Final = f"{_PREFIX}TEST_"
+
+
+class UnknownSettings(ValueError):
+    """The environment, or ``.env``, names settings that there are not: a slip would silently change nothing."""
+
+    def __init__(self, given: Iterable[str], known: Iterable[str]) -> None:
+        # Held against each other without what all have in common.
+        nearest = {name: get_close_matches(name, known, 1) for name in given}
+        super().__init__(
+            "\n".join(
+                f"{_PREFIX}{name} is no setting"
+                + (f"; {_PREFIX}{near[0]} is the nearest that there is." if near else ".")
+                for name, near in nearest.items()
+            )
+        )
 
 
 class Settings(BaseSettings):
     """The bank's settings, built once and handed down. Frozen: nothing changes its own configuration."""
 
-    model_config = SettingsConfigDict(env_prefix="CREDITBANK_", env_file=".env", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_file=".env", frozen=True, extra="ignore")
 
     database_url: str = Field(
         default="sqlite+aiosqlite:///creditbank.sqlite",
@@ -147,6 +167,24 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe log line."
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given outright, then the environment, ``.env``, and files of secrets. Raises UnknownSettings."""
+        heard = (env_settings, dotenv_settings)
+        named = {name.upper() for source in heard if isinstance(source, EnvSettingsSource) for name in source.env_vars}
+        ours = {one.removeprefix(_PREFIX) for one in named if one.startswith(_PREFIX) and not one.startswith(_OF_TESTS)}
+        known = [field.upper() for field in cls.model_fields]
+        if unknown := ours.difference(known):
+            raise UnknownSettings(sorted(unknown), known)
+        return (init_settings, *heard, file_secret_settings)
 
     @field_validator("sealing_secret", "lookup_secret")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -39,6 +40,45 @@ async def test_account_has_a_number_and_shows_no_identity(world: World) -> None:
     assert (await world.send("partner", f"GET /v1/learners/{account['id']}")).json() == account
 
 
+CARD = {"type": "id_card", "value": "110105194912310185"}
+WRITES = {
+    "an account opened": ("POST /v1/learners", "/birth_date", lambda account, _: account),
+    "many at once": ("POST /v1/learners/batch", "/0/birth_date", lambda account, _: [account]),
+    "an account opened for a statement": (
+        "POST /v1/achievements",
+        "/open_account/birth_date",
+        lambda account, stated: {**stated, "learner": {"identity": CARD}, "open_account": account},
+    ),
+}
+
+
+@pytest.mark.parametrize(("request_", "pointer", "body"), WRITES.values(), ids=WRITES)
+async def test_a_birth_date_that_the_card_contradicts_is_refused_wherever_an_account_is_opened(
+    request_: str, pointer: str, body: Callable[[Any, Any], Any], world: World
+) -> None:
+    account = {"name": "李伟", "birth_date": "1949-12-30", "region": "500103"}
+    if "achievements" not in request_:
+        account["identities"] = [CARD]  # type: ignore[assignment]
+    before = await world.stored()
+    answer = await world.send("partner", request_, body(account, world.statement(world.ids["learner"])))
+    problem = answer.json()["results"][0]["problem"] if "batch" in request_ else answer.json()
+    assert problem["code"] == "birth_date_differs"
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+    assert {**await world.stored(), "idempotency_records": 0} == {**before, "idempotency_records": 0}
+
+
+async def test_an_account_is_not_mended_against_its_own_card(world: World) -> None:
+    # Where somebody lives may be elsewhere than where the card was issued: people move.
+    card = {"type": "id_card", "value": "440308199901101512"}
+    learner = await world.open("李伟", birth_date="1999-01-10", region="500103", identities=[card])
+    at = f"PATCH /v1/learners/{learner}"
+    refused = await world.send("partner", at, {"birth_date": "1999-01-11"}, {"If-Match": "*"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "birth_date_differs")
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/birth_date"]
+    for change in ({"birth_date": "1999-01-10"}, {"region": "110105"}):
+        assert (await world.send("partner", at, change, {"If-Match": "*"})).status_code == 200
+
+
 @pytest.mark.parametrize(("name", "masked"), [("张三", "张*"), ("欧阳修文", "欧***"), ("Li Wei", "L*****"), ("X", "X")])
 async def test_whoever_is_found_is_shown_by_a_masked_name(name: str, masked: str, world: World) -> None:
     identity = {"type": "passport", "value": world.fresh("P")}
@@ -71,8 +111,8 @@ async def test_every_look_and_change_is_written_down_without_a_word_about_the_pe
         events = (await connection.execute(found)).all()
     assert [(e.action, e.details) for e in events] == [
         ("learner.open", {}),
-        ("learner.resolve", {}),
+        ("learner.resolve", {"by": "id", "outcome": "found"}),
         ("learner.mend", {"fields": ["name"]}),
     ]
     assert [e.request_id for e in events][1:] == ["looked", "looked"]
-    assert len({e.client_id for e in events}) == 2
+    assert len({e.actor for e in events}) == 2

@@ -206,9 +206,9 @@ async def test_who_did_it_is_written_down(world: World) -> None:
     await world.client("admin").patch(f"/v1/clients/{client}", json={"suspended": True}, headers={"If-Match": "*"})
     async with world.database.read() as connection:
         rows = await connection.execute(
-            select(audit_events.c.action, audit_events.c.client_id).where(audit_events.c.subject == f"client:{client}")
+            select(audit_events.c.action, audit_events.c.actor).where(audit_events.c.subject == f"client:{client}")
         )
-        found = {(row.action, str(row.client_id)) for row in rows}
+        found = {(row.action, row.actor) for row in rows}
     admin = world.ids["client_admin"]
     assert found == {("client.create", admin), ("client.change", admin)}
 

@@ -48,9 +48,10 @@ OWN = {
     "POST /v1/clients": "a program of the district's own",
     "GET /v1/clients": "programs of the district's own",
     "POST /v1/users": "a person of the district's own",
+    "GET /v1/audit-events": "what the district's own did, and what was done to its own",
 }
 # Lists that everybody may ask for and that hold what is one's own: here nothing.
-EMPTY = {"GET /v1/audit-events", "GET /v1/reviews", "GET /v1/head-counts", "GET /v1/users"}
+EMPTY = {"GET /v1/reviews", "GET /v1/head-counts", "GET /v1/users"}
 # What is refused item by item, or row by row, in an answer that is no refusal.
 BY_ITEM = {"POST /v1/achievements/batch": '"refused":1', "POST /v1/providers/imports": "not_yours"}
 
@@ -86,6 +87,12 @@ async def test_lists_hold_nothing_of_another_district(route: str, world: World) 
     row = next(row for row in TABLE if row.route == route)
     answer = await world.send("outsider", row.request)
     assert (answer.status_code, answer.json()["items"]) == (200, [])
+
+
+async def test_the_audit_log_holds_nothing_that_another_district_did_to_its_own(world: World) -> None:
+    shown = (await world.send("outsider", "GET /v1/audit-events?limit=200")).json()["items"]
+    assert {one["action"] for one in shown} >= {"client.create", "key.create"}
+    assert {one["owner"] if one["provider"] is None else one["provider"] for one in shown} == {OUTSIDER}
 
 
 @pytest.mark.parametrize("route", sorted(BY_ITEM))

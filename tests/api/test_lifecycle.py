@@ -59,7 +59,7 @@ async def test_a_rule_set_is_led_from_draft_to_withdrawn(world: World) -> None:
     async with world.database.read() as connection:
         rows = (
             await connection.execute(
-                select(audit_events.c.action, audit_events.c.client_id)
+                select(audit_events.c.action, audit_events.c.actor)
                 .where(audit_events.c.action.like("rule_set.%"))
                 .order_by(audit_events.c.at.desc())
                 .limit(6)
@@ -67,7 +67,7 @@ async def test_a_rule_set_is_led_from_draft_to_withdrawn(world: World) -> None:
         ).all()
     actions = [row.action.partition(".")[2] for row in reversed(rows)]
     assert actions == ["draft", "validate", "simulate", "approve", "publish", "withdraw"]
-    assert len({row.client_id for row in rows}) == 2
+    assert len({row.actor for row in rows}) == 2
 
 
 async def test_the_same_request_again_takes_no_step_twice(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import itertools
 import json
@@ -22,6 +23,7 @@ from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 from pydantic import SecretStr
 
 from creditbank.access.actions import ClientChange, change_client, forget_assertions, revoke_key
+from creditbank.access.domain import SYSTEM
 from creditbank.access.queries import find_client
 from creditbank.access.tokens import Tokens
 from creditbank.app import create_app
@@ -61,7 +63,7 @@ async def world(database_url: str) -> AsyncIterator[World]:
 async def register(world: World, name: str, keys: Mapping[str, Any]) -> None:
     async with world.database.write() as connection:
         client = await find_client(connection, UUID(world.ids[f"client_{name}"]), lock=True)
-        await change_client(connection, client, ClientChange(public_keys=keys), world.clock(), None)
+        await change_client(connection, client, ClientChange(public_keys=keys), world.clock(), SYSTEM)
 
 
 async def ask(
@@ -306,6 +308,10 @@ async def test_an_assertion_is_good_once_whichever_process_it_comes_to(world: Wo
             again = await ask(world, form, app=app)
             assert (again.status_code, again.json()["error"]) == (400, "invalid_client")
             assert "used before" in again.json()["error_description"]
+        # Though it comes to both at the same time.
+        twice = asserted(world)
+        answers = await asyncio.gather(*[ask(world, twice, app=app) for app in (world.app, other) * 2])
+        assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400]
     # Two clients may use the same id.
     twin: dict[str, Any] = {"jti": "shared", "key": EC}
     neighbour = world.ids["client_neighbour"]
@@ -363,7 +369,7 @@ async def test_a_token_is_dead_within_thirty_seconds(how: str, by: str, world: W
             await revoke_key(connection, world.ids[f"key_{name}"], world.clock())
         else:
             change = ClientChange(is_suspended=True) if "suspended" in how else ClientChange(scopes=())
-            await change_client(connection, found, change, world.clock(), None)
+            await change_client(connection, found, change, world.clock(), SYSTEM)
     assert await use(world, bearer) == 404
     world.clock.turn(seconds=30)
     # What was proved by an assertion rests on no key.

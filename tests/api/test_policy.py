@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -24,6 +25,7 @@ from creditbank.access.guards import PERSON
 from creditbank.access.policy import RULES, Action, Rule
 from creditbank.people.domain import NewGrant, Place
 from creditbank.people.roles import ROLES
+from creditbank.providers.actions import ProviderChange, change, lock
 from tests.api.asks import ASKS
 from tests.api.world import COLLEGE, DIPLOMA, RIVAL, World, claim, opened, ruling, statement
 from tests.bank import document
@@ -915,6 +917,85 @@ async def test_what_every_route_asks_is_said_and_every_action_is_asked_for() -> 
 async def test_what_is_for_people_is_refused_to_programs_whatever_their_scopes(row: Row, guarded: World) -> None:
     answer = await guarded.send("bank", row.request, row.body, row.headers)
     assert (answer.status_code, answer.json()["code"]) == (403, "people_only")
+
+
+WHILE_STOPPED = {
+    "POST /v1/what-if",
+    "POST /v1/achievements/{id}/revocation",
+    "POST /v1/activities/{id}/cancellation",
+    "POST /v1/conversions/{id}/withdrawal",
+    "DELETE /v1/clients/{id}/keys/{key}",
+    "DELETE /v1/users/{id}/roles/{grant_id}",
+}
+"""What a suspended institution may do beside reading: take back, and ask what changes nothing."""
+
+WRITING = [row for row in GUARDED if not row.route.startswith("GET ")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stopped(guarded: World) -> AsyncIterator[World]:
+    """The bank with a school's programs and its people, who may do everything there, and the school suspended."""
+    code = "cq/stopped"
+    entered = await guarded.send("bank", "POST /v1/providers", institution(code))
+    room = await guarded.send("bank", "POST /v1/providers", institution(f"{code}/room"))
+    assert (entered.status_code, room.status_code) == (201, 201)
+    guarded.ids[code] = entered.json()["id"]
+    for name, place in (("its program", code), ("a program below it", f"{code}/room")):
+        await guarded.let_in(name, place, SCOPES)
+        assert (await guarded.send(name, "POST /v1/learners", {"name": name})).status_code == 201
+    program = {"client_id": guarded.ids["client_its program"], "client_secret": guarded.keys["its program"]}
+    told = await guarded.client("nobody").post("/oauth/token", data={"grant_type": "client_credentials", **program})
+    guarded.keys["its token"] = told.json()["access_token"]
+    held = [NewGrant(name, Place(code)) for name, role in ROLES.items() if "provider" in role.held_for]
+    await guarded.person("officer@stopped", *held)
+    guarded._clients["its officer"] = await guarded.sign_in("officer@stopped")
+    assert (await guarded.send("its officer", "POST /v1/learners", {"name": "Wu"})).status_code == 201
+    changed = await guarded.send("bank", f"PATCH /v1/providers/{guarded.ids[code]}", {"status": "suspended"}, ANY)
+    assert changed.status_code == 200
+    yield guarded
+
+
+@pytest.mark.parametrize("row", WRITING, ids=lambda row: row.route)
+async def test_whoever_acts_for_a_suspended_institution_writes_nothing(row: Row, stopped: World) -> None:
+    route = dict(routes(stopped.app))[row.route]
+    assert isinstance(route, APIRoute)
+    before = await stopped.stored()
+    for by in ("its program", "its token", "a program below it", "its officer"):
+        for body in (row.body, b"{"):
+            answer = await stopped.send(by, row.request, body, row.headers)
+            code = answer.json()["code"] if answer.content and "problem" in answer.headers["content-type"] else None
+            if row.route in WHILE_STOPPED:
+                assert code != "provider_not_active", by
+            elif by == "its officer" and code == "missing_scope":
+                assert all(row.scope not in role.scopes for role in ROLES.values() if "provider" in role.held_for)
+            else:
+                assert (answer.status_code, code) == (403, "provider_not_active"), by
+    assert await stopped.stored() == before
+
+
+@pytest.mark.parametrize("row", [row for row in GUARDED if row.route.startswith("GET ")], ids=lambda row: row.route)
+async def test_whoever_acts_for_a_suspended_institution_still_reads(row: Row, stopped: World) -> None:
+    for by in ("its program", "its officer"):
+        answer = await stopped.send(by, row.request, row.body, row.headers)
+        assert answer.is_success or answer.json()["code"] != "provider_not_active", by
+
+
+async def test_suspension_holds_in_every_process_as_soon_as_a_revoked_key(stopped: World) -> None:
+    at = f"PATCH /v1/providers/{stopped.ids['cq/stopped']}"
+    asked = ("POST /v1/learners", {"name": "Wu"})
+    people = ("its program", "its token", "a program below it", "its officer")
+    assert (await stopped.send("bank", at, {"status": "active"}, ANY)).status_code == 200
+    # Here at once, for whoever was refused a moment ago.
+    assert [(await stopped.send(by, *asked)).status_code for by in people] == [201] * 4
+    async with stopped.database.write() as connection:
+        # As another process does it, of which this one is told nothing.
+        await change(
+            connection, await lock(connection, UUID(stopped.ids["cq/stopped"])), ProviderChange(status="closed")
+        )
+    stopped.clock.turn(seconds=29)
+    assert [(await stopped.send(by, *asked)).status_code for by in people] == [201] * 4
+    stopped.clock.turn(seconds=1)
+    assert [(await stopped.send(by, *asked)).status_code for by in people] == [403] * 4
 
 
 @pytest.mark.parametrize("row", OPEN, ids=lambda row: row.route)

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from creditbank.access.actions import ClientChange, add_key, change_client, revoke_key
-from creditbank.access.domain import SCOPES, PrintedKey
+from creditbank.access.domain import SCOPES, SYSTEM, PrintedKey
 from creditbank.access.queries import find_client
 from creditbank.app import NoRealBooks, create_app
 from creditbank.sandbox import dispatch
@@ -218,13 +218,13 @@ async def test_tokens_are_for_one_side_only(world: World) -> None:
     assert (await bearer.http.get("/v1/providers")).status_code == 200
     async with world.database.write() as connection:
         found = await find_client(connection, UUID(world.ids["client_program"]), lock=True)
-        await change_client(connection, found, ClientChange(is_suspended=True), world.clock(), None)
+        await change_client(connection, found, ClientChange(is_suspended=True), world.clock(), SYSTEM)
     world.clock.turn(seconds=31)
     answer = await bearer.http.get("/v1/providers")
     assert answer.status_code == 401
     async with world.database.write() as connection:
         found = await find_client(connection, UUID(world.ids["client_program"]), lock=True)
-        await change_client(connection, found, ClientChange(is_suspended=False), world.clock(), None)
+        await change_client(connection, found, ClientChange(is_suspended=False), world.clock(), SYSTEM)
     world.clock.turn(seconds=31)
 
 

@@ -22,6 +22,8 @@ REGISTRAR = NewGrant("registrar", Place())
 GRAVE = {
     "GET /v1/learners/{id}/export",
     "POST /v1/achievements/{id}/revocation",
+    "POST /v1/activities/{id}/cancellation",
+    "POST /v1/conversions/{id}/annulment/decision",
     "POST /v1/learners/{id}/erasure",
     "POST /v1/learners/{id}/erasure/decision",
     "POST /v1/rule-sets/{id}/versions/{number}/publish",
@@ -51,6 +53,7 @@ async def test_these_routes_are_grave(world: World) -> None:
     ("request_", "body"),
     [
         ("POST /v1/achievements/@achievement/revocation", {"reason": "a mistake"}),
+        ("POST /v1/activities/@cancelling/cancellation", {"reason": "Rain."}),
         ("POST /v1/rule-sets/@approved/versions/1/publish", None),
         ("POST /v1/rule-sets/@leaving/versions/1/withdraw", None),
     ],

@@ -13,7 +13,7 @@ from creditbank.database.metadata import metadata
 from creditbank.identifiers import new_id
 from creditbank.ledger.tables import lots, postings
 from creditbank.rulesets.tables import rule_set_edits, rule_set_publications, rule_set_versions
-from tests.bank import CLIENT, Bank, document
+from tests.bank import BANKER, Bank, document
 
 APPEND_ONLY = ("achievement_versions", "audit_events", "decisions", "evaluations", "postings")
 
@@ -25,7 +25,7 @@ async def filled(bank: Bank) -> Bank:
     (learner,) = await bank.open("Li Wei")
     await bank.record(learner, "E1")
     async with bank.database.write() as connection:
-        await record(connection, CLIENT, "rule_set.publish", "rule_set:1", {}, bank.clock())
+        await record(connection, BANKER.by, "rule_set.publish", "rule_set:1", {}, bank.clock())
     return bank
 
 

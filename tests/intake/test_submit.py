@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from creditbank.access.domain import Actor
+from creditbank.access.domain import Actor, ProviderNotActive
 from creditbank.achievements.domain import (
     AchievementNotFound,
     AchievementRevoked,
@@ -21,7 +21,7 @@ from creditbank.intake.domain import Submission
 from creditbank.learners.domain import Identity, Reference, UnknownLearner
 from creditbank.ledger.domain import Account
 from creditbank.providers.actions import ProviderChange, change, lock
-from creditbank.providers.domain import ProviderNotActive, UnknownProvider
+from creditbank.providers.domain import UnknownProvider
 from tests.bank import CLIENT, Bank, content, document, submission
 
 CARD = Identity("id_card", "11010519491231002X")

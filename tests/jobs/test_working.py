@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
+from creditbank.access.domain import SYSTEM
 from creditbank.database.engine import Database
 from creditbank.jobs.actions import advance, backlog, enqueue, fail, lease, release
 from creditbank.jobs.domain import ATTEMPTS_MAX, LEASE, Job, LeaseLost, Step
@@ -40,7 +41,7 @@ class Counting:
     async def __call__(self, connection: AsyncConnection, job: Job) -> Step:
         """Write down one more."""
         at = job.progress.get("at", 0) + 1
-        await record(connection, None, "job.step", f"step:{at}", {}, self._bank.clock())
+        await record(connection, SYSTEM, "job.step", f"step:{at}", {}, self._bank.clock())
         if at in self.fail_at:
             self.fail_at.remove(at)
             raise Interrupted

@@ -120,6 +120,14 @@ async def test_who_acts_for_the_recipient_may_read(world: World, recipient: str,
     assert await readable(world) == opens
 
 
+async def test_a_consent_opens_nothing_to_an_institution_that_is_suspended(world: World) -> None:
+    await give(world, "profile")
+    at = f"/v1/providers/{world.ids[RIVAL]}"
+    for status, opens in (("suspended", set()), ("active", {"profile"})):
+        await world.bank.patch(at, json={"status": status}, headers={"If-Match": "*"})
+        assert await readable(world) == opens
+
+
 WRONG = {
     "nothing named": ({"what": []}, "invalid_request"),
     "something that cannot be opened": ({"what": ["decisions"]}, "invalid_request"),

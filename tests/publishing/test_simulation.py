@@ -21,11 +21,12 @@ from creditbank.publishing.actions import ask_simulation, enter_accreditation, r
 from creditbank.publishing.domain import CAUSES, LARGEST, Tally, effect_of
 from creditbank.publishing.simulating import Simulating
 from creditbank.rules.outcome import Decision
-from creditbank.rulesets.actions import end_simulation, replace_draft
+from creditbank.rulesets.actions import end_simulation, register, replace_draft
 from creditbank.rulesets.domain import Simulation, StoredVersion
 from creditbank.rulesets.queries import find_simulation, simulations_of
 from tests.bank import EDITOR, Bank, document, granting
 from tests.covering import covered
+from tests.programmes.desk import enrolled
 from tests.rules.writing import compiled, decide, fact, rule
 
 # --- One learner ------------------------------------------------------------------------------------------------------
@@ -311,6 +312,38 @@ async def test_a_sample_is_spread_over_everybody(bank: Bank, sample: int, seen: 
     if sample == 3:
         named = {UUID(case["learner"]) for case in found.report["largest"]}
         assert named == {sorted(ids)[n] for n in (0, 3, 6)}
+
+
+DIPLOMA = {"id": "diploma", "total": 9, "requirements": [{"id": "core", "need": {"credits": 9}}]}
+
+
+@pytest.mark.parametrize(("sample", "seen", "gaining"), [(None, 3, 2), (2, 2, 1), (50, 3, 2)])
+@pytest.mark.usefixtures("small_steps")
+async def test_of_rules_for_the_enrolled_those_are_compared_whom_they_settle(
+    bank: Bank, sample: int | None, seen: int, gaining: int
+) -> None:
+    async with bank.database.write() as connection:
+        for code in ("town", "hamlet"):
+            await register(connection, code, None, bank.clock(), "enrolled")
+    ids = await town(bank, 7)
+    first = await bank.simulate(await validated(bank, giving(3, id_="hamlet", programmes=[DIPLOMA])))
+    assert first.report is not None
+    # Nobody can have entered a programme that nobody has published.
+    assert (first.report["learners"]["seen"], first.report["units"]) == (0, [])
+    await bank.publish(giving(3, programmes=[DIPLOMA]))
+    mine = ids[1:4]
+    for learner in mine:
+        await enrolled(bank, learner, "diploma")
+
+    found = await bank.simulate(await validated(bank, giving(5, version=2, programmes=[DIPLOMA])), sample)
+
+    assert found.report is not None
+    assert {name: found.report["learners"][name] for name in ("seen", "gaining", "losing")} == {
+        "seen": seen, "gaining": gaining, "losing": 0
+    }  # fmt: skip
+    (unit,) = found.report["units"]
+    assert (unit["before"], unit["after"], unit["gained"]) == (str(3 * gaining), str(5 * gaining), str(2 * gaining))
+    assert {UUID(case["learner"]) for case in found.report["largest"]} <= set(mine)
 
 
 CORRECTIONS: dict[str, tuple[dict[str, Any], int]] = {

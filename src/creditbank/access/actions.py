@@ -16,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.domain import (
     LIVE_KEYS_MAX,
     SCOPES,
+    SYSTEM,
+    By,
     Client,
     ClientProviderUnknown,
     PrintedKey,
@@ -24,6 +26,7 @@ from creditbank.access.domain import (
     hash_secret,
     networks_of,
 )
+from creditbank.access.policy import NOBODY_S, Owned
 from creditbank.access.queries import find_client, is_provider
 from creditbank.access.tables import api_clients, api_keys, assertion_ids, audit_events
 from creditbank.database.statements import insert_new
@@ -44,7 +47,7 @@ class NewClient:
 
 
 async def create_client(
-    connection: AsyncConnection, new: NewClient, now: datetime, by: UUID | None = None
+    connection: AsyncConnection, new: NewClient, now: datetime, by: By = SYSTEM
 ) -> tuple[UUID, PrintedKey]:
     """Enter a client and make its first key, which is never to be seen again.
 
@@ -69,8 +72,8 @@ async def create_client(
         )
     )
     details = {"scopes": sorted(set(new.scopes)), "provider": new.provider, "assurance": new.assurance}
-    await record(connection, by, "client.create", f"client:{client_id}", details, now)
-    key = await _insert_key(connection, client_id, now, new.expires_at, by, is_test=new.is_test)
+    await record(connection, by, "client.create", f"client:{client_id}", details, now, Owned(new.provider))
+    key = await _insert_key(connection, client_id, new.provider, now, new.expires_at, by, is_test=new.is_test)
     return client_id, key
 
 
@@ -85,7 +88,7 @@ async def add_key(
     client_id: UUID,
     now: datetime,
     expires_at: datetime | None = None,
-    by: UUID | None = None,
+    by: By = SYSTEM,
     *,
     is_test: bool = False,
 ) -> PrintedKey:
@@ -98,15 +101,16 @@ async def add_key(
     ]
     if len(live) >= LIVE_KEYS_MAX:
         raise TooManyKeys
-    return await _insert_key(connection, client_id, now, expires_at, by, is_test=is_test)
+    return await _insert_key(connection, client_id, client.provider, now, expires_at, by, is_test=is_test)
 
 
 async def _insert_key(
     connection: AsyncConnection,
     client_id: UUID,
+    provider: str | None,
     now: datetime,
     expires_at: datetime | None,
-    by: UUID | None,
+    by: By,
     *,
     is_test: bool,
 ) -> PrintedKey:
@@ -122,12 +126,12 @@ async def _insert_key(
         )
     )
     details = {"client": str(client_id), "kind": "test" if is_test else "live"}
-    await record(connection, by, "key.create", f"key:{key.id}", details, now)
+    await record(connection, by, "key.create", f"key:{key.id}", details, now, Owned(provider))
     return key
 
 
 async def revoke_key(
-    connection: AsyncConnection, key_id: str, now: datetime, by: UUID | None = None, client_id: UUID | None = None
+    connection: AsyncConnection, key_id: str, now: datetime, by: By = SYSTEM, client_id: UUID | None = None
 ) -> bool:
     """Make a key worthless; every process honours it no longer than its cache lasts. False when there is none.
 
@@ -154,7 +158,7 @@ class ClientChange:
 
 
 async def change_client(
-    connection: AsyncConnection, client: Client, wanted: ClientChange, now: datetime, by: UUID | None
+    connection: AsyncConnection, client: Client, wanted: ClientChange, now: datetime, by: By
 ) -> Client:
     """Change a locked client. Raises UnknownScope, NetworkMalformed."""
     _check_scopes(wanted.scopes or ())
@@ -189,7 +193,7 @@ async def change_client(
         details["public_keys"] = [key["kid"] for key in wanted.public_keys["keys"]]
     if wanted.networks is not None:
         details["networks"] = list(wanted.networks)
-    await record(connection, by, "client.change", f"client:{client.id}", details, now)
+    await record(connection, by, "client.change", f"client:{client.id}", details, now, Owned(client.provider))
     return changed
 
 
@@ -205,37 +209,43 @@ async def forget_assertions(connection: AsyncConnection, now: datetime) -> int:
 
 
 async def record_all(
-    connection: AsyncConnection, client_id: UUID, action: str, subjects: Sequence[str], now: datetime
+    connection: AsyncConnection, by: By, action: str, things: Sequence[tuple[str, Owned]], now: datetime
 ) -> None:
-    """Write down that somebody did one thing to many, in the transaction that did it."""
-    request_id = structlog.contextvars.get_contextvars().get("request_id")
-    rows: list[dict[str, Any]] = [
-        {"id": new_id(), "at": now, "client_id": client_id, "action": action, "subject": subject, "details": {},
-         "request_id": request_id}
-        for subject in subjects
-    ]  # fmt: skip
-    if rows:
+    """Write down that somebody did one thing to many, each with whose it is, in the transaction that did it."""
+    if things:
+        rows = [_event(by, action, subject, {}, now, about) for subject, about in things]
         await connection.execute(insert(audit_events), rows)
 
 
 async def record(
     connection: AsyncConnection,
-    client_id: UUID | None,
+    by: By,
     action: str,
     subject: str,
     details: Mapping[str, Any],
     now: datetime,
+    about: Owned = NOBODY_S,
 ) -> None:
-    """Write down that somebody did something, in the transaction that did it. Ids and codes only in ``details``."""
-    request_id = structlog.contextvars.get_contextvars().get("request_id")
-    await connection.execute(
-        insert(audit_events).values(
-            id=new_id(),
-            at=now,
-            client_id=client_id,
-            action=action,
-            subject=subject,
-            details=dict(details),
-            request_id=request_id,
-        )
-    )
+    """Write down that somebody did something, in the transaction that did it. Ids and codes only in ``details``.
+
+    ``about`` says whose the thing is to which it was done: of that provider's part of the log it is too.
+    """
+    await connection.execute(insert(audit_events).values(_event(by, action, subject, details, now, about)))
+
+
+def _event(
+    by: By, action: str, subject: str, details: Mapping[str, Any], now: datetime, about: Owned
+) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "at": now,
+        "actor_kind": by.kind,
+        "actor": by.actor,
+        "provider": by.provider,
+        "action": action,
+        "subject": subject,
+        "owner": about.provider,
+        "learner_id": about.learner_id,
+        "details": dict(details),
+        "request_id": structlog.contextvars.get_contextvars().get("request_id"),
+    }

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from creditbank.errors import Kind, Refusal
@@ -74,6 +74,25 @@ LIVE_KEYS_MAX: Final = 2
 Network = IPv4Network | IPv6Network
 
 
+ActorKind = Literal["client", "person", "system", "command_line"]
+ACTOR_KINDS: Final = ("client", "person", "system", "command_line")
+"""A program, a person who signed in, the bank itself by a job, whoever works at its command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who did something, as the audit log names them."""
+
+    kind: ActorKind
+    # The id of a client or a user; `operator:` and the machine's account; the name of a part of the bank.
+    actor: str | None = None
+    # The provider acted for, with all under it; None: the bank, or a learner.
+    provider: str | None = None
+
+
+SYSTEM: Final = By("system")
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Whoever makes a request, once the credential is checked: a program, or a person who has signed in."""
@@ -92,11 +111,18 @@ class Actor:
     # The account of the learner who acts: as a learner nobody acts for the bank or a provider.
     learner_id: UUID | None = None
     authenticated_at: datetime | None = None
+    # The code of the suspended or closed institution for which it acts, or under which that stands.
+    stopped_by: str | None = None
 
     @property
     def identity(self) -> str:
         """Who acts, in one word: what two-people rules compare and records name."""
         return f"client:{self.client_id}" if self.user_id is None else f"user:{self.user_id}"
+
+    @property
+    def by(self) -> By:
+        """Who acts, as the audit log names them."""
+        return By("client" if self.user_id is None else "person", str(self.client_id), self.provider)
 
     @property
     def is_bank(self) -> bool:
@@ -275,6 +301,15 @@ class CrossOrigin(Refusal):
 
     code = "cross_origin"
     kind = Kind.FORBIDDEN
+
+
+@dataclass(eq=False, kw_only=True)
+class ProviderNotActive(Refusal):
+    """A suspended or closed provider, and whoever is below it, states nothing new; it may take back what it stated."""
+
+    code = "provider_not_active"
+    kind = Kind.FORBIDDEN
+    provider_code: str
 
 
 @dataclass(eq=False, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,21 +11,31 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.access.tables import api_clients, audit_events, audit_exports
+from creditbank.access.domain import ActorKind, By
+from creditbank.access.policy import Owned
+from creditbank.access.tables import audit_events, audit_exports
 from creditbank.database.statements import under
+from creditbank.identifiers import is_under
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """Somebody did something. ``client_id`` is None for the bank itself, by command line or job."""
+    """Somebody did something to what was, at that time, ``about``'s."""
 
     id: UUID
     at: datetime
-    client_id: UUID | None
+    by: By
     action: str
     subject: str
+    about: Owned
     details: Mapping[str, Any]
     request_id: str | None
+
+    def seen_by(self, top: str) -> AuditEvent:
+        """What those of a provider are told: of somebody who acted for another, for whom, and not who it was."""
+        if self.by.provider is not None and is_under(self.by.provider, top):
+            return self
+        return replace(self, by=replace(self.by, actor=None), request_id=None)
 
 
 Place = tuple[datetime, UUID]
@@ -34,10 +44,16 @@ Place = tuple[datetime, UUID]
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events are wanted. ``provider``: only what its clients did, and those of providers under it."""
+    """Which events are wanted.
 
+    ``top``: only what was done for that provider or one under it, or to what was theirs. ``provider``: done for it.
+    """
+
+    top: str | None = None
+    actor: str | None = None
+    kind: ActorKind | None = None
     provider: str | None = None
-    client_id: UUID | None = None
+    learner_id: UUID | None = None
     subject: str | None = None
     action: str | None = None
     since: datetime | None = None
@@ -47,11 +63,16 @@ class EventFilter:
         """What rows must hold to."""
         events = audit_events.c
         found: list[ColumnElement[bool]] = []
+        if self.top is not None:
+            mine = under(events.provider, self.top)
+            # Asking by somebody's id would tell what is not shown: who it was that acted for another.
+            found.append(mine if self.actor is not None else mine | under(events.owner, self.top))
         if self.provider is not None:
-            mine = select(api_clients.c.id).where(under(api_clients.c.provider, self.provider))
-            found.append(events.client_id.in_(mine))
+            found.append(under(events.provider, self.provider))
         for column, value in (
-            (events.client_id, self.client_id),
+            (events.actor, self.actor),
+            (events.actor_kind, self.kind),
+            (events.learner_id, self.learner_id),
             (events.subject, self.subject),
             (events.action, self.action),
         ):
@@ -65,7 +86,8 @@ class EventFilter:
 
 
 def _event_of(row: Row[Any]) -> AuditEvent:
-    return AuditEvent(row.id, row.at, row.client_id, row.action, row.subject, row.details, row.request_id)
+    by, about = By(row.actor_kind, row.actor, row.provider), Owned(row.owner, row.learner_id)
+    return AuditEvent(row.id, row.at, by, row.action, row.subject, about, row.details, row.request_id)
 
 
 async def page_of_events(

@@ -10,7 +10,15 @@ from fastapi import Request, Security
 from fastapi.security import HTTPBearer
 
 from creditbank.access.credentials import Credentials
-from creditbank.access.domain import Actor, BankOnly, CrossOrigin, MissingScope, PeopleOnly, StepUpNeeded
+from creditbank.access.domain import (
+    Actor,
+    BankOnly,
+    CrossOrigin,
+    MissingScope,
+    PeopleOnly,
+    ProviderNotActive,
+    StepUpNeeded,
+)
 from creditbank.access.policy import NOBODY_S, Action, Owned, can
 from creditbank.web.edge import Edge
 from creditbank.web.origins import is_cross_origin
@@ -29,6 +37,9 @@ _BEARER: Final = HTTPBearer(
     scheme_name="ApiKey",
     description="An API key, `cb_live_…`, or a token of `POST /oauth/token`",
 )
+
+READING: Final = frozenset({"GET", "HEAD"})
+"""The methods by which nothing is changed."""
 
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="creditbank"'}
 
@@ -78,17 +89,22 @@ async def authenticate(request: Request) -> Actor:
     return actor
 
 
-def require(scope: str, quota: Name | None = None, *, is_grave: bool = False) -> Callable[..., Awaitable[Actor]]:
+def require(
+    scope: str, quota: Name | None = None, *, is_grave: bool = False, while_stopped: bool = False
+) -> Callable[..., Awaitable[Actor]]:
     """A dependency that lets in whoever carries ``scope``, as often as ``quota`` allows beside the client's own.
 
-    What is grave asks people to have signed in just now. Raises as ``authenticate``, MissingScope without the scope,
-    429 for one request too many, StepUpNeeded.
+    What is grave asks people to have signed in just now. Whoever acts for an institution that is suspended or closed
+    reads what is its own, and does ``while_stopped`` only what takes back or changes nothing. Raises as
+    ``authenticate``, MissingScope without the scope, ProviderNotActive, 429 for one request too many, StepUpNeeded.
     """
 
     async def admitted(request: Request, _: object = Security(_BEARER)) -> Actor:
         actor = await authenticate(request)
         if scope not in actor.scopes:
             raise MissingScope(scope=scope)
+        if actor.stopped_by is not None and not while_stopped and request.method not in READING:
+            raise ProviderNotActive(provider_code=actor.stopped_by)
         if quota is not None:
             rates: Rates = request.app.state.rates
             rates.admit(request, quota, actor.client_id)
@@ -101,6 +117,7 @@ def require(scope: str, quota: Name | None = None, *, is_grave: bool = False) ->
 
     admitted.scope = scope  # type: ignore[attr-defined]
     admitted.is_grave = is_grave  # type: ignore[attr-defined]
+    admitted.while_stopped = while_stopped  # type: ignore[attr-defined]
     return admitted
 
 

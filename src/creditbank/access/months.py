@@ -21,7 +21,9 @@ from creditbank.access.tables import audit_events, audit_exports
 from creditbank.database.schema import forget_month
 from creditbank.database.statements import insert_rows
 
-FORMAT: Final = "creditbank.audit/v1"
+FORMAT: Final = "creditbank.audit/v2"
+# Lines of the first named a client only; they are chained alike.
+_FORMATS: Final = ("creditbank.audit/v1", FORMAT)
 BEGINNING: Final = bytes(32)
 """What the first month's file goes on from."""
 
@@ -62,9 +64,13 @@ def _plain(event: AuditEvent) -> dict[str, Any]:
     return {
         "id": str(event.id),
         "at": event.at.astimezone(UTC).isoformat(),
-        "client": str(event.client_id) if event.client_id is not None else None,
+        "kind": event.by.kind,
+        "actor": event.by.actor,
+        "provider": event.by.provider,
         "action": event.action,
         "subject": event.subject,
+        "owner": event.about.provider,
+        "learner": str(event.about.learner_id) if event.about.learner_id is not None else None,
         "details": dict(event.details),
         "request_id": event.request_id,
     }
@@ -117,7 +123,7 @@ def check_file(lines: Iterable[bytes], previous: bytes | None = None) -> Exporte
         try:
             plain = json.loads(line)
             if number == 1:
-                if plain["format"] != FORMAT:
+                if plain["format"] not in _FORMATS:
                     raise ExportBroken("it is no export of an audit log")
                 month, chain = str(plain["month"]), bytes.fromhex(plain["previous"])
                 if previous is not None and chain != previous:

@@ -6,12 +6,13 @@ from collections import defaultdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Column, Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import Actor, Client, ClientNotFound, KeyRecord, KeyShown, Standing, networks_of
 from creditbank.access.tables import api_clients, api_keys
 from creditbank.database.statements import among, for_update, under
+from creditbank.identifiers import lineage
 
 _STANDING = (
     api_clients.c.provider,
@@ -22,8 +23,17 @@ _STANDING = (
 )
 
 
-def _standing_of(row: Any, client_id: UUID, *, is_test: bool) -> Standing:
-    actor = Actor(client_id, row.provider, frozenset(row.scopes.split()), row.assurance, is_test)
+async def stopped_by(connection: AsyncConnection, code: str) -> str | None:
+    """The code of the nearest institution, from this one up, that is suspended or closed; None when none is."""
+    above = _provider_codes().table.c
+    stopped = select(above.code).where(among(connection, above.code, list(lineage(code))), above.status != "active")
+    return max((await connection.execute(stopped)).scalars(), key=len, default=None)
+
+
+async def _standing_of(connection: AsyncConnection, row: Any, client_id: UUID, *, is_test: bool) -> Standing:
+    stopped = await stopped_by(connection, row.provider) if row.provider is not None else None
+    scopes = frozenset(row.scopes.split())
+    actor = Actor(client_id, row.provider, scopes, row.assurance, is_test, stopped_by=stopped)
     return Standing(actor, row.suspended_at is not None, networks_of(row.networks.split()))
 
 
@@ -35,7 +45,7 @@ async def find_key(connection: AsyncConnection, key_id: str) -> KeyRecord | None
         .where(api_keys.c.id == key_id)
     )
     row = (await connection.execute(statement)).one_or_none()
-    return None if row is None else _key_of(row)
+    return None if row is None else await _key_of(connection, row)
 
 
 async def keys_of(connection: AsyncConnection, client_id: UUID) -> list[KeyRecord]:
@@ -45,27 +55,30 @@ async def keys_of(connection: AsyncConnection, client_id: UUID) -> list[KeyRecor
         .join(api_clients, api_clients.c.id == api_keys.c.client_id)
         .where(api_keys.c.client_id == client_id)
     )
-    return [_key_of(row) for row in await connection.execute(statement)]
+    return [await _key_of(connection, row) for row in (await connection.execute(statement)).all()]
 
 
-def _key_of(row: Any) -> KeyRecord:
-    standing = _standing_of(row, row.client_id, is_test=row.is_test)
+async def _key_of(connection: AsyncConnection, row: Any) -> KeyRecord:
+    standing = await _standing_of(connection, row, row.client_id, is_test=row.is_test)
     return KeyRecord(row.id, bytes(row.secret_sha256), row.expires_at, row.revoked_at, standing)
 
 
 async def find_standing(connection: AsyncConnection, client_id: UUID, *, is_test: bool) -> Standing | None:
     """How a client stands, in the sandbox or not; None when there is no such client."""
     row = (await connection.execute(select(*_STANDING).where(api_clients.c.id == client_id))).one_or_none()
-    return None if row is None else _standing_of(row, client_id, is_test=is_test)
+    return None if row is None else await _standing_of(connection, row, client_id, is_test=is_test)
+
+
+def _provider_codes() -> Column[str]:
+    """The column that ``api_clients.provider`` refers to: providers lie above access, and are reached by it only."""
+    (reference,) = api_clients.c.provider.foreign_keys
+    return reference.column
 
 
 async def is_provider(connection: AsyncConnection, code: str) -> bool:
-    """Whether a client can act for a provider of this code: the column that ``api_clients.provider`` refers to has it.
-
-    Providers lie above access, so the table is reached by the reference and not by its name.
-    """
-    (reference,) = api_clients.c.provider.foreign_keys
-    found = await connection.execute(select(reference.column).where(reference.column == code))
+    """Whether a client can act for a provider of this code."""
+    codes = _provider_codes()
+    found = await connection.execute(select(codes).where(codes == code))
     return found.one_or_none() is not None
 
 

@@ -90,8 +90,8 @@ async def open_accounts_at_once(
         outcomes = iter(await open_accounts(connection, edge.vault, number_form(edge), wanted, now))
         opened = [next(outcomes) if isinstance(one, Application) else one for one in read]
         became = [one.learner if isinstance(one, Opened) else one for one in opened]
-        subjects = [f"learner:{one.id}" for one in became if isinstance(one, Learner)]
-        await record_all(connection, actor.client_id, "learner.open", subjects, now)
+        things = [(f"learner:{one.id}", one.owned) for one in became if isinstance(one, Learner)]
+        await record_all(connection, actor.by, "learner.open", things, now)
         return _told(request, became)
 
     async def retell(connection: AsyncConnection, kept: bytes) -> Answer:
@@ -174,7 +174,7 @@ async def change_account_state(
     async def work(connection: AsyncConnection) -> Answer:
         learner, key = await change_state(connection, door.counter, id, wanted.state, actor, edge.today())
         details = {"state": wanted.state, "reason": wanted.reason}
-        await record(connection, actor.client_id, "learner.state", f"learner:{id}", details, edge.clock())
+        await record(connection, actor.by, "learner.state", f"learner:{id}", details, edge.clock(), learner.owned)
         shown = LearnerOut.from_domain(learner).model_dump_json().encode()
         return Answer(200, shown, {"ETag": etag(learner.revision)}, owner=(id, key))
 

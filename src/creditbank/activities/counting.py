@@ -20,7 +20,6 @@ from creditbank.activities.domain import ActivityNotFound, ActivityProviderUnnam
 from creditbank.activities.schemas import HeadCountIn, HeadCountOut, HeadCountsIn
 from creditbank.clock import learning_day
 from creditbank.providers.domain import CODE_FORM, ForeignProvider, ProviderNotFound
-from creditbank.providers.queries import check_acting
 from creditbank.regions.domain import GivenTwice
 from creditbank.regions.schemas import KeptOut
 from creditbank.web.bodies import JsonBody, Read, to_json
@@ -65,12 +64,11 @@ async def put_counts(
     items = body.value.items
 
     async def work(connection: AsyncConnection) -> Answer:
-        await check_acting(connection, actor)
         wanted = await _counted(connection, edge, actor, items)
         now = edge.clock()
         kept = await put_head_counts(connection, wanted, now)
         counts = {"entered": kept.entered, "changed": kept.changed}
-        await record(connection, actor.client_id, "head_count.put", "head_counts", counts, now)
+        await record(connection, actor.by, "head_count.put", "head_counts", counts, now)
         return Answer(200, to_json(KeptOut(**counts, unchanged=kept.unchanged)))
 
     return await once(request, edge, actor.client_id, body.raw, work)

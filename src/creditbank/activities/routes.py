@@ -58,7 +58,7 @@ from creditbank.intake.routes import DeskDep
 from creditbank.learners.domain import Reference
 from creditbank.learners.queries import find_key
 from creditbank.providers.domain import CODE_FORM, ForeignProvider
-from creditbank.providers.queries import check_acting, check_active
+from creditbank.providers.queries import check_active
 from creditbank.sealing import Vault
 from creditbank.web.bodies import JsonBody, Read, json_answer, to_json
 from creditbank.web.edge import Edge, EdgeDep
@@ -98,6 +98,8 @@ _SHEET: Final = "number,time\nCQ1000000013,2026-11-03 09:05\n"
 
 Reader = Annotated[Actor, Depends(require("activities:read"))]
 Writer = Annotated[Actor, Depends(require("activities:write"))]
+# It revokes what was given for the activity.
+Canceller = Annotated[Actor, Depends(require("activities:write", is_grave=True, while_stopped=True))]
 
 
 def _answer(activity: Activity, status: int) -> Answer:
@@ -146,9 +148,10 @@ async def announce_activity(
 
     async def work(connection: AsyncConnection) -> Answer:
         now = edge.clock()
-        await check_acting(connection, actor)
         await actions.announce(connection, activity, now)
-        await record(connection, actor.client_id, "activity.announce", f"activity:{activity.id}", {}, now)
+        await record(
+            connection, actor.by, "activity.announce", f"activity:{activity.id}", {}, now, Owned(activity.provider)
+        )
         return _answer(activity, 201)
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -221,7 +224,9 @@ async def change_activity(
             raise ActivityEndsEarly
         changed = await actions.change(connection, activity, wanted)
         details = {"fields": sorted(body.value.model_fields_set)}
-        await record(connection, actor.client_id, "activity.change", f"activity:{id}", details, edge.clock())
+        await record(
+            connection, actor.by, "activity.change", f"activity:{id}", details, edge.clock(), Owned(activity.provider)
+        )
         return _answer(changed, 200)
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -237,7 +242,7 @@ async def cancel_activity(
     id: UUID,
     request: Request,
     edge: EdgeDep,
-    actor: Writer,
+    actor: Canceller,
     body: Annotated[Read[CancellationIn], Depends(_cancellation)],
 ) -> Response:
     """Say that an activity is not, or was never, held. What came of it is revoked by a job."""
@@ -246,7 +251,9 @@ async def cancel_activity(
         activity = await queries.locked(connection, id)
         _check_own(actor, activity)
         cancelled = await actions.cancel(connection, activity, body.value.reason, actor.client_id, edge.clock)
-        await record(connection, actor.client_id, "activity.cancel", f"activity:{id}", {}, edge.clock())
+        await record(
+            connection, actor.by, "activity.cancel", f"activity:{id}", {}, edge.clock(), Owned(activity.provider)
+        )
         return _answer(cancelled, 200)
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -439,7 +446,15 @@ async def _write_down(
     connection: AsyncConnection, edge: Edge, actor: Actor, activity: Activity, way: Way, counts: AttendedCounts
 ) -> None:
     details = {"way": way, **counts}
-    await record(connection, actor.client_id, "activity.attend", f"activity:{activity.id}", details, edge.clock())
+    await record(
+        connection,
+        actor.by,
+        "activity.attend",
+        f"activity:{activity.id}",
+        details,
+        edge.clock(),
+        Owned(activity.provider),
+    )
 
 
 def _check_open(edge: Edge, activity: Activity, now: datetime) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.access.domain import ProviderNotActive
 from creditbank.catalogue.domain import Offering, OfferingCodeTaken
 from creditbank.catalogue.tables import offerings
 from creditbank.database.statements import insert_new
 from creditbank.identifiers import lineage
-from creditbank.providers.domain import ProviderNotActive, UnknownProvider, stopped_by
+from creditbank.providers.domain import UnknownProvider, stopped_by
 from creditbank.providers.queries import by_code
 
 

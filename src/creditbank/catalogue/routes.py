@@ -25,7 +25,6 @@ from creditbank.catalogue.schemas import OfferingChangeIn, OfferingIn, OfferingO
 from creditbank.codes import ListName, code_list
 from creditbank.identifiers import new_id
 from creditbank.providers.domain import ForeignProvider
-from creditbank.providers.queries import check_acting
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, once
@@ -184,7 +183,7 @@ async def announce_offering(
         now = edge.clock()
         await actions.announce(connection, offering, now)
         about = f"offering:{offering.id}"
-        await record(connection, actor.client_id, "offering.announce", about, {"code": offering.code}, now)
+        await record(connection, actor.by, "offering.announce", about, {"code": offering.code}, now, Owned(provider))
         return _answer(offering, 201)
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -226,14 +225,21 @@ async def change_offering(
         if not can(actor, "offering.change", Owned(offering.provider)):
             # Everybody may read it, so that hiding it would tell nothing.
             raise ForeignProvider(provider_code=offering.provider)
-        await check_acting(connection, actor)
         check_match(request, offering.revision)
         starts, ends = (wanted.get(name, getattr(offering, name)) for name in ("starts_on", "ends_on"))
         if starts is not None and ends is not None and ends < starts:
             raise OfferingDaysReversed(starts=str(starts), ends=str(ends))
         changed = await actions.change(connection, offering, wanted)
         fields = sorted(body.value.model_fields_set)
-        await record(connection, actor.client_id, "offering.change", f"offering:{id}", {"fields": fields}, edge.clock())
+        await record(
+            connection,
+            actor.by,
+            "offering.change",
+            f"offering:{id}",
+            {"fields": fields},
+            edge.clock(),
+            Owned(offering.provider),
+        )
         return _answer(changed, 200)
 
     return await once(request, edge, actor.client_id, body.raw, work)

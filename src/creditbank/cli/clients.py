@@ -14,6 +14,7 @@ from creditbank.access.commands import show_clients
 from creditbank.access.domain import SCOPES
 from creditbank.cli.running import done, fail, migrated, opened, out
 from creditbank.clock import system_clock
+from creditbank.people.operating import at_command_line
 
 commands = typer.Typer(no_args_is_help=True, help="Programs that may call the API.")
 
@@ -40,7 +41,10 @@ def create(
         expires = now + timedelta(days=days) if days else None
         async with opened(settings) as database, database.write() as connection:
             client_id, key = await create_client(
-                connection, NewClient(name, provider, scope or SCOPES, assurance, expires, network or (), test), now
+                connection,
+                NewClient(name, provider, scope or SCOPES, assurance, expires, network or (), test),
+                now,
+                at_command_line(),
             )
         return client_id, str(key)
 
@@ -62,7 +66,7 @@ def rotate(
         async with opened(settings) as database, database.write() as connection:
             now = system_clock()
             expires = now + timedelta(days=days) if days else None
-            return str(await add_key(connection, client, now, expires, is_test=test))
+            return str(await add_key(connection, client, now, expires, at_command_line(), is_test=test))
 
     out.print(done(rotate()), highlight=False, soft_wrap=True)
 
@@ -74,7 +78,7 @@ def revoke(key: Annotated[str, typer.Argument(help="the key's id: the part after
 
     async def revoke() -> bool:
         async with opened(settings) as database, database.write() as connection:
-            return await revoke_key(connection, key, system_clock())
+            return await revoke_key(connection, key, system_clock(), at_command_line())
 
     if not asyncio.run(revoke()):
         fail("there is no such key, or it is revoked already", 1)

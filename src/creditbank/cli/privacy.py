@@ -11,10 +11,11 @@ from uuid import UUID
 import typer
 
 from creditbank.access.actions import record
+from creditbank.access.policy import Owned
 from creditbank.cli.running import done, fail, migrated, opened, out
 from creditbank.clock import learning_day, system_clock
 from creditbank.conversions.actions import Counter
-from creditbank.people.operating import operator, prove_person
+from creditbank.people.operating import at_command_line, operator, prove_person
 from creditbank.privacy.actions import SWEPT, Eraser, ErasuresPending, check_roll, decide, propose
 from creditbank.privacy.actions import replay as replay_erasure
 from creditbank.privacy.domain import REASONS
@@ -84,7 +85,15 @@ def erase(
                 await propose(connection, eraser, learner, reason, author)
                 await decide(connection, eraser, learner, approves=True, approver=second, client_id=None, today=today)
                 details = {"operator": author, "approved_by": second, "reason": reason}
-                await record(connection, None, "erasure.approve", f"learner:{learner}", details, system_clock())
+                await record(
+                    connection,
+                    at_command_line(),
+                    "erasure.approve",
+                    f"learner:{learner}",
+                    details,
+                    system_clock(),
+                    Owned(learner_id=learner),
+                )
             await database.sweep(*SWEPT)
 
     _run(work())
@@ -126,7 +135,15 @@ def replay(file: Annotated[Path, typer.Argument(help="a roll of erasures", exist
             for learner_id in back:
                 async with database.write() as connection:
                     await replay_erasure(connection, eraser, learner_id, today)
-                    await record(connection, None, "erasure.replay", f"learner:{learner_id}", {}, system_clock())
+                    await record(
+                        connection,
+                        at_command_line(),
+                        "erasure.replay",
+                        f"learner:{learner_id}",
+                        {},
+                        system_clock(),
+                        Owned(learner_id=learner_id),
+                    )
             if back:
                 await database.sweep(*SWEPT)
             async with database.read() as connection:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from creditbank.cli.running import err, fail, migrated, opened, out
+from creditbank.people.operating import at_command_line
 from creditbank.providers.commands import Faulty, Importing, read_tables
 from creditbank.providers.divisions import Divisions, DivisionsMalformed, read_divisions
 from creditbank.providers.domain import is_code
@@ -56,7 +57,7 @@ async def _import(
     settings: Settings, tables: Mapping[str, Sequence[Entry]], divisions: Divisions | None, dry_run: bool
 ) -> None:
     async with opened(settings) as database:
-        importing = Importing(database, err)
+        importing = Importing(database, err, at_command_line())
         planned = await importing.check(tables)
         if dry_run:
             _say("would be institutions", planned)

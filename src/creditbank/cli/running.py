@@ -15,7 +15,7 @@ from rich.console import Console
 from creditbank.database import schema
 from creditbank.database.engine import Database
 from creditbank.errors import Refusal
-from creditbank.settings import Settings, sqlite_file
+from creditbank.settings import Settings, UnknownSettings, sqlite_file
 from creditbank.web.sentences import sentence
 
 T = TypeVar("T")
@@ -38,6 +38,8 @@ def read_settings() -> Settings:
     except ValidationError as invalid:
         lines = [f"CREDITBANK_{str(e['loc'][0]).upper()}: {e['msg']}" for e in invalid.errors() if e["loc"]]
         fail("The settings are not usable.\n" + "\n".join(lines or [str(invalid)]))
+    except UnknownSettings as unknown:
+        fail(f"The settings are not usable.\n{unknown}")
     except ValueError as missing:
         fail(f"{missing}. `creditbank config secrets` makes a fresh pair for a .env file.")
     return settings

@@ -43,6 +43,8 @@ class Consent:
         return (
             self.withdrawn_at is None
             and in_time
+            # Who is suspended reads what is its own; what learners entrusted to it waits.
+            and actor.stopped_by is None
             and what in self.what
             and bool(can(actor, "consent.read", Owned(self.recipient)))
         )

@@ -48,7 +48,9 @@ _annulment_decision = JsonBody(AnnulmentDecisionIn, {"decision": "approve"})
 
 Reader = Annotated[Actor, Depends(require("conversions:read"))]
 Writer = Annotated[Actor, Depends(require("conversions:write"))]
+Withdrawer = Annotated[Actor, Depends(require("conversions:write", while_stopped=True))]
 Decider = Annotated[Actor, Depends(require("conversions:decide"))]
+Annuller = Annotated[Actor, Depends(require("conversions:decide", is_grave=True))]
 
 
 @dataclass(eq=False, kw_only=True)
@@ -101,7 +103,7 @@ class Door:
         async def work(connection: AsyncConnection) -> tuple[UUID, Answer]:
             found = await act(connection, asked)
             subject, details = f"conversion:{found.id}", {"state": found.state.value}
-            await record(connection, asked.actor.client_id, verb, subject, details, self.edge.clock())
+            await record(connection, asked.actor.by, verb, subject, details, self.edge.clock(), actions.owned(found))
             headers = {"Location": f"/v1/conversions/{found.id}"} if status == 201 else {}
             return found.learner_id, Answer(status, to_json(show_conversion(found)), headers)
 
@@ -238,7 +240,7 @@ async def decide_conversion(
 async def withdraw_conversion(
     id: UUID,
     door: DoorDep,
-    actor: Writer,
+    actor: Withdrawer,
     body: Annotated[Read[Nothing], Depends(_nothing)],
 ) -> Response:
     """Take an application back before it is decided."""
@@ -282,7 +284,7 @@ async def propose_annulment(
 async def decide_annulment(
     id: UUID,
     door: DoorDep,
-    actor: Decider,
+    actor: Annuller,
     body: Annotated[Read[AnnulmentDecisionIn], Depends(_annulment_decision)],
 ) -> Response:
     """Approve or refuse a proposed annulment: never whoever proposed it."""

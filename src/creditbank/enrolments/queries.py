@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import among
@@ -44,6 +44,22 @@ async def find(connection: AsyncConnection, learner_id: UUID, enrolment_id: UUID
         if enrolment.id == enrolment_id:
             return enrolment
     raise EnrolmentNotFound
+
+
+async def page_of_enrolled(
+    connection: AsyncConnection, rule_set_id: UUID, *, after: UUID | None, limit: int
+) -> list[UUID]:
+    """Learners who were ever enrolled in a programme of this rule set, by their ids, those beyond ``after``."""
+    mine = select(enrolments.c.learner_id).where(enrolments.c.rule_set_id == rule_set_id).distinct()
+    if after is not None:
+        mine = mine.where(enrolments.c.learner_id > after)
+    return list((await connection.execute(mine.order_by(enrolments.c.learner_id).limit(limit))).scalars())
+
+
+async def count_enrolled(connection: AsyncConnection, rule_set_id: UUID) -> int:
+    """How many learners were ever enrolled in a programme of this rule set."""
+    counted = select(func.count(enrolments.c.learner_id.distinct())).where(enrolments.c.rule_set_id == rule_set_id)
+    return (await connection.execute(counted)).scalar_one()
 
 
 async def enrolled_in(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:

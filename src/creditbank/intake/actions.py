@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.access.domain import Actor
+from creditbank.access.domain import Actor, ProviderNotActive
 from creditbank.access.policy import Owned, can
 from creditbank.achievements.actions import Claim, NewVersion, claim, give_up, store
 from creditbank.achievements.domain import (
@@ -33,8 +33,8 @@ from creditbank.learners.actions import Opened, open_accounts
 from creditbank.learners.domain import ENDED, AccountEnded, Application, LearnerErased, NumberForm, UnknownLearner
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.domain import Account, Lot
-from creditbank.providers.domain import Provider, ProviderNotActive, UnknownProvider, stopped_by
-from creditbank.providers.queries import by_code, check_acting
+from creditbank.providers.domain import Provider, UnknownProvider, stopped_by
+from creditbank.providers.queries import by_code
 from creditbank.recognition.actions import Settled, settle
 from creditbank.recognition.domain import WITHDRAWN, Cause, Decision
 from creditbank.recognition.reach import Changed
@@ -233,10 +233,9 @@ async def amend(
 ) -> Recorded:
     """Store a further version of an achievement and settle its learner.
 
-    Raises AchievementNotFound, AchievementRevoked, ProviderNotActive, IdentityOfAchievementFixed, NothingAmended.
+    Raises AchievementNotFound, AchievementRevoked, IdentityOfAchievementFixed, NothingAmended.
     """
     learner, achievement = await _held(connection, desk, achievement_id, actor)
-    await check_acting(connection, actor)
     current = achievement.current.content
     content = {**content, "provider": current["provider"]}
     if content["external_id"] != current["external_id"]:

@@ -54,7 +54,7 @@ _revocation = JsonBody(RevocationIn, {"reason": "The certificate was forged.", "
 _item: Final[TypeAdapter[AchievementIn]] = TypeAdapter(AchievementIn)
 
 Writer = Annotated[Actor, Depends(require("achievements:write"))]
-Revoker = Annotated[Actor, Depends(require("achievements:write", is_grave=True))]
+Revoker = Annotated[Actor, Depends(require("achievements:write", is_grave=True, while_stopped=True))]
 
 
 async def desk_of(request: Request) -> Desk:

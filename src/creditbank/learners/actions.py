@@ -13,7 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.clock import Clock, rising
 from creditbank.database.statements import insert_new, insert_rows, update_rows
 from creditbank.identifiers import new_id, new_number
-from creditbank.learners.domain import NO_POSTING, Application, IdentityTaken, Learner, NumberForm, Profile, Residence
+from creditbank.learners.domain import (
+    NO_POSTING,
+    Application,
+    IdentityTaken,
+    Learner,
+    NumberForm,
+    Profile,
+    Residence,
+    birth_date_of,
+)
 from creditbank.learners.queries import LockedLearner, find, seal_profile
 from creditbank.learners.tables import learner_identities, learner_keys, learners, residences
 from creditbank.sealing import LearnerKey, Vault
@@ -135,13 +144,14 @@ class Mending:
 async def mend(
     connection: AsyncConnection, vault: Vault, learner_id: UUID, mending: Mending, today: date, now: datetime
 ) -> Learner:
-    """Change an account's own fields; another region is a move today. The caller has locked the learner."""
+    """Change an account's own fields; another region is a move today. The caller has locked the learner.
+
+    Raises BirthDateDiffers for a birth date that the account's own card contradicts.
+    """
     learner, key = await find(connection, vault, learner_id)
-    profile = replace(
-        learner.profile,
-        name=mending.name or learner.profile.name,
-        birth_date=mending.birth_date or learner.profile.birth_date,
-    )
+    former = learner.profile
+    born = birth_date_of(mending.birth_date, former.identities) if mending.birth_date else former.birth_date
+    profile = replace(former, name=mending.name or former.name, birth_date=born)
     mended = replace(learner, profile=profile, region=mending.region or learner.region, revision=learner.revision + 1)
     await connection.execute(
         update(learners)

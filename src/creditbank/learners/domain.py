@@ -132,6 +132,11 @@ class Reference:
     number: str | None = None
     identity: Identity | None = None
 
+    @property
+    def way(self) -> str:
+        """By what the caller points, without what it is."""
+        return self.identity.type if self.identity is not None else "number" if self.number is not None else "id"
+
 
 @dataclass(frozen=True, slots=True)
 class Application:

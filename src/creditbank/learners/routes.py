@@ -11,17 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
-from creditbank.access.policy import can
+from creditbank.access.policy import NOBODY_S, can
 from creditbank.consents.domain import What
 from creditbank.consents.queries import lets
+from creditbank.errors import Refusal
 from creditbank.learners import queries
 from creditbank.learners.actions import Mending, Opened, mend, move, open_accounts
 from creditbank.learners.domain import (
     Application,
     Learner,
+    LearnerErased,
     LearnerNotFound,
     MovedInFuture,
     NumberForm,
+    Reference,
     Residence,
     birth_date_of,
     check_born,
@@ -97,7 +100,9 @@ async def open_account(
         outcome = (await open_accounts(connection, edge.vault, number_form(edge), [application], now))[0]
         if not isinstance(outcome, Opened):
             raise outcome
-        await record(connection, actor.client_id, "learner.open", f"learner:{outcome.learner.id}", {}, now)
+        await record(
+            connection, actor.by, "learner.open", f"learner:{outcome.learner.id}", {}, now, outcome.learner.owned
+        )
         return _answer(outcome.learner, outcome.key, 201)
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -115,19 +120,33 @@ async def resolve_learner(
     actor: Annotated[Actor, Depends(require("learners:resolve", "resolve"))],
     body: Annotated[Read[ReferenceIn], Depends(_reference)],
 ) -> Response:
-    """Find a learner by number or identity. The answer tells whether it is the right person, and no more."""
+    """Find a learner by number or identity. The answer tells whether it is the right person, and no more.
+
+    That somebody was looked for is written down, found or not, and never what was asked.
+    """
     reference = body.value.to_domain(actor.provider)
     async with edge.database.write() as connection:
-        key = queries.lookup_key(edge.vault, reference)
-        found = await queries.resolve(connection, [key]) if key is not None else {}
-        learner_id = found.get(key) if key is not None else reference.id
-        if learner_id is None:
-            raise LearnerNotFound
-        learner, _ = await queries.find(connection, edge.vault, learner_id)
-        # Looking somebody up is written down: it is the way to fish for people.
-        await record(connection, actor.client_id, "learner.resolve", f"learner:{learner_id}", {}, edge.clock())
-    request.scope["looked_at"] = learner_id
-    return json_answer(ResolvedOut.from_domain(learner))
+        # It is the way to fish for people: whoever finds nobody was perhaps trying.
+        found = await _look_up(connection, edge, reference)
+        said = {"by": reference.way, "outcome": "found" if isinstance(found, Learner) else found.code}
+        subject, about = (f"learner:{found.id}", found.owned) if isinstance(found, Learner) else ("learners", NOBODY_S)
+        await record(connection, actor.by, "learner.resolve", subject, said, edge.clock(), about)
+    if not isinstance(found, Learner):
+        raise found
+    request.scope["looked_at"] = found.id
+    return json_answer(ResolvedOut.from_domain(found))
+
+
+async def _look_up(connection: AsyncConnection, edge: Edge, reference: Reference) -> Learner | Refusal:
+    """Whom a reference points at, or why nobody is shown."""
+    key = queries.lookup_key(edge.vault, reference)
+    learner_id = reference.id if key is None else (await queries.resolve(connection, [key])).get(key)
+    if learner_id is None:
+        return LearnerNotFound()
+    try:
+        return (await queries.find(connection, edge.vault, learner_id))[0]
+    except (LearnerNotFound, LearnerErased) as absent:
+        return absent
 
 
 @router.get(
@@ -177,7 +196,9 @@ async def mend_learner(
         mending = Mending(wanted.name, wanted.birth_date, wanted.region)
         mended = await mend(connection, edge.vault, id, mending, edge.today(), edge.clock())
         fields = sorted(wanted.model_fields_set)
-        await record(connection, actor.client_id, "learner.mend", f"learner:{id}", {"fields": fields}, edge.clock())
+        await record(
+            connection, actor.by, "learner.mend", f"learner:{id}", {"fields": fields}, edge.clock(), learner.owned
+        )
         return _answer(mended, key, 200)
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -226,7 +247,7 @@ async def add_residence(
             raise LearnerNotFound
         now = edge.clock()
         await move(connection, id, wanted, now)
-        await record(connection, actor.client_id, "learner.move", f"learner:{id}", {}, now)
+        await record(connection, actor.by, "learner.move", f"learner:{id}", {}, now, learner.owned)
         return _answer(*await queries.find(connection, edge.vault, id), 201)
 
     return await once(request, edge, actor.client_id, body.raw, work)

@@ -13,7 +13,8 @@ from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
-from creditbank.access.domain import Actor, hash_secret
+from creditbank.access.domain import SYSTEM, Actor, By, hash_secret
+from creditbank.access.policy import Owned
 from creditbank.database.statements import insert_new
 from creditbank.identifiers import new_id
 from creditbank.learners.queries import existing
@@ -51,8 +52,10 @@ class NewUser:
     password: str | None = None
 
 
-async def enter(connection: AsyncConnection, vault: Vault, new: NewUser, by: str, now: datetime) -> UUID:
-    """Enter a person, who may do nothing yet. Raises LoginTaken."""
+async def enter(
+    connection: AsyncConnection, vault: Vault, new: NewUser, by: str, now: datetime, acting_for: str | None = None
+) -> UUID:
+    """Enter a person, who may do nothing yet; ``acting_for`` is the provider whose people do it. Raises LoginTaken."""
     user_id = new_id()
     key, wrapped = vault.new_key(user_id)
     row = {
@@ -67,14 +70,22 @@ async def enter(connection: AsyncConnection, vault: Vault, new: NewUser, by: str
     if not await insert_new(connection, users, [row]):
         raise LoginTaken
     await connection.execute(insert(user_keys).values(user_id=user_id, wrapped=wrapped))
-    await record(connection, _id_of(by), "user.enter", f"user:{user_id}", {"by": by}, now)
+    await record(connection, _by(by, acting_for), "user.enter", f"user:{user_id}", {"by": by}, now)
     return user_id
 
 
-def _id_of(by: str) -> UUID | None:
-    """The id under which the audit log knows who acts: none for the operator and for identity providers."""
-    kind, _, id_ = by.partition(":")
-    return UUID(id_) if kind in {"user", "client"} else None
+def _by(identity: str, provider: str | None = None) -> By:
+    """Who acts, as the audit log names them; an identity provider is a part of the bank, known by its name."""
+    kind, _, id_ = identity.partition(":")
+    match kind:
+        case "user":
+            return By("person", id_, provider)
+        case "client":
+            return By("client", id_, provider)
+        case "operator":
+            return By("command_line", identity)
+        case _:
+            return By("system", identity)
 
 
 async def grant(
@@ -107,7 +118,8 @@ async def grant(
         "grant": str(grant_id), "role": new.role, "by": by, "provider": provider,
         "learner": str(learner_id) if learner_id else None, "until": new.until.isoformat() if new.until else None,
     }  # fmt: skip
-    await record(connection, _id_of(by), "role.grant", f"user:{user_id}", details, now)
+    whose = Owned(provider, learner_id)
+    await record(connection, giver.by if giver else _by(by), "role.grant", f"user:{user_id}", details, now, whose)
     return grant_id
 
 
@@ -125,7 +137,8 @@ async def revoke(
     if not done.rowcount:
         raise GrantNotFound
     details = {"grant": str(grant_id), "role": found.role, "by": by}
-    await record(connection, _id_of(by), "role.revoke", f"user:{user_id}", details, now)
+    whose = Owned(found.place.provider, found.place.learner_id)
+    await record(connection, taker.by if taker else _by(by), "role.revoke", f"user:{user_id}", details, now, whose)
 
 
 async def sync_grants(
@@ -147,7 +160,7 @@ async def close(connection: AsyncConnection, user_id: UUID, by: str, now: dateti
     """Close an account: nobody signs in with it any more, and who is signed in is signed out."""
     await connection.execute(update(users).where(users.c.id == user_id).values(status="closed"))
     await end_sessions(connection, user_id, now)
-    await record(connection, _id_of(by), "user.close", f"user:{user_id}", {"by": by}, now)
+    await record(connection, _by(by), "user.close", f"user:{user_id}", {"by": by}, now)
 
 
 async def forget_learner(connection: AsyncConnection, learner_id: UUID, now: datetime) -> None:
@@ -172,7 +185,7 @@ async def forget_learner(connection: AsyncConnection, learner_id: UUID, now: dat
         # Nothing hashes to the id's few bytes: nobody is found under them.
         gone = {"login_key": user_id.bytes, "profile": b"", "password": None, "status": "closed"}
         await connection.execute(update(users).where(users.c.id == user_id).values(gone))
-        await record(connection, None, "user.forget", f"user:{user_id}", {}, now)
+        await record(connection, SYSTEM, "user.forget", f"user:{user_id}", {}, now)
 
 
 async def set_password(
@@ -182,7 +195,7 @@ async def set_password(
     changed = {"password": password, "is_password_initial": is_initial}
     await connection.execute(update(users).where(users.c.id == user_id).values(changed))
     await end_sessions(connection, user_id, now)
-    await record(connection, _id_of(by), "user.change_password", f"user:{user_id}", {"by": by}, now)
+    await record(connection, _by(by), "user.change_password", f"user:{user_id}", {"by": by}, now)
 
 
 async def know_as(
@@ -220,7 +233,9 @@ async def begin_session(
             used_at=now,
         )
     )
-    await record(connection, user_id, "session.begin", f"session:{session_id}", {}, now)
+    await record(
+        connection, By("person", str(user_id), place.provider), "session.begin", f"session:{session_id}", {}, now
+    )
     return token
 
 
@@ -238,7 +253,14 @@ async def move_session(
     moved = {"provider": place.provider, "learner_id": place.learner_id}
     await connection.execute(update(sessions).where(sessions.c.id == session.id).values(moved))
     details = {"provider": place.provider, "learner": str(place.learner_id) if place.learner_id else None}
-    await record(connection, session.user_id, "session.move", f"session:{session.id}", details, now)
+    await record(
+        connection,
+        By("person", str(session.user_id), place.provider),
+        "session.move",
+        f"session:{session.id}",
+        details,
+        now,
+    )
 
 
 async def end_session(connection: AsyncConnection, user_id: UUID, session_id: UUID, now: datetime) -> bool:
@@ -246,17 +268,19 @@ async def end_session(connection: AsyncConnection, user_id: UUID, session_id: UU
     one = update(sessions).where(
         sessions.c.id == session_id, sessions.c.user_id == user_id, sessions.c.ended_at.is_(None)
     )
-    ended = bool((await connection.execute(one.values(ended_at=now))).rowcount)
-    if ended:
-        await record(connection, user_id, "session.end", f"session:{session_id}", {}, now)
-    return ended
+    ended = (await connection.execute(one.values(ended_at=now).returning(sessions.c.provider))).one_or_none()
+    if ended is None:
+        return False
+    by = By("person", str(user_id), ended.provider)
+    await record(connection, by, "session.end", f"session:{session_id}", {}, now)
+    return True
 
 
 async def end_sessions(connection: AsyncConnection, user_id: UUID, now: datetime) -> None:
     """Sign a user out everywhere."""
     every = update(sessions).where(sessions.c.user_id == user_id, sessions.c.ended_at.is_(None))
     ended = (await connection.execute(every.values(ended_at=now))).rowcount
-    await record(connection, user_id, "session.end_all", f"user:{user_id}", {"ended": ended}, now)
+    await record(connection, By("person", str(user_id)), "session.end_all", f"user:{user_id}", {"ended": ended}, now)
 
 
 async def forget_sessions(connection: AsyncConnection, before: datetime) -> int:

@@ -94,6 +94,8 @@ class Standing:
     grants: tuple[Grant, ...]
     is_active: bool
     is_password_initial: bool
+    # The suspended or closed institution for which the session acts, or under which that stands.
+    stopped_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

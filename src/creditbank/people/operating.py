@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 
-from creditbank.access.domain import MissingScope
+from creditbank.access.domain import By, MissingScope
 from creditbank.clock import system_clock
 from creditbank.database.engine import Database
 from creditbank.people import queries
@@ -30,6 +30,11 @@ def operator() -> str:
     except KeyError:
         # In a container the account may have no name.
         return f"operator:uid-{os.getuid()}"
+
+
+def at_command_line() -> By:
+    """Whoever works at the command line, as the audit log names them."""
+    return By("command_line", operator())
 
 
 async def prove_person(settings: Settings, login: str, password: str, scope: str) -> str:

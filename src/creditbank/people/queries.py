@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import Row, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.access.queries import stopped_by
 from creditbank.database.statements import among, under
 from creditbank.people.domain import Account, Grant, Place, Session, Standing, User, UserNotFound
 from creditbank.people.tables import failed_logins, sessions, user_identities, user_keys, user_roles, users
@@ -145,7 +146,8 @@ async def standing_of(connection: AsyncConnection, token_sha256: bytes) -> Stand
     if row is None:
         return None
     grants = await grants_of(connection, [row.user_id])
-    return Standing(_session_of(row), grants[row.user_id], row.status == "active", row.is_password_initial)
+    stopped = await stopped_by(connection, row.provider) if row.provider is not None else None
+    return Standing(_session_of(row), grants[row.user_id], row.status == "active", row.is_password_initial, stopped)
 
 
 async def sessions_of(connection: AsyncConnection, key: LearnerKey, user_id: UUID, since: datetime) -> list[Session]:

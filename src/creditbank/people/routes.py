@@ -40,6 +40,7 @@ _place = JsonBody(PlaceIn, {"provider": "cq/yuzhong"})
 
 Reader = Annotated[Actor, Depends(require("users:read"))]
 Writer = Annotated[Actor, Depends(require("users:write"))]
+Revoker = Annotated[Actor, Depends(require("users:write", while_stopped=True))]
 Person = Annotated[Actor, Depends(require_person)]
 
 
@@ -83,7 +84,9 @@ async def enter_user(
 
     async def work(connection: AsyncConnection) -> Answer:
         now = edge.clock()
-        user_id = await actions.enter(connection, edge.vault, NewUser(new.login, new.name, stored), actor.identity, now)
+        user_id = await actions.enter(
+            connection, edge.vault, NewUser(new.login, new.name, stored), actor.identity, now, actor.provider
+        )
         for wanted in new.roles:
             await actions.grant(connection, user_id, wanted.wanted(), actor, actor.identity, now)
         return await told(connection, user_id.bytes)
@@ -172,7 +175,7 @@ async def grant_role(
     status_code=204,
     responses={204: {"description": "taken back"}, **documented(404, 409, 410)},
 )
-async def revoke_role(id: UUID, grant_id: UUID, request: Request, edge: EdgeDep, actor: Writer) -> Response:
+async def revoke_role(id: UUID, grant_id: UUID, request: Request, edge: EdgeDep, actor: Revoker) -> Response:
     """Take a role back. Every process honours it no longer than its cache of credentials lasts."""
 
     async def work(connection: AsyncConnection) -> Answer:

@@ -78,7 +78,7 @@ class Sessions:
             now,
             session.authenticated_at,
         )
-        return SignedIn(actor, session, standing.is_password_initial)
+        return SignedIn(replace(actor, stopped_by=standing.stopped_by), session, standing.is_password_initial)
 
     async def actor(self, token: str) -> Actor | None:
         """The person whom the token lets in, as the doorkeeper asks for them."""
@@ -103,3 +103,7 @@ class Sessions:
         ]
         for key in stale:
             del self._remembered[key]
+
+    def forget_all(self) -> None:
+        """Remember nothing: an institution was suspended, or taken in again."""
+        self._remembered.clear()

@@ -20,7 +20,6 @@ import orjson
 from sqlalchemy import ColumnElement, LargeBinary, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.access.tables import audit_events
 from creditbank.achievements.queries import CONTENT, REASON
 from creditbank.claims.queries import EVIDENCE
 from creditbank.consents.queries import PURPOSE
@@ -129,9 +128,6 @@ async def gather(
         owned = select(table).where(owned_by(table, learner_id)).order_by(*table.primary_key.columns)
         rows = (await connection.execute(owned)).mappings().all()
         records[table.name] = [_shown(table, dict(row), key) for row in rows]
-    seen = select(audit_events).where(audit_events.c.subject == f"learner:{learner_id}").order_by(audit_events.c.at)
-    rows = (await connection.execute(seen)).mappings().all()
-    records[audit_events.name] = [_shown(audit_events, dict(row), key) for row in rows]
     drawn = await draw_present(connection, vault, shelf, learner_id, today, zone)
     evidence = [(row["id"], row["media_type"], row["stored_as"]) for row in records["evidence_files"]]
     return Held(learner_id, key, records, drawn, evidence)

@@ -84,7 +84,9 @@ async def propose_erasure(
     async def work(connection: AsyncConnection) -> Answer:
         erasure, learner = await actions.propose(connection, eraser, id, body.value.reason, actor.identity)
         details = {"reason": erasure.reason}
-        await record(connection, actor.client_id, "erasure.propose", f"learner:{id}", details, edge.clock())
+        await record(
+            connection, actor.by, "erasure.propose", f"learner:{id}", details, edge.clock(), Owned(learner_id=id)
+        )
         shown = ErasureOut.from_domain(erasure).model_dump_json().encode()
         return Answer(201, shown, owner=(id, learner.key))
 
@@ -128,7 +130,7 @@ async def decide_erasure(
             # Without the roll a restored backup would bring the person back: then nothing is erased yet.
             raise EdgeRefusal(503, code="erasure_roll_unwritable", headers={"Retry-After": "60"}) from full
         verb = "erasure.approve" if approves else "erasure.refuse"
-        await record(connection, actor.client_id, verb, f"learner:{id}", {}, edge.clock())
+        await record(connection, actor.by, verb, f"learner:{id}", {}, edge.clock(), Owned(learner_id=id))
         # It names nobody, and there is no key left to seal it with.
         return Answer(200, ErasureOut.from_domain(erasure).model_dump_json().encode())
 
@@ -169,7 +171,7 @@ async def export_learner(
     now = edge.clock()
     async with edge.database.write() as connection:
         await learners.check_there(connection, id)
-        await record(connection, actor.client_id, "learner.export", f"learner:{id}", {}, now)
+        await record(connection, actor.by, "learner.export", f"learner:{id}", {}, now, Owned(learner_id=id))
     async with edge.database.snapshot() as connection:
         held = await gather(connection, edge.vault, request.app.state.shelf, id, edge.today(), edge.settings.zone)
     folder: EvidenceFolder = request.app.state.evidence
@@ -249,7 +251,9 @@ async def give_consent(
             now=edge.clock(),
         )
         details = {"consent": str(consent.id), "recipient": consent.recipient, "what": sorted(consent.what)}
-        await record(connection, actor.client_id, "consent.give", f"learner:{id}", details, edge.clock())
+        await record(
+            connection, actor.by, "consent.give", f"learner:{id}", details, edge.clock(), Owned(consent.recipient, id)
+        )
         return _consented(consent, key, 201)
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -298,7 +302,15 @@ async def withdraw_consent(id: UUID, consent_id: UUID, request: Request, edge: E
         given = await find_consent(connection, id, consent_id, key)
         consent = await consents.withdraw(connection, given, actor, edge.clock())
         details = {"consent": str(consent_id), "recipient": consent.recipient}
-        await record(connection, actor.client_id, "consent.withdraw", f"learner:{id}", details, edge.clock())
+        await record(
+            connection,
+            actor.by,
+            "consent.withdraw",
+            f"learner:{id}",
+            details,
+            edge.clock(),
+            Owned(consent.recipient, id),
+        )
         return _consented(consent, key, 200)
 
     return await once(request, edge, actor.client_id, b"", work)

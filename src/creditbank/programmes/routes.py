@@ -167,7 +167,7 @@ async def set_admission(
             raise ForeignProgramme(programme=str(ref))
         award = ProgrammeRef.parse(wanted.award) if wanted.award is not None else None
         asked = await actions.ask_for(connection, book, place, milli or None, award, now)
-        await record(connection, actor.client_id, "programme.admission", f"programme:{ref}", {}, now)
+        await record(connection, actor.by, "programme.admission", f"programme:{ref}", {}, now, Owned(owner))
         shown = {
             "credits": str(Credits(asked.milli)) if asked.milli is not None else None,
             "award": str(asked.award) if asked.award is not None else None,
@@ -277,7 +277,7 @@ async def enrol(
             # Only now do these rules say anything of the learner.
             await settle(connection, shelf, {id: learner}, Cause.ENROLMENT, as_of=today, clock=edge.clock)
         about = f"learner:{id}"
-        await record(connection, actor.client_id, "enrolment.add", about, {"programme": str(ref)}, now)
+        await record(connection, actor.by, "enrolment.add", about, {"programme": str(ref)}, now, account.owned)
         return _answer(enrolment, ref.rule_set, learner, 201)
 
     try:
@@ -409,7 +409,7 @@ async def change_enrolment(
             # What was recognised of older achievements may be another from now on.
             await settle(connection, shelf, {id: learner}, Cause.ENROLMENT, as_of=today, clock=edge.clock)
         about = f"learner:{id}"
-        await record(connection, actor.client_id, f"enrolment.{kind.value}", about, {"programme": str(ref)}, now)
+        await record(connection, actor.by, f"enrolment.{kind.value}", about, {"programme": str(ref)}, now)
         return _answer(changed, code, learner, 200)
 
     return await in_turns(

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.access.domain import ProviderNotActive
 from creditbank.database.statements import for_update, insert_new, update_rows
 from creditbank.identifiers import lineage, new_id, parent_of
 from creditbank.providers.domain import (
@@ -18,7 +19,6 @@ from creditbank.providers.domain import (
     AccreditationEndsEarly,
     Provider,
     ProviderCodeTaken,
-    ProviderNotActive,
     ProviderNotFound,
     UnknownParent,
     stopped_by,

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
+from creditbank.access.domain import By
 from creditbank.clock import system_clock
 from creditbank.database.engine import Database
 from creditbank.errors import Fault
@@ -41,8 +42,9 @@ class Faulty(Exception):
 class Importing:
     """One import: the parts of it are counted together, and told on a bar where there is a terminal."""
 
-    def __init__(self, database: Database, err: Console) -> None:
+    def __init__(self, database: Database, err: Console, by: By) -> None:
         self._database = database
+        self._by = by
         self._err = err
 
     async def check(self, tables: Mapping[str, Sequence[Entry]]) -> Kept:
@@ -86,7 +88,7 @@ class Importing:
                     kept = await put(connection, some)
                     counts = {"what": what, "entered": kept.entered, "changed": kept.changed}
                     if kept.entered or kept.changed:
-                        await record(connection, None, "provider.import", what, counts, system_clock())
+                        await record(connection, self._by, "provider.import", what, counts, system_clock())
                 total += kept
                 bar.advance(task, len(some))
         return total

@@ -137,15 +137,6 @@ class ProviderCodeTaken(Refusal):
 
 
 @dataclass(eq=False, kw_only=True)
-class ProviderNotActive(Refusal):
-    """A suspended or closed provider, and whoever is below it, states nothing new; it may take back what it stated."""
-
-    code = "provider_not_active"
-    kind = Kind.FORBIDDEN
-    provider_code: str
-
-
-@dataclass(eq=False, kw_only=True)
 class ForeignProvider(Refusal):
     """The caller may act for its own provider and those under it, and this is neither."""
 

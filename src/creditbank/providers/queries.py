@@ -10,16 +10,14 @@ from uuid import UUID
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.access.domain import Actor
+from creditbank.access.domain import ProviderNotActive
+from creditbank.access.queries import stopped_by
 from creditbank.database.statements import among, for_update, starting, under
-from creditbank.identifiers import lineage
 from creditbank.providers.domain import (
     Accreditation,
     AccreditationNotFound,
     Provider,
-    ProviderNotActive,
     ProviderNotFound,
-    stopped_by,
 )
 from creditbank.providers.tables import accreditations, providers
 
@@ -55,15 +53,9 @@ async def by_id(connection: AsyncConnection, provider_ids: Sequence[UUID]) -> di
 
 async def check_active(connection: AsyncConnection, code: str) -> None:
     """Hold a provider to be active, with all above it. Raises ProviderNotActive."""
-    stopped = stopped_by(code, await by_code(connection, list(lineage(code))))
+    stopped = await stopped_by(connection, code)
     if stopped is not None:
         raise ProviderNotActive(provider_code=stopped)
-
-
-async def check_acting(connection: AsyncConnection, actor: Actor) -> None:
-    """Hold whoever acts for a provider to one that is active; the bank always is. Raises ProviderNotActive."""
-    if actor.provider is not None:
-        await check_active(connection, actor.provider)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,9 +80,10 @@ async def enter_provider(
     async def work(connection: AsyncConnection) -> Answer:
         wanted = NewProvider(new.code, new.name.zh, new.name.en, new.provider_type, new.region)
         now = edge.clock()
-        await queries.check_acting(connection, actor)
         provider = await actions.enter(connection, wanted, now)
-        await record(connection, actor.client_id, "provider.enter", f"provider:{provider.id}", {"code": new.code}, now)
+        await record(
+            connection, actor.by, "provider.enter", f"provider:{provider.id}", {"code": new.code}, now, Owned(new.code)
+        )
         return _answer(provider, 201)
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -125,15 +126,16 @@ async def import_providers(
 
     async def work(connection: AsyncConnection) -> Answer:
         now = edge.clock()
-        await queries.check_acting(connection, actor)
         kept = await actions.check_table(connection, entries, own)
         if not dry_run and (kept.entered or kept.changed):
             await actions.put_entries(connection, entries, now)
             counts = {"entered": kept.entered, "changed": kept.changed}
-            await record(connection, actor.client_id, "provider.import", "institutions", counts, now)
+            await record(connection, actor.by, "provider.import", "institutions", counts, now)
         return Answer(200, to_json(ImportedOut(**asdict(kept), dry_run=dry_run)))
 
-    return await once(request, edge, actor.client_id, str(dry_run).encode() + raw, work)
+    answer = await once(request, edge, actor.client_id, str(dry_run).encode() + raw, work)
+    request.app.state.forget_standings()
+    return answer
 
 
 @router.get(
@@ -205,7 +207,6 @@ async def change_provider(
         if wanted.status is not None and not can(actor, "provider.change", above):
             # Nobody opens or closes itself: that is for whoever is above.
             raise BankOnly
-        await queries.check_acting(connection, actor)
         check_match(request, provider.revision)
         change = ProviderChange(
             wanted.name.zh if wanted.name else None,
@@ -215,10 +216,21 @@ async def change_provider(
         )
         changed = await actions.change(connection, provider, change)
         fields = sorted(wanted.model_fields_set)
-        await record(connection, actor.client_id, "provider.change", f"provider:{id}", {"fields": fields}, edge.clock())
+        await record(
+            connection,
+            actor.by,
+            "provider.change",
+            f"provider:{id}",
+            {"fields": fields},
+            edge.clock(),
+            Owned(changed.code),
+        )
         return _answer(changed, 200)
 
-    return await once(request, edge, actor.client_id, body.raw, work)
+    answer = await once(request, edge, actor.client_id, body.raw, work)
+    # Whoever acts for it is held to its status: here at once, elsewhere within the cache of credentials.
+    request.app.state.forget_standings()
+    return answer
 
 
 @router.get(

@@ -18,6 +18,8 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
+from creditbank.access.domain import By
+from creditbank.access.policy import Owned
 from creditbank.clock import learning_day, system_clock
 from creditbank.database.engine import Database
 from creditbank.identifiers import new_id
@@ -166,7 +168,15 @@ class Operating:
 
     async def _record(self, connection: AsyncConnection, version: StoredVersion, action: str, **details: str) -> None:
         said = {"sha256": version.sha256, "by": self._name, **details}
-        await record(connection, None, action, f"rule_set_version:{version.id}", said, system_clock())
+        await record(
+            connection,
+            By("command_line", self._name),
+            action,
+            f"rule_set_version:{version.id}",
+            said,
+            system_clock(),
+            Owned(version.rule_set.owner),
+        )
 
 
 def show_report(out: Console, report: Report) -> None:

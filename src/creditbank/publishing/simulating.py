@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.clock import Clock
+from creditbank.enrolments.queries import count_enrolled, page_of_enrolled
 from creditbank.jobs.domain import Job, Step
 from creditbank.learners.queries import LockedLearner, load, page_of_ids
 from creditbank.learners.tables import learners
@@ -57,13 +58,11 @@ class Compared:
 async def compared(connection: AsyncConnection, shelf: Shelf, version: StoredVersion) -> Compared:
     """What is compared when this version is simulated now. Raises VersionOverlaps.
 
-    Until this transaction ends nobody publishes. Of a rule set for the enrolled nothing is compared: until the bank
-    knows enrolments it settles nobody.
+    Until this transaction ends nobody publishes. Whose decisions are compared is for whoever asks: of a rule set for
+    the enrolled those who were ever enrolled in one of its programmes, since nobody else is settled by it.
     """
     book = await shelf.book(connection)
     code = version.rule_set.code
-    if version.rule_set.audience != "everyone":
-        return Compared(code, replace(book, versions=()), (), (), ())
     standing = {entry.version_id: entry.compiled for (rule_set, _), entry in book.entries.items() if rule_set == code}
     layered = await layered_of(connection, version.document)
     draft = compile_version(layered, sha256=version.sha256)
@@ -153,9 +152,8 @@ class Simulating:
             lines = await self._compared(connection, simulation, version)
         except VersionOverlaps as refusal:
             return Step({"outcome": refusal.code}, is_done=True)
-        progress = (
-            job.progress if job.progress.get("epoch") == lines.book.epoch else await self._begin(connection, lines)
-        )
+        is_same = job.progress.get("epoch") == lines.book.epoch
+        progress = job.progress if is_same else await self._begin(connection, version, lines)
         return await self._look(connection, simulation, version, lines, progress)
 
     async def _compared(self, connection: AsyncConnection, simulation: Simulation, version: StoredVersion) -> Compared:
@@ -164,8 +162,11 @@ class Simulating:
             self._lines = (key, await compared(connection, self._shelf, version))
         return self._lines[1]
 
-    async def _begin(self, connection: AsyncConnection, lines: Compared) -> dict[str, Any]:
-        count = (await connection.execute(select(func.count()).select_from(learners))).scalar_one()
+    async def _begin(self, connection: AsyncConnection, version: StoredVersion, lines: Compared) -> dict[str, Any]:
+        if version.rule_set.audience == "enrolled":
+            count = await count_enrolled(connection, version.rule_set.id)
+        else:
+            count = (await connection.execute(select(func.count()).select_from(learners))).scalar_one()
         return {"epoch": lines.book.epoch, "all": count, "walked": 0, "tally": Tally().as_json()}
 
     async def _look(
@@ -181,18 +182,21 @@ class Simulating:
             stride = max(1, progress["all"] // simulation.sample)
         limit = stride * max(1, min(LEARNERS_A_STEP, WALKED_A_STEP // stride))
         after = UUID(progress["after"]) if "after" in progress else None
-        ids = await page_of_ids(connection, after=after, limit=limit)
+        ids = (
+            await page_of_enrolled(connection, version.rule_set.id, after=after, limit=limit)
+            if version.rule_set.audience == "enrolled"
+            else await page_of_ids(connection, after=after, limit=limit)
+        )
         # Every so many-th in the order of opening is a fair sample, and the same one after a crash.
         chosen = ids[::stride]
         tally = Tally.from_json(progress["tally"])
         if simulation.sample is not None:
             chosen = chosen[: max(simulation.sample - tally.seen, 0)]
         tally.seen += len(chosen)
-        if lines.after:
-            met = await touched_learners(connection, chosen, lines.touched)
-            whose = list((await load(connection, self._vault, met)).values()) if met else []
-            for id_, case in (await cases(connection, self._shelf, lines, simulation, whose)).items():
-                tally.add(id_, effect_of(case.before, case.after))
+        met = await touched_learners(connection, chosen, lines.touched)
+        whose = list((await load(connection, self._vault, met)).values()) if met else []
+        for id_, case in (await cases(connection, self._shelf, lines, simulation, whose)).items():
+            tally.add(id_, effect_of(case.before, case.after))
         walked = {"epoch": progress["epoch"], "all": progress["all"], "walked": progress["walked"] + len(ids)}
         full = simulation.sample is not None and tally.seen >= simulation.sample
         if len(ids) == limit and not full:

@@ -111,7 +111,7 @@ async def put_regions(
         now = edge.clock()
         kept = await actions.put_regions(connection, wanted, now)
         counts = {"entered": kept.entered, "changed": kept.changed}
-        await record(connection, actor.client_id, "region.put", "regions", counts, now)
+        await record(connection, actor.by, "region.put", "regions", counts, now)
         return Answer(200, to_json(KeptOut(**counts, unchanged=kept.unchanged)))
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -171,7 +171,7 @@ async def put_region_group(
         revision = await actions.put_group(connection, group, held)
         if revision != held:
             details = {"members": len(group.members), "revision": revision}
-            await record(connection, actor.client_id, "region_group.put", f"region_group:{code}", details, edge.clock())
+            await record(connection, actor.by, "region_group.put", f"region_group:{code}", details, edge.clock())
         return _group_answer(group, revision)
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -230,7 +230,7 @@ async def put_populations(
         now = edge.clock()
         kept = await actions.put_populations(connection, wanted, now)
         counts = {"entered": kept.entered, "changed": kept.changed}
-        await record(connection, actor.client_id, "population.put", "populations", counts, now)
+        await record(connection, actor.by, "population.put", "populations", counts, now)
         return Answer(200, to_json(KeptOut(**counts, unchanged=kept.unchanged)))
 
     return await once(request, edge, actor.client_id, body.raw, work)

@@ -38,6 +38,7 @@ _key = JsonBody(KeyIn, {"kind": "test", "days": 90})
 
 Reader = Annotated[Actor, Depends(require("clients:read"))]
 Writer = Annotated[Actor, Depends(require("clients:write"))]
+Revoker = Annotated[Actor, Depends(require("clients:write", while_stopped=True))]
 
 
 def _expiry(now: datetime, days: int | None) -> datetime | None:
@@ -77,7 +78,7 @@ async def create_client(
             wanted.networks,
             is_test=wanted.kind == "test",
         )
-        client_id, printed = await actions.create_client(connection, new, now, actor.client_id)
+        client_id, printed = await actions.create_client(connection, new, now, actor.by)
         client = await queries.find_client(connection, client_id)
         headers = {"ETag": etag(client.revision), "Location": f"/v1/clients/{client_id}"}
         kept = shown(client, NewKeyOut(id=printed.id, key=None))
@@ -153,7 +154,7 @@ async def change_client(
         check_may_give(actor, wanted.scopes or (), client.assurance if wanted.scopes else "self", client.provider)
         check_match(request, client.revision)
         change = ClientChange(wanted.name, wanted.scopes, wanted.networks, keys, wanted.suspended)
-        return _answer(await actions.change_client(connection, client, change, edge.clock(), actor.client_id))
+        return _answer(await actions.change_client(connection, client, change, edge.clock(), actor.by))
 
     answer = await once(request, edge, actor.client_id, body.raw, work)
     _credentials(request).forget()
@@ -177,7 +178,7 @@ async def create_key(
         now = edge.clock()
         check_governs(actor, await queries.find_client(connection, id, lock=True))
         printed = await actions.add_key(
-            connection, id, now, _expiry(now, wanted.days), actor.client_id, is_test=wanted.kind == "test"
+            connection, id, now, _expiry(now, wanted.days), actor.by, is_test=wanted.kind == "test"
         )
         kept = NewKeyOut(id=printed.id, key=None).model_dump_json().encode()
         return Answer(201, NewKeyOut.of(printed).model_dump_json().encode(), kept=kept)
@@ -195,13 +196,13 @@ async def revoke_key(
     key: Annotated[str, Path(max_length=64, description="the key's id: the part after `cb_live_`")],
     request: Request,
     edge: EdgeDep,
-    actor: Writer,
+    actor: Revoker,
 ) -> Response:
     """Make a key worthless: here at once, in every other process within 30 seconds."""
 
     async def work(connection: AsyncConnection) -> Answer:
         check_sees(actor, await queries.find_client(connection, id))
-        if not await actions.revoke_key(connection, key, edge.clock(), actor.client_id, id):
+        if not await actions.revoke_key(connection, key, edge.clock(), actor.by, id):
             raise KeyNotFound
         return _answer(await queries.find_client(connection, id))
 

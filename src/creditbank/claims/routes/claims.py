@@ -91,8 +91,8 @@ async def lodge_claim(
             connection, desk, wanted.learner, provider, wanted.content(), wanted.evidence, actor, today
         )
         await record(
-            connection, actor.client_id, "claim.lodge", f"claim:{claim.id}", {"learner": str(claim.learner_id)},
-            edge.clock(),
+            connection, actor.by, "claim.lodge", f"claim:{claim.id}", {"learner": str(claim.learner_id)},
+            edge.clock(), Owned(claim.provider, claim.learner_id),
         )  # fmt: skip
         shown = {**show_claim(claim), "outcome": recorded.state}
         headers = {"Location": f"/v1/learners/{claim.learner_id}/recognition-claims/{claim.id}"}
@@ -163,7 +163,9 @@ async def decide_claim(
             connection, desk, id, claim_id, reason=body.value.reason, actor=actor, today=edge.today()
         )
         details = {"learner": str(id), "state": decided.state.value}
-        await record(connection, actor.client_id, "claim.decide", f"claim:{claim_id}", details, edge.clock())
+        await record(
+            connection, actor.by, "claim.decide", f"claim:{claim_id}", details, edge.clock(), Owned(claim.provider, id)
+        )
         shown: dict[str, Any] = dict(show_claim(decided))
         if recorded is not None:
             shown["outcome"] = recorded.state
@@ -187,7 +189,13 @@ async def appeal_claim(
         _check(actor, "claim.lodge", claim)
         appealed = await actions.appeal_claim(connection, desk, id, claim_id, edge.today())
         await record(
-            connection, actor.client_id, "claim.appeal", f"claim:{claim_id}", {"learner": str(id)}, edge.clock()
+            connection,
+            actor.by,
+            "claim.appeal",
+            f"claim:{claim_id}",
+            {"learner": str(id)},
+            edge.clock(),
+            Owned(claim.provider, id),
         )
         return Answer(200, to_json(show_claim(appealed)), owner=(id, await learners.key_of(connection, edge.vault, id)))
 

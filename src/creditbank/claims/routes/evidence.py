@@ -130,5 +130,7 @@ async def read_evidence(id: UUID, evidence_id: UUID, request: Request, edge: Edg
         raise EvidenceLost from lost
     async with edge.database.write() as connection:
         subject = f"evidence:{evidence_id}"
-        await record(connection, actor.client_id, "evidence.read", subject, {"learner": str(id)}, edge.clock())
+        await record(
+            connection, actor.by, "evidence.read", subject, {"learner": str(id)}, edge.clock(), Owned(learner_id=id)
+        )
     return Response(content, 200, {"Content-Disposition": "attachment", "Cache-Control": "no-store"}, found.media_type)

@@ -264,7 +264,15 @@ async def _record(
     connection: AsyncConnection, edge: Edge, actor: Actor, review: Review, action: str, **details: str
 ) -> None:
     said = {"learner": str(review.learner_id), **details}
-    await record(connection, actor.client_id, action, f"review:{review.id}", said, edge.clock())
+    await record(
+        connection,
+        actor.by,
+        action,
+        f"review:{review.id}",
+        said,
+        edge.clock(),
+        Owned(review.provider, review.learner_id),
+    )
 
 
 async def _record_waiver(
@@ -278,7 +286,15 @@ async def _record_waiver(
         "reason": waiver.reason.value,
         "state": waiver.state.value,
     }
-    await record(connection, actor.client_id, action, f"waiver:{waiver.id}", said, edge.clock())
+    await record(
+        connection,
+        actor.by,
+        action,
+        f"waiver:{waiver.id}",
+        said,
+        edge.clock(),
+        Owned(review.provider, review.learner_id),
+    )
 
 
 async def _answer(

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import check_whole, require
+from creditbank.access.policy import Owned
 from creditbank.claims import actions, queries
 from creditbank.claims.schemas import (
     RulingIn,
@@ -65,7 +66,15 @@ async def propose_ruling(
     async def work(connection: AsyncConnection) -> Answer:
         ruling = await actions.propose_ruling(connection, desk, wanted.learner, wanted.to_domain(), actor)
         details = {"learner": str(wanted.learner), "kind": ruling.kind}
-        await record(connection, actor.client_id, "ruling.propose", f"ruling:{ruling.id}", details, edge.clock())
+        await record(
+            connection,
+            actor.by,
+            "ruling.propose",
+            f"ruling:{ruling.id}",
+            details,
+            edge.clock(),
+            Owned(learner_id=wanted.learner),
+        )
         _, key = await learners.find(connection, edge.vault, wanted.learner)
         headers = {"Location": f"/v1/learners/{wanted.learner}/rulings/{ruling.id}"}
         return Answer(201, to_json(show_ruling(ruling)), headers, owner=(wanted.learner, key))
@@ -101,7 +110,9 @@ async def _decide(
     async def work(connection: AsyncConnection) -> Answer:
         ruling = await actions.decide_ruling(connection, desk, id, ruling_id, state, actor, edge.today())
         details = {"learner": str(id), "state": state.value}
-        await record(connection, actor.client_id, "ruling.decide", f"ruling:{ruling_id}", details, edge.clock())
+        await record(
+            connection, actor.by, "ruling.decide", f"ruling:{ruling_id}", details, edge.clock(), Owned(learner_id=id)
+        )
         _, key = await learners.find(connection, edge.vault, id)
         return Answer(200, to_json(show_ruling(ruling)), owner=(id, key))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from creditbank.access.actions import record
+from creditbank.access.domain import SYSTEM
 from creditbank.clock import Clock
 from creditbank.database.engine import Database
 from creditbank.people import actions, queries
@@ -27,5 +28,5 @@ async def prove(
             await actions.forget_attempt(connection, attempt)
             return account
         if account is not None:
-            await record(connection, None, "session.refuse", f"user:{account.id}", {}, clock())
+            await record(connection, SYSTEM, "session.refuse", f"user:{account.id}", {}, clock())
     raise LoginRefused

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import check_whole, require
+from creditbank.access.policy import Owned
 from creditbank.providers.actions import Amendment, NewAccreditation
 from creditbank.providers.domain import Accreditation
 from creditbank.providers.queries import find_accreditation
@@ -69,7 +70,15 @@ async def add_accreditation(
     async def work(connection: AsyncConnection) -> Answer:
         entry = await life.enter_accreditation(connection, id, new, edge.clock)
         details = {"entry": str(entry.id), "list": wanted.list_name}
-        await record(connection, actor.client_id, "provider.accredit", f"provider:{id}", details, edge.clock())
+        await record(
+            connection,
+            actor.by,
+            "provider.accredit",
+            f"provider:{id}",
+            details,
+            edge.clock(),
+            Owned(entry.provider_code),
+        )
         return _answer(entry, 201, f"/v1/providers/{id}/accreditations")
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -103,7 +112,15 @@ async def amend_accreditation(
             connection, former, Amendment(wanted.valid_until, wanted.reason), edge.clock
         )
         details = {"entry": str(entry.id), "was": str(former.valid_until), "until": str(entry.valid_until)}
-        await record(connection, actor.client_id, "provider.reaccredit", f"provider:{id}", details, edge.clock())
+        await record(
+            connection,
+            actor.by,
+            "provider.reaccredit",
+            f"provider:{id}",
+            details,
+            edge.clock(),
+            Owned(entry.provider_code),
+        )
         return _answer(entry, 200, "")
 
     return await once(request, edge, actor.client_id, body.raw, work)

@@ -57,6 +57,8 @@ from creditbank.web.sentences import Language
 
 router = APIRouter(tags=["rules"])
 
+Asker = Annotated[Actor, Depends(require("rules:read", while_stopped=True))]
+
 _what_if = JsonBody(
     WhatIfIn,
     {
@@ -165,7 +167,7 @@ async def read_simulation_cases(
         lines = await compared(connection, shelf, version)
         evaluated = await cases(connection, shelf, lines, ended, whose)
         subject, ids = f"rule_set_version:{version.id}", sorted(str(one.id) for one in whose)
-        await record(connection, actor.client_id, "rule_set.read_cases", subject, {"learners": ids}, edge.clock())
+        await record(connection, actor.by, "rule_set.read_cases", subject, {"learners": ids}, edge.clock())
     shown = [_show_case(id_, largest[id_], evaluated[id_], language) for id_ in largest if id_ in evaluated]
     return json_answer(CasesOut(simulation=ended.id, cases=shown))
 
@@ -207,7 +209,7 @@ def _shelf(request: Request) -> Shelf:
     responses={200: {"model": WhatIfOut, "description": "what they would give"}, **documented(404, 415)},
 )
 async def ask_what_if(
-    request: Request, edge: EdgeDep, actor: Reader, body: Annotated[Read[WhatIfIn], Depends(_what_if)]
+    request: Request, edge: EdgeDep, actor: Asker, body: Annotated[Read[WhatIfIn], Depends(_what_if)]
 ) -> Response:
     """What achievements would give under the rules in force, one rule set, or a document. Nothing is stored."""
     wanted, language = body.value, language_of(request)

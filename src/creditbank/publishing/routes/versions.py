@@ -17,7 +17,6 @@ from creditbank.access.domain import Actor
 from creditbank.access.guards import require
 from creditbank.access.policy import Owned, can
 from creditbank.errors import Fault
-from creditbank.providers.queries import check_acting
 from creditbank.publishing import actions as life
 from creditbank.publishing.schemas import (
     DifferenceOut,
@@ -127,10 +126,17 @@ async def draft_rule_set(
         now = edge.clock()
         rule_set = await actions.register(connection, draft.code, actor.provider, now, audience)
         _check_owner(actor, rule_set)
-        await check_acting(connection, actor)
         version = await actions.add_draft(connection, rule_set, draft, actor.identity, now)
         subject = f"rule_set_version:{version.id}"
-        await record(connection, actor.client_id, "rule_set.draft", subject, {"sha256": draft.sha256}, now)
+        await record(
+            connection,
+            actor.by,
+            "rule_set.draft",
+            subject,
+            {"sha256": draft.sha256},
+            now,
+            Owned(version.rule_set.owner),
+        )
         return _answer(version, 201)
 
     return await once(request, edge, actor.client_id, (audience or "").encode() + raw, work)
@@ -254,7 +260,15 @@ async def replace_draft(
         now = edge.clock()
         await actions.replace_draft(connection, version, draft, actor.identity, now)
         subject = f"rule_set_version:{version.id}"
-        await record(connection, actor.client_id, "rule_set.redraft", subject, {"sha256": draft.sha256}, now)
+        await record(
+            connection,
+            actor.by,
+            "rule_set.redraft",
+            subject,
+            {"sha256": draft.sha256},
+            now,
+            Owned(version.rule_set.owner),
+        )
         return _answer(await queries.find_version(connection, id, number), 200)
 
     return await once(request, edge, actor.client_id, raw, work)
@@ -264,12 +278,11 @@ async def replace_draft(
 
 
 async def _held(connection: AsyncConnection, actor: Actor, id: UUID, number: int) -> StoredVersion:
-    """The version, its rule set locked so that one step follows another. Raises ForeignRuleSet, ProviderNotActive."""
+    """The version, its rule set locked so that one step follows another. Raises ForeignRuleSet."""
     rule_set = await queries.find_rule_set(connection, id)
     await queries.rule_set_by_code(connection, rule_set.code, lock=True)
     version = await queries.find_version(connection, id, number)
     _check_owner(actor, version.rule_set)
-    await check_acting(connection, actor)
     return version
 
 
@@ -287,7 +300,15 @@ async def take_step(
         version = await _held(connection, actor, *of)
         show = await work(connection, version)
         subject = f"rule_set_version:{version.id}"
-        await record(connection, actor.client_id, action, subject, {"sha256": version.sha256}, edge.clock())
+        await record(
+            connection,
+            actor.by,
+            action,
+            subject,
+            {"sha256": version.sha256},
+            edge.clock(),
+            Owned(version.rule_set.owner),
+        )
         return show(await queries.find_version(connection, *of))
 
     return await once(request, edge, actor.client_id, request.url.query.encode(), whole)
@@ -304,7 +325,6 @@ async def _validate(
     async with edge.database.snapshot() as connection:
         version = await queries.find_version(connection, *of)
         _check_owner(actor, version.rule_set)
-        await check_acting(connection, actor)
         if version.state not in states:
             return None
         extended = queries.read_stored(version.document).ruleset.extends

@@ -1,0 +1,117 @@
+"""What the audit log said before it named kinds of actors is said in the new columns, and stays append-only."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, LargeBinary, MetaData, Table, Text, Uuid, insert, text
+from sqlalchemy.exc import DBAPIError
+
+from creditbank.access.domain import By
+from creditbank.access.events import EventFilter, page_of_events
+from creditbank.access.policy import NOBODY_S, Owned
+from creditbank.database.engine import Database
+from creditbank.database.metadata import Instant, Json
+from creditbank.database.schema import upgrade
+from creditbank.identifiers import new_id
+from tests.conftest import chosen_engines
+from tests.postgres import EmbeddedPostgres
+
+AT = datetime(2026, 5, 1, tzinfo=UTC)
+FORMER = MetaData()
+EVENTS = Table(
+    "audit_events",
+    FORMER,
+    *[Column(name, Uuid) for name in ("id", "client_id")],
+    *[Column(name, Text) for name in ("action", "subject", "request_id")],
+    Column("at", Instant),
+    Column("details", Json()),
+)
+CLIENTS = Table(
+    "api_clients",
+    FORMER,
+    Column("id", Uuid),
+    *[Column(name, Text) for name in ("name", "provider", "scopes", "assurance", "networks")],
+    Column("created_at", Instant),
+    Column("revision"),
+)
+PROVIDERS = Table(
+    "providers",
+    FORMER,
+    Column("id", Uuid),
+    *[Column(name, Text) for name in ("code", "name_zh", "name_en", "provider_type", "status")],
+    Column("created_at", Instant),
+    Column("revision"),
+)
+LEARNERS = Table(
+    "learners",
+    FORMER,
+    Column("id", Uuid),
+    Column("provider", Text),
+    *[Column(name, LargeBinary) for name in ("profile", "head")],
+    *[Column(name, Instant) for name in ("recorded_at", "created_at")],
+    Column("revision"),
+    Column("seq"),
+)
+
+
+@pytest.fixture(params=chosen_engines())
+def former_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database as it was before."""
+    if request.param == "sqlite":
+        url = f"sqlite+aiosqlite:///{tmp_path / 'former.sqlite'}"
+        upgrade(url, "0013")
+        yield url
+        return
+    server: EmbeddedPostgres = request.getfixturevalue("postgres_server")
+    name = f"former_{os.urandom(6).hex()}"
+    url = server.create_database(name)
+    upgrade(url, "0013")
+    yield url
+    server.drop_database(name)
+
+
+def test_former_events_say_who_it_was_and_whose(former_url: str) -> None:
+    client, person, learner = new_id(), new_id(), new_id()
+    college = {"name_zh": "院", "name_en": "C", "provider_type": "community_college", "status": "active"}
+    said: list[tuple[str, dict[str, Any], By, Owned]] = [
+        ("learner.open", {"client_id": client, "subject": f"learner:{learner}"},
+         By("client", str(client), "cq"), Owned("cq", learner)),
+        ("erasure.propose", {"client_id": person, "subject": f"learner:{learner}"},
+         By("person", str(person)), Owned(None, learner)),
+        ("user.enter", {"details": {"by": "operator:root"}}, By("command_line", "operator:root"), NOBODY_S),
+        ("role.grant", {"details": {"by": "issuer:campus"}}, By("system", "issuer:campus"), NOBODY_S),
+        ("client.create", {}, By("system"), NOBODY_S),
+    ]  # fmt: skip
+
+    async def run() -> None:
+        database = Database(former_url)
+        new = {"created_at": AT, "revision": 1}
+        async with database.write() as connection:
+            await connection.execute(insert(PROVIDERS), [{"id": new_id(), "code": "cq", **college, **new}])
+            row = {"name": "c", "scopes": "", "assurance": "self", "networks": ""}
+            await connection.execute(insert(CLIENTS), [{"id": client, "provider": "cq", **row, **new}])
+            account = {"profile": b"", "head": bytes(32), "recorded_at": AT, "seq": 0}
+            await connection.execute(insert(LEARNERS), [{"id": learner, "provider": "cq", **account, **new}])
+            for action, given, _, _ in said:
+                plain = {"id": new_id(), "at": AT, "client_id": None, "subject": "user:1", "details": {}, **given}
+                await connection.execute(insert(EVENTS), [{"action": action, "request_id": None, **plain}])
+        await database.close()
+        await asyncio.to_thread(upgrade, former_url)
+        database = Database(former_url)
+        async with database.read() as connection:
+            found = await page_of_events(connection, EventFilter(), before=None, limit=10)
+        assert {(one.action, one.by, one.about) for one in found} == {(act, by, about) for act, _, by, about in said}
+        for statement in ("update audit_events set action = 'x'", "delete from audit_events"):
+            with pytest.raises(DBAPIError, match="append-only"):
+                async with database.write() as connection:
+                    await connection.execute(text(statement))
+        await database.close()
+
+    asyncio.run(run())
