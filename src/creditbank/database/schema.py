@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.clock import microseconds
+
+MARK: Final = "being_restored"
+"""The table that a database has while a backup is being brought into it."""
+
+RESTORING: Final = "being restored"
+"""What such a database is at: no revision, so that nothing is served from it."""
 
 
 def migrations_folder() -> Path:
@@ -46,9 +54,28 @@ def head() -> str:
     return found
 
 
+def knows(revision: str) -> bool:
+    """Whether this version of the program can go on from a revision: a newer one's is not known."""
+    try:
+        return ScriptDirectory(str(migrations_folder())).get_revision(revision) is not None
+    except CommandError:
+        return False
+
+
+async def _tables(connection: AsyncConnection) -> list[str]:
+    return await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+
+
+async def has_tables(connection: AsyncConnection) -> bool:
+    """Whether there is anything in a database."""
+    return bool(await _tables(connection))
+
+
 async def current(connection: AsyncConnection) -> str | None:
-    """The revision a database is at; None when it was never migrated."""
-    names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    """The revision a database is at; None when it was never migrated, RESTORING while a backup is brought into it."""
+    names = await _tables(connection)
+    if MARK in names:
+        return RESTORING
     if "alembic_version" not in names:
         return None
     return (await connection.execute(text("select version_num from alembic_version"))).scalar_one_or_none()
