@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -21,7 +22,7 @@ from creditbank.access.domain import SCOPES, PrintedKey, hash_secret
 from creditbank.cli import running, server
 from creditbank.cli.server import served
 from creditbank.jobs.working import Worker
-from creditbank.settings import UnknownSettings
+from creditbank.settings import Settings, UnknownSettings
 from tests.bank import SECRETS, document
 
 Run = Callable[..., Result]
@@ -166,6 +167,21 @@ def test_migrate_makes_the_schema_and_may_be_run_again(run: Run, folder: Path) -
 
 def test_sqlite_is_served_by_one_process(run: Run, bank: Path) -> None:
     assert "one writer" in run("serve", "--workers", "2", code=2).stderr
+
+
+@pytest.mark.parametrize(("said", "workers", "divided"), [("1", 3, "3"), ("8", 3, "8"), ("1", 1, "1")])
+def test_several_processes_divide_the_limits_among_them(
+    run: Run, bank: Path, monkeypatch: pytest.MonkeyPatch, said: str, workers: int, divided: str
+) -> None:
+    served: dict[str, Any] = {}
+    monkeypatch.setenv("CREDITBANK_RATE_PROCESSES", said)
+    monkeypatch.setattr(Settings, "is_sqlite", False)
+    monkeypatch.setattr(logs, "configure", lambda _: None)
+    monkeypatch.setattr(
+        "uvicorn.run", lambda *_, **given: served.update(given, divided=os.environ["CREDITBANK_RATE_PROCESSES"])
+    )
+    run("serve", "--workers", str(workers))
+    assert (served["workers"], served["divided"]) == (workers, divided)
 
 
 def test_a_worker_told_to_end_ends_well(run: Run, bank: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ depends_on = None
 
 _KINDS = "'client', 'person', 'system', 'command_line'"
 # What was done to an account itself, and is its provider's to know too.
-_OF_ACCOUNTS = "'learner.open', 'learner.resolve', 'learner.mend', 'learner.move', 'learner.state', 'enrolment.add'"
+_OF_ACCOUNTS = "'learner.open', 'learner.resolve', 'learner.mend', 'learner.move', 'learner.state'"
 
 
 def upgrade() -> None:

@@ -53,9 +53,10 @@ from creditbank.people.login.routes import router as login
 from creditbank.people.passwords import Passwords
 from creditbank.people.routes import router as people
 from creditbank.people.sessions import Limits, Sessions
-from creditbank.privacy.actions import Eraser, check_roll
+from creditbank.privacy.actions import Eraser, check_roll, is_roll_ahead
+from creditbank.privacy.jobs import ask_forgetting_looks
 from creditbank.privacy.looks import Looks, write_again_and_again
-from creditbank.privacy.roll import Roll
+from creditbank.privacy.roll import Roll, RollBroken
 from creditbank.privacy.routes import router as privacy
 from creditbank.programmes.routes import router as programmes
 from creditbank.providers.routes import router as providers
@@ -151,6 +152,13 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
 
     counter = Counter(vault, shelf, clock, timedelta(days=settings.hold_days))
     eraser = Eraser(counter, Roll(settings.erasure_roll, vault))
+
+    async def is_fit(connection: AsyncConnection) -> bool:
+        try:
+            return not await is_roll_ahead(connection, eraser.roll)
+        except RollBroken:
+            return False
+
     tokens = tokens_of(settings)
     credentials = visiting or Credentials(database, clock, settings.credential_cache_seconds, tokens)
     rates = Rates(settings, clock)
@@ -185,6 +193,7 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
             await ask_lapsing(connection, clock)
             await ask_sweeping(connection, clock)
             await ask_forgetting(connection, clock)
+            await ask_forgetting_looks(connection, clock)
         writing = [] if visiting else [credentials] if sandboxes is None else [credentials, sandboxes.credentials]
         uses = [asyncio.create_task(used.keep_writing()) for used in writing]
         looking = asyncio.create_task(write_again_and_again(write_looks, settings.looks_seconds))
@@ -235,6 +244,7 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
     app.state.desk = desk
     app.state.counter = counter
     app.state.eraser = eraser
+    app.state.is_fit = is_fit
     app.state.looks = looks
     app.state.gathering = gathering
     app.state.evidence = EvidenceFolder(settings.evidence_folder)

@@ -142,6 +142,9 @@ class Settings(BaseSettings):
     audit_months: int = Field(
         default=36, ge=6, le=600, description="Whole months of the audit log that are kept; older ones once exported."
     )
+    looks_months: int = Field(
+        default=36, ge=6, le=600, description="Whole months for which it is kept who read whose data."
+    )
     erasure_roll: Path = Field(
         default=Path("erasures.jsonl"),
         description="The list of who was erased: on another disk than the database, and in none of its backups.",

@@ -21,7 +21,7 @@ from creditbank.jobs.working import Handler, Worker
 from creditbank.learners.domain import NumberForm
 from creditbank.people.jobs import FORGETTING, ForgettingSessions
 from creditbank.privacy.actions import REMOVE_FILES
-from creditbank.privacy.jobs import RemovingFiles
+from creditbank.privacy.jobs import FORGETTING_LOOKS, ForgettingLooks, RemovingFiles
 from creditbank.publishing.actions import RESETTLE, SIMULATE, Resettling
 from creditbank.publishing.dates import DATES, Dates
 from creditbank.publishing.simulating import Simulating
@@ -47,6 +47,7 @@ def build_worker(
         LAPSING: Lapsing(counter, settings.zone),
         SWEEPING: Sweeping(evidence, timedelta(days=settings.evidence_unnamed_days), clock),
         FORGETTING: ForgettingSessions(clock),
+        FORGETTING_LOOKS: ForgettingLooks(clock, settings.looks_months),
         REVOKE_ATTENDANCES: Revoking(Desk(vault, shelf, clock, form), settings.zone),
         REMOVE_FILES: RemovingFiles(EvidenceFolder(settings.evidence_folder)),
     }

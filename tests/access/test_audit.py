@@ -156,6 +156,33 @@ async def test_what_is_the_bank_s_alone_is_not_the_college_s_to_know(world: Worl
     assert {one["action"] for one in await read(world, "college", learner=learner)} == {"learner.open"}
 
 
+WHOSE = {
+    "learner.open": {(COLLEGE, "learner"), (RIVAL, "stranger")},
+    "claim.lodge": {(COLLEGE, "learner"), (RIVAL, "stranger")},
+    "claim.decide": {(COLLEGE, "learner")},
+    # What the bank rules, and programmes of its own, are the bank's.
+    "ruling.propose": {(None, "learner")},
+    "enrolment.add": {(None, "learner")},
+    "rule_set.publish": {(None, None)},
+    "offering.announce": {(COLLEGE, None), (RIVAL, None)},
+    "activity.announce": {(COLLEGE, None), (RIVAL, None)},
+    "provider.accredit": {(RIVAL, None)},
+    "role.grant": {(COLLEGE, None), (RIVAL, None)},
+    "client.create": {(COLLEGE, None), (RIVAL, None), (None, None)},
+    "key.create": {(COLLEGE, None), (RIVAL, None), (None, None)},
+    "user.enter": {(None, None)},
+}
+
+
+async def test_each_event_says_whose_that_was_to_which_it_was_done(world: World) -> None:
+    names = {world.ids[name]: name for name in ("learner", "stranger")}
+    found: dict[str, set[tuple[str | None, str | None]]] = {action: set() for action in WHOSE}
+    for one in await read(world):
+        if one["action"] in WHOSE:
+            found[one["action"]].add((one["owner"], names.get(one["learner"])))
+    assert found == WHOSE
+
+
 PROBES = {
     "a number that nobody has": ({"number": "CQ1000000013"}, "number", 404),
     "a card that nobody has": ({"identity": {"type": "id_card", "value": "11010519491231002X"}}, "id_card", 404),

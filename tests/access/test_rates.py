@@ -137,6 +137,21 @@ async def test_what_is_never_refused(path: str, served: Served) -> None:
         assert "ratelimit" not in answers[0].headers
 
 
+async def test_each_process_allows_its_share_of_what_all_together_may(bank: Bank) -> None:
+    async with bank.database.write() as connection:
+        _, key = await create_client(connection, NewClient("a", None, SCOPES, "verified"), bank.clock())
+    settings = settings_for(bank.url, worker=False, rate_processes=4, **LIMITS)
+    found = []
+    for _ in range(2):
+        app = create_app(settings, clock=bank.clock)
+        async with app.router.lifespan_context(app):
+            caller = Caller(app, str(key))
+            found.append(await caller.statuses(3))
+            # What is told is what all processes together allow.
+            assert (await caller.ask()).headers["ratelimit-policy"] == '"client";q=8;w=60'
+    assert found == [[404, 404, 429]] * 2
+
+
 async def test_a_limit_of_nothing_is_none(bank: Bank) -> None:
     async with bank.database.write() as connection:
         _, key = await create_client(connection, NewClient("a", None, SCOPES, "verified"), bank.clock())

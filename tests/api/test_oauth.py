@@ -342,6 +342,14 @@ async def test_a_token_opens_what_it_was_asked_for(world: World) -> None:
     assert await use(world, await token(world, secretly(world, scope=""))) == 404
 
 
+async def test_a_key_that_asks_for_a_token_was_used(world: World) -> None:
+    await world.let_in("asker", COLLEGE, ["ledger:read"])
+    assert (await ask(world, secretly(world, "asker"))).status_code == 200
+    await world.app.state.credentials.write_uses()
+    (key,) = (await world.bank.get(f"/v1/clients/{world.ids['client_asker']}")).json()["keys"]
+    assert key["last_used_at"] is not None
+
+
 async def test_a_token_lasts_ten_minutes(world: World) -> None:
     bearer = await token(world)
     world.clock.turn(seconds=599)

@@ -27,6 +27,7 @@ EDGES = (
     "access/credentials.py",
     "activities/counting.py",
     "app.py",
+    "backups.py",
     "cli/*.py",
     "demo/__init__.py",
     "intake/gathering.py",

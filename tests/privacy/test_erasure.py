@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+import httpx
 import pytest
 import structlog
 from sqlalchemy import select, text
 
+from creditbank.app import create_app
 from creditbank.claims.tables import evidence_files
 from creditbank.database.metadata import metadata
 from creditbank.learners.tables import learner_keys
@@ -20,13 +22,13 @@ from creditbank.ledger.tables import holds
 from creditbank.people.domain import NewGrant, Place
 from creditbank.people.tables import user_roles, users
 from creditbank.privacy.queries import verify_erasures
-from creditbank.privacy.roll import Roll
+from creditbank.privacy.roll import Entry, Roll
 from creditbank.recognition.verify import verify_bank
 from creditbank.rulesets.shelf import Shelf
 from creditbank.settings import sqlite_file
 from tests.api.test_policy import TABLE, L
 from tests.api.world import COLLEGE, PDF, World, claim, opened, ruling
-from tests.bank import document, granting
+from tests.bank import document, granting, settings_for
 from tests.conversions.desk import CERTIFICATE, apply_for, decide, let_in, only, post, programme, verified
 from tests.test_no_name_in_the_bytes import stored_bytes
 
@@ -372,3 +374,51 @@ async def test_whoever_signed_in_as_the_learner_is_forgotten_unless_staff(
     assert (standing.status, standing.profile == b"") == (("active", False) if stays else ("closed", True))
     assert counts["user_keys"] == before["user_keys"] + stays
     assert answer.status_code in ({401, 404, 410} if stays else {401})
+
+
+async def test_in_every_process_whoever_was_erased_is_signed_out_at_once(database_url: str) -> None:
+    async with opened(database_url) as world:
+        learner = await world.open(NAME)
+        await world.person("qingfeng@town", NewGrant("learner", Place(learner_id=UUID(learner))))
+        browser = await world.sign_in("qingfeng@town")
+        # Another process of the same bank, which has answered to the same cookie.
+        elsewhere = create_app(settings_for(database_url, worker=False), clock=world.clock)
+        async with elsewhere.router.lifespan_context(elsewhere):
+            cookies = dict(browser.cookies.items())
+            there = httpx.AsyncClient(transport=httpx.ASGITransport(elsewhere), base_url=str(browser.base_url))
+            there.cookies.update(cookies)
+            for _ in range(2):
+                assert (await there.get(f"/v1/learners/{learner}")).status_code == 200
+            await erase(world, learner)
+            assert (await there.get(f"/v1/learners/{learner}")).status_code == 401
+            await there.aclose()
+        assert (await browser.get(f"/v1/learners/{learner}")).status_code == 401
+
+
+async def test_wrong_passwords_of_whoever_is_erased_are_forgotten_at_once(database_url: str) -> None:
+    async with opened(database_url) as world:
+        learner = await world.open(NAME)
+        await world.person("qingfeng@town", NewGrant("learner", Place(learner_id=UUID(learner))))
+        await world.person("li@town", NewGrant("provider_staff", Place(COLLEGE)))
+        for login in ("qingfeng@town", "Qingfeng@Town ", "li@town"):
+            answer = await world.browser().post("/login", data={"login": login, "password": "not hers at all"})
+            assert answer.status_code != 303
+        assert (await world.stored())["failed_logins"] == 6
+        await erase(world, learner)
+        # By the address, which is of no one person, and the other login's own.
+        assert (await world.stored())["failed_logins"] == 4
+
+
+@pytest.mark.parametrize("line", [None, b"{}"], ids=["ahead", "broken"])
+async def test_a_bank_that_holds_somebody_on_the_roll_is_not_ready(database_url: str, line: bytes | None) -> None:
+    async with opened(database_url) as world:
+        learner = await world.open(NAME)
+        assert (await world.send("nobody", "GET /readyz")).status_code == 200
+        roll: Roll = world.app.state.eraser.roll
+        roll.add([Entry(UUID(learner), datetime(2026, 11, 25, tzinfo=UTC))])
+        if line is not None:
+            roll.file.write_bytes(line + b"\n")
+        answer = await world.send("nobody", "GET /readyz")
+        assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+        roll.file.unlink()
+        assert (await world.send("nobody", "GET /readyz")).status_code == 200

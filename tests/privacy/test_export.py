@@ -12,7 +12,18 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from creditbank.database.metadata import metadata
-from creditbank.privacy.exporting import LEFT_OUT, SEALED, TOLD, binary_columns, exported_tables, owned_by, owner_column
+from creditbank.people.actions import know_as
+from creditbank.people.domain import NewGrant, Place
+from creditbank.privacy.exporting import (
+    LEFT_OUT,
+    SEALED,
+    TOLD,
+    WITHHELD,
+    binary_columns,
+    exported_tables,
+    owned_by,
+    personal_tables,
+)
 from tests.api.world import World, opened
 from tests.architecture.source import import_all
 from tests.privacy.test_erasure import BORN, CARD, EXTERNAL, FILE, NAME, PHONE, TITLE, WHY, live
@@ -31,7 +42,9 @@ HASHES = {
 
 def test_every_table_that_speaks_of_a_learner_is_exported_or_left_out_for_a_reason() -> None:
     import_all()
-    speaking = {table.name for table in metadata.sorted_tables if owner_column(table) is not None}
+    speaking = {table.name for table in personal_tables()}
+    of_users = {table.name for table in metadata.sorted_tables if {"user_id", "login_key"} & set(table.c.keys())}
+    assert of_users <= speaking
     of_learners = {table.name for table in metadata.sorted_tables if table.info["dist"] == "learner"}
     assert of_learners <= speaking
     exported = {table.name for table in exported_tables()}
@@ -45,7 +58,9 @@ def test_every_column_of_bytes_is_opened_or_a_hash() -> None:
     import_all()
     for table in exported_tables():
         known = set(SEALED.get(table.name, {})) | HASHES.get(table.name, set())
-        assert binary_columns(table) == known, table.name
+        withheld = WITHHELD.get(table.name, frozenset())
+        assert withheld <= set(table.c.keys())
+        assert binary_columns(table) == known | (withheld & binary_columns(table)), table.name
 
 
 async def archive_of(world: World, learner: str) -> zipfile.ZipFile:
@@ -98,3 +113,32 @@ async def test_nobody_is_exported_who_is_not_there(database_url: str) -> None:
         answer = await world.bank.get(f"/v1/learners/{UUID(int=7)}/export")
         assert (answer.status_code, answer.json()["code"]) == (404, "learner_not_found")
         assert await world.stored() == before
+
+
+async def test_a_learner_who_signs_in_finds_their_login_devices_and_providers_and_no_secret(database_url: str) -> None:
+    async with opened(database_url) as world:
+        learner = await world.open("Li Wei")
+        place = Place(learner_id=UUID(learner))
+        user = await world.person("liwei@town", NewGrant("learner", place))
+        others = await world.person("other@town", NewGrant("learner", Place(learner_id=UUID(world.ids["stranger"]))))
+        async with world.database.write() as connection:
+            await know_as(connection, world.app.state.edge.vault, user, "https://idp.example", "4711", world.clock())
+            await know_as(connection, world.app.state.edge.vault, others, "https://idp.example", "4712", world.clock())
+        browser = world.browser(**{"User-Agent": "Firefox of Li Wei"})
+        await world.sign_in("liwei@town", browser)
+        await world.sign_in("other@town")
+        archive = await archive_of(world, learner)
+
+        (account,) = records(archive, "users")
+        assert account["profile"] == {"login": "liwei@town", "name": "Name of liwei@town"}
+        (session,) = records(archive, "sessions")
+        assert (session["device"], session["user_id"]) == ("Firefox of Li Wei", str(user))
+        (link,) = records(archive, "user_identities")
+        assert link["user_id"] == str(user)
+        (role,) = records(archive, "user_roles")
+        assert role["user_id"] == str(user)
+        assert {"password", "login_key"}.isdisjoint(account)
+        assert "token_sha256" not in session
+        text = b"".join(archive.read(name) for name in archive.namelist()).decode()
+        assert "argon2" not in text
+        assert "other@town" not in text

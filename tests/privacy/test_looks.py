@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from creditbank.app import create_app
 from creditbank.database.engine import Database
@@ -190,3 +191,27 @@ async def test_what_learners_read_of_their_own_is_no_look_and_the_looks_are_thei
         assert look["route"] == "GET /v1/learners/{id}"
         archive = await browser.get(f"/v1/learners/{learner}/export")
         assert (archive.status_code, archive.headers["content-type"]) == (200, "application/zip")
+
+
+async def test_looks_of_long_ago_are_let_go_of_and_still_nothing_else_changes_them(database_url: str) -> None:
+    async with opened(database_url, looks_months=6) as world:
+        learner = world.ids["learner"]
+        at = f"/v1/learners/{learner}"
+        await world.partner.get(f"{at}/lots")
+        assert ("partner", "GET /v1/learners/{id}/lots", 1) in await looks_at(world, learner)
+        world.clock.turn(days=190)
+        await world.partner.get(f"{at}/balance")
+        assert ("partner", "GET /v1/learners/{id}/lots", 1) in await looks_at(world, learner)
+        await world.work()
+        shown = await looks_at(world, learner)
+        # The first of March is not six whole months before the seventh of September; the first of October is.
+        assert ("partner", "GET /v1/learners/{id}/lots", 1) in shown
+        world.clock.turn(days=30)
+        await world.work()
+        shown = await looks_at(world, learner)
+        assert ("partner", "GET /v1/learners/{id}/lots", 1) not in shown
+        assert ("partner", "GET /v1/learners/{id}/balance", 1) in shown
+        for statement in ("delete from looks", "update looks set times = 2"):
+            with pytest.raises(DBAPIError, match="append-only"):
+                async with world.database.write() as connection:
+                    await connection.execute(text(statement))

@@ -139,7 +139,7 @@ RULES: Final[Mapping[Action, Rule]] = {
     "learner.export": _rule("bank_only", _SELF),
     "looks.read": _rule("bank_only", _SELF),
     "erasure.decide": _rule("bank_only"),
-    # Of the log everybody sees what their own programs did.
+    # Of the log a provider sees what its own programs and people did, and what was done to what is its own.
     "audit.read": _rule("bank_only", _PROVIDER),
     "client.govern": _rule("client_not_found", _PROVIDER),
     "user.read": _rule("user_not_found", _PROVIDER),

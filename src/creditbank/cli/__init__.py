@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from creditbank.cli import audit, bank, clients, config, privacy, providers, rules, server, users
+from creditbank.cli import audit, backups, bank, clients, config, privacy, providers, rules, server, users
 
 app = typer.Typer(no_args_is_help=True, help="The Learning Credit Bank.", pretty_exceptions_enable=False)
 for command in (
@@ -21,6 +21,8 @@ for command in (
     server.healthcheck,
     bank.verify,
     bank.checkpoint,
+    backups.backup,
+    backups.restore,
 ):
     app.command()(command)
 app.add_typer(clients.commands, name="clients")

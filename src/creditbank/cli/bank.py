@@ -15,7 +15,7 @@ from creditbank import proving
 from creditbank.checkpoints.actions import append, sign
 from creditbank.checkpoints.notes import signer_of
 from creditbank.checkpoints.receipts import ReceiptMalformed, read_receipt
-from creditbank.cli.running import err, fail, migrated, opened, out, read_settings
+from creditbank.cli.running import CUT_SHORT, err, fail, migrated, opened, out, read_settings
 from creditbank.clock import learning_day, system_clock
 from creditbank.database import schema
 from creditbank.sealing import Vault
@@ -24,6 +24,13 @@ from creditbank.sealing import Vault
 def migrate() -> None:
     """Bring the database to the newest schema. Safe to run again, and by several at once."""
     settings = read_settings()
+
+    async def at() -> str | None:
+        async with opened(settings) as database, database.read() as connection:
+            return await schema.current(connection)
+
+    if asyncio.run(at()) == schema.RESTORING:
+        fail(CUT_SHORT)
     schema.upgrade(settings.database_url)
 
     async def partitions() -> None:
@@ -58,6 +65,19 @@ def verify(
     before shows that: checkpoints and learners' proofs, given with --against.
     """
     settings = migrated()
+    try:
+        receipts = [read_receipt(str(file), file.read_text("utf-8")) for file in against or ()]
+        today = learning_day(system_clock(), settings.zone)
+        tally = prove_shown(proving.Order(settings, today, processes, chains_only, resume, receipts))
+    except (proving.ResumeRefused, ReceiptMalformed, UnicodeDecodeError) as refused:
+        fail(str(refused))
+    tell_proof(tally, f", {len(receipts)} receipts" if receipts else "")
+    if tally.findings:
+        raise typer.Exit(1)
+
+
+def prove_shown(order: proving.Order) -> proving.Tally:
+    """Prove a bank with a bar that shows how far it is. Raises ResumeRefused."""
     bar = Progress(
         TextColumn("verifying"),
         BarColumn(),
@@ -75,18 +95,16 @@ def verify(
         bar.start()
 
     try:
-        receipts = [read_receipt(str(file), file.read_text("utf-8")) for file in against or ()]
-        today = learning_day(system_clock(), settings.zone)
-        order = proving.Order(settings, today, processes, chains_only, resume, receipts)
-        tally = proving.prove(order, begun=begun, proven=lambda page: bar.advance(task, page.learners))
-    except (proving.ResumeRefused, ReceiptMalformed, UnicodeDecodeError) as refused:
-        fail(str(refused))
+        return proving.prove(order, begun=begun, proven=lambda page: bar.advance(task, page.learners))
     finally:
         bar.stop()
+
+
+def tell_proof(tally: proving.Tally, kept: str = "") -> None:
+    """Print what a proof found, and of how much."""
     for finding in tally.findings[:100]:
         who = f"learner {finding.learner_id}" if finding.learner_id else "the bank"
         err.print(f"{finding.code}: {who}: {finding.detail}", style="red", highlight=False, markup=False)
-    kept = f", {len(receipts)} receipts" if receipts else ""
     if tally.erased:
         told = f"{tally.erased} of the learners were erased: their chains and sums hold, nobody can open the rest"
         out.print(told, highlight=False)
@@ -95,8 +113,6 @@ def verify(
         f"{len(tally.findings)} findings",
         highlight=False,
     )
-    if tally.findings:
-        raise typer.Exit(1)
 
 
 def checkpoint(export: Annotated[Path | None, typer.Option(help="also write the note to this file")] = None) -> None:

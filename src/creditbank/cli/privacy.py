@@ -12,15 +12,14 @@ import typer
 
 from creditbank.access.actions import record
 from creditbank.access.policy import Owned
+from creditbank.backups import replay_all
 from creditbank.cli.running import done, fail, migrated, opened, out
 from creditbank.clock import learning_day, system_clock
 from creditbank.conversions.actions import Counter
 from creditbank.people.operating import at_command_line, operator, prove_person
 from creditbank.privacy.actions import SWEPT, Eraser, ErasuresPending, check_roll, decide, propose
-from creditbank.privacy.actions import replay as replay_erasure
 from creditbank.privacy.domain import REASONS
 from creditbank.privacy.queries import done as erased
-from creditbank.privacy.queries import still_there
 from creditbank.privacy.roll import Entry, Roll, RollBroken
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import Vault
@@ -130,25 +129,8 @@ def replay(file: Annotated[Path, typer.Argument(help="a roll of erasures", exist
         entries = eraser.roll.parse(file.read_bytes())
         today = learning_day(system_clock(), settings.zone)
         async with opened(settings) as database:
-            async with database.read() as connection:
-                back = await still_there(connection, sorted({entry.learner_id for entry in entries}))
-            for learner_id in back:
-                async with database.write() as connection:
-                    await replay_erasure(connection, eraser, learner_id, today)
-                    await record(
-                        connection,
-                        at_command_line(),
-                        "erasure.replay",
-                        f"learner:{learner_id}",
-                        {},
-                        system_clock(),
-                        Owned(learner_id=learner_id),
-                    )
-            if back:
-                await database.sweep(*SWEPT)
-            async with database.read() as connection:
-                await check_roll(connection, eraser.roll)
-        return len(entries), len(back)
+            again = await replay_all(database, eraser, entries, today, lambda *_: None)
+        return len(entries), again
 
     listed, again = _run(work())
     out.print(f"{listed} erasures listed, {again} carried out again", highlight=False)

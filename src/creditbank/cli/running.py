@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from typing import Any, NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from creditbank.database import schema
-from creditbank.database.engine import Database
+from creditbank.database import engine, schema
 from creditbank.errors import Refusal
 from creditbank.settings import Settings, UnknownSettings, sqlite_file
 from creditbank.web.sentences import sentence
@@ -22,6 +20,11 @@ T = TypeVar("T")
 
 out = Console()
 err = Console(stderr=True)
+
+opened = engine.opened
+"""The bank's database for as long as a command needs it."""
+
+CUT_SHORT = "a restore of this database was cut short: run `creditbank restore` again, it begins anew"
 
 
 def fail(message: str, code: int = 2) -> NoReturn:
@@ -56,7 +59,10 @@ def migrated() -> Settings:
     file = sqlite_file(settings.database_url)
     if file is not None and not file.exists():
         fail(f"there is no database at {file}: run `creditbank migrate` first")
-    if asyncio.run(revision()) != schema.head():
+    at = asyncio.run(revision())
+    if at == schema.RESTORING:
+        fail(CUT_SHORT)
+    if at != schema.head():
         fail("the database is not at the newest schema: run `creditbank migrate` first")
     return settings
 
@@ -68,16 +74,6 @@ def calm_collector() -> None:
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-
-
-@asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Database]:
-    """The bank's database, closed afterwards."""
-    database = Database(settings.database_url, pool_size=settings.database_pool_size, pooler=settings.database_pooler)
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 def done(work: Coroutine[Any, Any, T]) -> T:

@@ -12,6 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from creditbank.settings import Settings
+
 # A claim on a key that another transaction holds waits this long, then the caller is told to come again.
 LOCK_WAIT_SECONDS: Final = 5
 # PostgreSQL's words for a lock not got in time, a deadlock, and a state that another transaction changed.
@@ -92,6 +94,16 @@ class Database:
         await self._writer.dispose()
         await self._snapshots.dispose()
         await self._reader.dispose()
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    """The bank's database, closed afterwards."""
+    database = Database(settings.database_url, pool_size=settings.database_pool_size, pooler=settings.database_pooler)
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 def was_locked_out(error: Exception) -> bool:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.clock import microseconds
+
+MARK: Final = "being_restored"
+"""The table that a database has while a backup is being brought into it."""
+
+RESTORING: Final = "being restored"
+"""What such a database is at: no revision, so that nothing is served from it."""
 
 
 def migrations_folder() -> Path:
@@ -46,9 +54,28 @@ def head() -> str:
     return found
 
 
+def knows(revision: str) -> bool:
+    """Whether this version of the program can go on from a revision: a newer one's is not known."""
+    try:
+        return ScriptDirectory(str(migrations_folder())).get_revision(revision) is not None
+    except CommandError:
+        return False
+
+
+async def _tables(connection: AsyncConnection) -> list[str]:
+    return await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+
+
+async def has_tables(connection: AsyncConnection) -> bool:
+    """Whether there is anything in a database."""
+    return bool(await _tables(connection))
+
+
 async def current(connection: AsyncConnection) -> str | None:
-    """The revision a database is at; None when it was never migrated."""
-    names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    """The revision a database is at; None when it was never migrated, RESTORING while a backup is brought into it."""
+    names = await _tables(connection)
+    if MARK in names:
+        return RESTORING
     if "alembic_version" not in names:
         return None
     return (await connection.execute(text("select version_num from alembic_version"))).scalar_one_or_none()
@@ -77,17 +104,36 @@ async def make_month_partitions(connection: AsyncConnection, table: str, now: da
 async def forget_month(connection: AsyncConnection, table: str, begins: datetime, ends: datetime) -> None:
     """Let go of a month's rows of a table that is otherwise only added to. The caller has seen that they are kept."""
     if connection.dialect.name == "postgresql":
-        # Rows of a month that had no partition when they came stand in the catch-all.
         await connection.execute(text(f"drop table if exists {table}_{begins:%Y_%m}"))
-        await connection.execute(text(f"alter table {table}_other disable trigger {table}_append_only"))
-        statement = text(f"delete from {table}_other where at >= :begins and at < :ends")  # noqa: S608 (names of our own)
-        await connection.execute(statement, {"begins": begins, "ends": ends})
-        await connection.execute(text(f"alter table {table}_other enable trigger {table}_append_only"))
-        return
+    await _forget(connection, table, "at", begins, ends)
+
+
+async def forget_before(connection: AsyncConnection, table: str, column: str, ends: datetime) -> int:
+    """Let go of rows of before of a table that is otherwise only added to; answers how many there were."""
+    return await _forget(connection, table, column, _EVER, ends)
+
+
+_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+async def _forget(connection: AsyncConnection, table: str, column: str, begins: datetime, ends: datetime) -> int:
+    # The guard is taken down and put up in this one transaction: nobody else ever finds the table without it.
+    if connection.dialect.name == "postgresql":
+        names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+        # Rows of a month that had no partition when they came stand in the catch-all.
+        held = f"{table}_other" if f"{table}_other" in names else table
+        await connection.execute(text(f"alter table {held} disable trigger {table}_append_only"))
+        gone = await _delete(connection, held, column, begins, ends)
+        await connection.execute(text(f"alter table {held} enable trigger {table}_append_only"))
+        return gone
     guard = text("select sql from sqlite_master where type = 'trigger' and name = :name")
     (again,) = (await connection.execute(guard, {"name": f"{table}_no_delete"})).scalars()
     await connection.execute(text(f"drop trigger {table}_no_delete"))
-    statement = text(f"delete from {table} where at >= :begins and at < :ends")  # noqa: S608 (names of our own)
-    await connection.execute(statement, {"begins": microseconds(begins), "ends": microseconds(ends)})
-    # In the same transaction: nobody else ever finds the table without its guard.
+    gone = await _delete(connection, table, column, microseconds(begins), microseconds(ends))
     await connection.execute(text(again))
+    return gone
+
+
+async def _delete(connection: AsyncConnection, table: str, column: str, begins: object, ends: object) -> int:
+    statement = text(f"delete from {table} where {column} >= :begins and {column} < :ends")  # noqa: S608 (names of our own)
+    return (await connection.execute(statement, {"begins": begins, "ends": ends})).rowcount

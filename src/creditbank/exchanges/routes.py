@@ -47,7 +47,8 @@ async def exchange_credits(
     async def work(connection: AsyncConnection) -> tuple[UUID, Answer]:
         found = await exchange(connection, door.counter, asked, id, wish, door.edge.today())
         subject, details = f"exchange:{found.id}", {"kind": found.kind.value}
-        await record(connection, actor.by, "exchange.make", subject, details, door.edge.clock())
+        account, _ = await learners.find(connection, door.edge.vault, id)
+        await record(connection, actor.by, "exchange.make", subject, details, door.edge.clock(), account.owned)
         return id, Answer(201, to_json(show_exchange(found)))
 
     return await door.answer_once(asked, body.raw, work)

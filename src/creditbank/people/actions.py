@@ -30,7 +30,7 @@ from creditbank.people.domain import (
     check_grantable,
     check_held,
 )
-from creditbank.people.queries import DEVICE, login_key, seal_profile
+from creditbank.people.queries import DEVICE, attempt_key, login_key, seal_profile
 from creditbank.people.tables import failed_logins, sessions, user_identities, user_keys, user_roles, users
 from creditbank.providers.queries import by_code
 from creditbank.sealing import Vault
@@ -163,7 +163,7 @@ async def close(connection: AsyncConnection, user_id: UUID, by: str, now: dateti
     await record(connection, _by(by), "user.close", f"user:{user_id}", {"by": by}, now)
 
 
-async def forget_learner(connection: AsyncConnection, learner_id: UUID, now: datetime) -> None:
+async def forget_learner(connection: AsyncConnection, vault: Vault, learner_id: UUID, now: datetime) -> None:
     """Take back every role for the account of a learner who is erased, and forget whoever has no other role in force.
 
     Of a user who is forgotten there stays an id, for what the user did. Who is also here for an institution, or for
@@ -180,6 +180,9 @@ async def forget_learner(connection: AsyncConnection, learner_id: UUID, now: dat
     for user_id in user_ids:
         if any(grant.holds(now) for grant in others[user_id]):
             continue
+        logins = (await connection.execute(select(users.c.login_key).where(users.c.id == user_id))).scalars()
+        attempts = [attempt_key(vault, bytes(login)) for login in logins]
+        await connection.execute(delete(failed_logins).where(failed_logins.c.key.in_(attempts)))
         for table in (sessions, user_identities, user_keys):
             await connection.execute(delete(table).where(table.c.user_id == user_id))
         # Nothing hashes to the id's few bytes: nobody is found under them.
@@ -298,7 +301,7 @@ async def note_attempt(
 
     Answers what is to be forgotten when the password was right. Raises TooManyAttempts.
     """
-    by_login = vault.lookup_key("attempt", "login", login_key(vault, login).hex())
+    by_login = attempt_key(vault, login_key(vault, login))
     by_address = vault.lookup_key("attempt", "address", address)
     since = now - timedelta(minutes=ATTEMPT_MINUTES)
     counts = await queries.failures(connection, [by_login, by_address], since)

@@ -27,6 +27,11 @@ def login_key(vault: Vault, login: str) -> bytes:
     return vault.lookup_key("login", unicodedata.normalize("NFKC", login).casefold().strip())
 
 
+def attempt_key(vault: Vault, login_key: bytes) -> bytes:
+    """The key under which attempts to sign in with a login are counted: another, so that a count names no account."""
+    return vault.lookup_key("attempt", "login", login_key.hex())
+
+
 def seal_profile(key: LearnerKey, login: str, name: str) -> bytes:
     """The profile as it is stored."""
     return key.seal(orjson.dumps({"login": login, "name": name}), PROFILE)

@@ -47,7 +47,10 @@ class _Remembered:
 
 
 class Sessions:
-    """Checks cookies and remembers each verdict for some seconds: so long may another process honour an ended one."""
+    """Checks cookies and remembers each verdict for some seconds: so long may another process honour an ended one.
+
+    Whoever may act for a learner's account is never remembered.
+    """
 
     def __init__(self, database: Database, clock: Clock, cache_seconds: int, limits: Limits) -> None:
         self._database = database
@@ -62,11 +65,15 @@ class Sessions:
         key = hash_secret(token)
         remembered = self._remembered.get(key)
         if remembered is None or now >= remembered.until:
-            remembered = _Remembered(await self._look(key, now), now + self._lasting)
+            found = await self._look(key, now)
+            # Who signs in for a learner may be erased in another process, at once and for ever.
+            is_for_learner = found is not None and any(grant.place.learner_id is not None for grant in found.grants)
+            remembered = _Remembered(found, now + self._lasting)
             if len(self._remembered) >= _CACHED_MAX:
                 # Made-up tokens must not fill the memory; the good ones come back at the price of one look.
                 self._remembered.clear()
-            self._remembered[key] = remembered
+            if not is_for_learner:
+                self._remembered[key] = remembered
         standing = remembered.standing
         if standing is None or not standing.is_active or not self.limits.alive(standing.session, now):
             return None

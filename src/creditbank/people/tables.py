@@ -47,7 +47,7 @@ user_roles = Table(
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False, index=True),
     Column("role", Text, nullable=False, doc="a name of people/roles.py"),
     Column("provider", Code, ForeignKey("providers.code"), index=True),
-    Column("learner_id", Uuid),
+    Column("learner_id", Uuid, index=True),
     Column("granted_by", Text, nullable=False, doc="user:id, client:id, operator:name or issuer:name"),
     Column("granted_at", Instant, nullable=False),
     Column("until", Instant),

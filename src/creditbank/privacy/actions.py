@@ -53,6 +53,7 @@ SWEPT = (
     "user_identities",
     "users",
     "sessions",
+    "failed_logins",
 )
 """The tables whose rows an erasure deletes or empties."""
 
@@ -155,7 +156,7 @@ async def _erase(
     names = sorted(files.scalars())
     theirs = select(achievements.c.id).where(achievements.c.learner_id == learner.id)
     numbers = select(awards.c.number).where(awards.c.learner_id == learner.id)
-    await forget_learner(connection, learner.id, learner.recorded_at)
+    await forget_learner(connection, counter.vault, learner.id, learner.recorded_at)
     for statement in (
         delete(achievement_keys).where(achievement_keys.c.achievement_id.in_(theirs)),
         delete(award_numbers).where(award_numbers.c.number.in_(numbers)),
@@ -195,14 +196,23 @@ async def replay(connection: AsyncConnection, eraser: Eraser, learner_id: UUID, 
     await _erase(connection, eraser, learner, None, today)
 
 
+async def is_roll_ahead(connection: AsyncConnection, roll: Roll) -> bool:
+    """Whether somebody is there whom the roll says to be erased. Raises RollBroken, OSError."""
+    return bool(await still_there(connection, sorted(await _listed(roll))))
+
+
+async def _listed(roll: Roll) -> set[UUID]:
+    return {entry.learner_id for entry in await asyncio.to_thread(roll.read)}
+
+
 async def check_roll(connection: AsyncConnection, roll: Roll) -> None:
     """Hold the bank to its roll: whoever is on it must be gone, and whoever was erased is put on it.
 
     Raises ErasuresPending, RollBroken.
     """
-    listed = {entry.learner_id for entry in await asyncio.to_thread(roll.read)}
-    if await still_there(connection, sorted(listed)):
+    if await is_roll_ahead(connection, roll):
         raise ErasuresPending
+    listed = await _listed(roll)
     missing = [
         Entry(one.learner_id, one.decided_at)
         for one in await done(connection)

@@ -17,7 +17,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import ColumnElement, LargeBinary, Table, select
+from sqlalchemy import ColumnElement, LargeBinary, Select, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.queries import CONTENT, REASON
@@ -25,6 +25,9 @@ from creditbank.claims.queries import EVIDENCE
 from creditbank.consents.queries import PURPOSE
 from creditbank.database.metadata import metadata
 from creditbank.learners.queries import PROFILE, find
+from creditbank.people.queries import DEVICE, find_key
+from creditbank.people.queries import PROFILE as USER_PROFILE
+from creditbank.people.tables import user_roles, users
 from creditbank.recognition.queries import RULING, TRACE
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import LearnerKey, Vault
@@ -37,7 +40,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "learner_identities": "Keyed hashes of the identities, which the profile holds in the clear.",
     "achievement_keys": "Keyed hashes of external ids, which the achievements hold in the clear.",
     "award_numbers": "Which award a number is of; the awards hold their numbers.",
-    "sessions": "Where somebody is signed in now, kept some weeks; the devices are shown to whoever is signed in.",
+    "user_keys": "The key opens what is sealed of a user; what it opens is in the archive, opened.",
     "idempotency_records": "Copies of answers that programs were given, kept some days in case they ask again.",
 }
 """Tables that speak of a learner and are not in the archive, and why. No other is left out."""
@@ -48,8 +51,17 @@ SEALED: Final[Mapping[str, Mapping[str, bytes]]] = {
     "decisions": {"trace": TRACE},
     "rulings": {"content": RULING},
     "consents": {"purpose": PURPOSE},
+    "users": {"profile": USER_PROFILE},
+    "sessions": {"device": DEVICE},
 }
 """By table the sealed columns, and the place that each was sealed for. Other bytes are hashes."""
+
+WITHHELD: Final[Mapping[str, frozenset[str]]] = {
+    "users": frozenset({"login_key", "password"}),
+    "user_identities": frozenset({"key"}),
+    "sessions": frozenset({"token_sha256"}),
+}
+"""Columns that are no data about anybody and by which somebody could sign in, or try to: hashes of secrets."""
 
 TOLD: Final[Mapping[str, tuple[str, str]]] = {
     "learners": ("账户：编号、姓名、出生日期、证件、状态", "the account: number, name, birth date, identities, state"),
@@ -86,6 +98,9 @@ TOLD: Final[Mapping[str, tuple[str, str]]] = {
     "consent_withdrawals": ("您撤回的同意", "consents that you withdrew"),
     "looks": ("谁查阅过您的数据", "who read your data"),
     "user_roles": ("谁可以登录使用此账户", "who may sign in and act for the account"),
+    "users": ("登录名和姓名", "your login and name as a user"),
+    "user_identities": ("通过哪些身份提供方登录", "links to identity providers, and since when"),
+    "sessions": ("登录会话及所用设备", "where you are or were signed in, and on which device"),
     "erasures": ("清除申请", "erasures asked for"),
     "audit_events": ("谁对此账户做过什么", "who did what to the account"),
 }
@@ -93,18 +108,39 @@ TOLD: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def owner_column(table: Table) -> str | None:
-    """The column that says whose row it is; None for a table that speaks of no learner."""
+    """The column that says whose row it is; None for a table that speaks of no learner as such."""
+    if user_column(table) is not None and not table.info.get("learner_key") and table.name != user_roles.name:
+        return None
     return table.info.get("learner_key") or ("learner_id" if "learner_id" in table.c else None)
 
 
+def user_column(table: Table) -> str | None:
+    """The column that says of which user a row is; None for a table that speaks of no user."""
+    return "id" if table.name == users.name else "user_id" if "user_id" in table.c else None
+
+
 def owned_by(table: Table, learner_id: UUID) -> ColumnElement[bool]:
-    """Whether a row of a table that speaks of learners is this one's."""
+    """Whether a row of a table that speaks of learners, or of who signs in as one, is this one's."""
+    if owner_column(table) is None:
+        return table.c[user_column(table) or "user_id"].in_(_signing_in(learner_id))
     return table.c[owner_column(table) or "learner_id"] == learner_id
+
+
+def _signing_in(learner_id: UUID) -> Select[UUID]:
+    """The users who are the learner: what others do for an account is theirs, and told in the audit log."""
+    return select(user_roles.c.user_id).where(
+        user_roles.c.learner_id == learner_id, user_roles.c.role == "learner", user_roles.c.revoked_at.is_(None)
+    )
+
+
+def personal_tables() -> list[Table]:
+    """The tables that speak of a learner, or of a user who may be one."""
+    return [t for t in metadata.sorted_tables if owner_column(t) is not None or user_column(t) is not None]
 
 
 def exported_tables() -> list[Table]:
     """The tables whose rows are in the archive."""
-    return [t for t in metadata.sorted_tables if owner_column(t) is not None and t.name not in LEFT_OUT]
+    return [table for table in personal_tables() if table.name not in LEFT_OUT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +159,18 @@ async def gather(
 ) -> Held:
     """Read all of it. The connection must be a snapshot. Raises LearnerNotFound, LearnerErased."""
     _, key = await find(connection, vault, learner_id)
+    users_keys = {
+        user_id: await find_key(connection, vault, user_id)
+        for user_id in (await connection.execute(_signing_in(learner_id).distinct())).scalars()
+    }
     records = {}
     for table in exported_tables():
         owned = select(table).where(owned_by(table, learner_id)).order_by(*table.primary_key.columns)
         rows = (await connection.execute(owned)).mappings().all()
-        records[table.name] = [_shown(table, dict(row), key) for row in rows]
+        of_user = None if owner_column(table) is not None else user_column(table)
+        records[table.name] = [
+            _shown(table, dict(row), users_keys[row[of_user]] if of_user is not None else key) for row in rows
+        ]
     drawn = await draw_present(connection, vault, shelf, learner_id, today, zone)
     evidence = [(row["id"], row["media_type"], row["stored_as"]) for row in records["evidence_files"]]
     return Held(learner_id, key, records, drawn, evidence)
@@ -139,6 +182,7 @@ def _shown(table: Table, row: dict[str, Any], key: LearnerKey) -> dict[str, Any]
     return {
         str(name): _opened(key, bytes(value), sealed[name]) if name in sealed and value is not None else _plain(value)
         for name, value in row.items()
+        if name not in WITHHELD.get(table.name, ())
     }
 
 

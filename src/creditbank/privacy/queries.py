@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import among
 from creditbank.learners.domain import ERASED
 from creditbank.learners.tables import learner_identities, learner_keys, learners
 from creditbank.privacy.domain import Erasure, ErasureState
-from creditbank.privacy.tables import erasures
+from creditbank.privacy.tables import erasures, looks
 from creditbank.recognition.verify import Finding
 
 
@@ -64,6 +65,11 @@ async def still_there(connection: AsyncConnection, learner_ids: Sequence[UUID]) 
     mine = among(connection, learners.c.id, learner_ids)
     statement = select(learners.c.id).where(mine, learners.c.state != ERASED).order_by(learners.c.id)
     return list((await connection.execute(statement)).scalars())
+
+
+async def has_looks_before(connection: AsyncConnection, instant: datetime) -> bool:
+    """Whether any look is older."""
+    return bool((await connection.execute(select(exists().where(looks.c.last_at < instant)))).scalar_one())
 
 
 async def verify_erasures(connection: AsyncConnection) -> list[Finding]:

@@ -38,6 +38,7 @@ class Roll:
     def __init__(self, file: Path, vault: Vault) -> None:
         self.file = file
         self._vault = vault
+        self._read: tuple[tuple[int, int, int], list[Entry]] | None = None
 
     def line(self, entry: Entry) -> str:
         """The line of an erasure."""
@@ -69,7 +70,15 @@ class Roll:
 
     def read(self) -> list[Entry]:
         """Every entry, the first first; none when there is no file. Raises RollBroken."""
-        return self.parse(self.file.read_bytes()) if self.file.exists() else []
+        try:
+            found = self.file.stat()
+        except FileNotFoundError:
+            return []
+        state = (found.st_ino, found.st_size, found.st_mtime_ns)
+        # Whoever asks again and again whether the bank is ready does not have each line hashed each time.
+        if self._read is None or self._read[0] != state:
+            self._read = state, self.parse(self.file.read_bytes())
+        return list(self._read[1])
 
     def parse(self, text: bytes) -> list[Entry]:
         """The entries of a roll that was copied. Raises RollBroken."""

@@ -36,5 +36,7 @@ looks = Table(
     Column("first_at", Instant, nullable=False),
     Column("last_at", Instant, nullable=False),
     CheckConstraint("times > 0", name="times"),
+    # By it they are let go of.
+    Index("ix_looks_last_at", "last_at"),
     info={"dist": "learner", "learner_key": "learner_id", "append_only": True},
 )

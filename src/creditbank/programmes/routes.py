@@ -269,7 +269,8 @@ async def enrol(
         learner.check_active()
         ref = ProgrammeRef.parse(wanted.programme)
         place = actions.place_named(book, ref)
-        if not can(actor, "programme.govern", Owned(await queries.owner_of(connection, place))):
+        owner = await queries.owner_of(connection, place)
+        if not can(actor, "programme.govern", Owned(owner)):
             raise ForeignProgramme(programme=str(ref))
         new = NewEnrolment(ref, wanted.enrolled or today, wanted.applied)
         enrolment = await actions.enrol(connection, book, learner, new, actor.client_id, now, today)
@@ -277,7 +278,7 @@ async def enrol(
             # Only now do these rules say anything of the learner.
             await settle(connection, shelf, {id: learner}, Cause.ENROLMENT, as_of=today, clock=edge.clock)
         about = f"learner:{id}"
-        await record(connection, actor.by, "enrolment.add", about, {"programme": str(ref)}, now, account.owned)
+        await record(connection, actor.by, "enrolment.add", about, {"programme": str(ref)}, now, Owned(owner, id))
         return _answer(enrolment, ref.rule_set, learner, 201)
 
     try:
@@ -399,7 +400,8 @@ async def change_enrolment(
         ref, (kind, day, detail) = ProgrammeRef(code, enrolment.programme), _asked(wanted, today)
         # Its rule set is asked, and not the version in force: the programme may stand in none any more.
         rule_sets = await rule_sets_by_id(connection, {enrolment.rule_set_id})
-        if not can(actor, "programme.govern", Owned(rule_sets[enrolment.rule_set_id].owner)):
+        owner = rule_sets[enrolment.rule_set_id].owner
+        if not can(actor, "programme.govern", Owned(owner)):
             raise EnrolmentNotFound
         check_match(request, enrolment.revision)
         changed = await actions.change(
@@ -409,7 +411,8 @@ async def change_enrolment(
             # What was recognised of older achievements may be another from now on.
             await settle(connection, shelf, {id: learner}, Cause.ENROLMENT, as_of=today, clock=edge.clock)
         about = f"learner:{id}"
-        await record(connection, actor.by, f"enrolment.{kind.value}", about, {"programme": str(ref)}, now)
+        said = {"programme": str(ref)}
+        await record(connection, actor.by, f"enrolment.{kind.value}", about, said, now, Owned(owner, id))
         return _answer(changed, code, learner, 200)
 
     return await in_turns(

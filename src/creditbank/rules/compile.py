@@ -285,7 +285,8 @@ class _Maker:
         self._governing: Callable[[Fact], date] = (
             (lambda fact: fact.submitted_on) if by_submission else (lambda fact: fact.completed)
         )
-        self._grants: dict[Any, tuple[CompiledGrant, ...]] = {}
+        self._made: dict[Any, CompiledGrant] = {}
+        self._shared: dict[tuple[CompiledGrant, ...], tuple[CompiledGrant, ...]] = {}
 
     def rule(self, rule: Rule, layer: int, rank: int) -> CompiledRule:
         extra = []
@@ -293,9 +294,8 @@ class _Maker:
             extra.append(in_force_test(rule.from_, rule.until, self._governing))
         unit = self._units[layer]
         grants = tuple([self._grant(grant, unit) for grant in rule.grant])
-        if len(grants) == 1:
-            # Rules that give the same share what they give.
-            grants = self._grants.setdefault(_grant_key(grants[0]), grants)
+        # Rules that give the same share what they give.
+        grants = self._shared.setdefault(grants, grants)
         if isinstance(rule.match, Matcher):
             return CompiledRule(rule, rank, (self._slots.of(rule.match, *extra),), grants)
         matchers = [matcher for _, matcher in slots_of(rule.match)]
@@ -306,22 +306,26 @@ class _Maker:
         return compiled
 
     def _grant(self, grant: Grant, unit: Unit) -> CompiledGrant:
-        grade: Any = grant.grade
-        return CompiledGrant(
-            None if grant.unit == "same" else grant.unit,
-            grant.category,
-            None if grant.level == "none" else grant.level,
-            grade if grade in {"keep", "pass"} else self._conversions[grade],
-            self._formulas.of(grant.credits, unit),
-            None if grant.pool is None else LIFETIME if grant.pool.per == LIFETIME else self._calendars[grant.pool.per],
-        )
+        formula = self._formulas.of(grant.credits, unit)
+        per = None if grant.pool is None else grant.pool.per
+        key = (grant.unit, grant.category, grant.level, grant.grade, per, id(formula))
+        made = self._made.get(key)
+        if made is None:
+            grade: Any = grant.grade
+            made = self._made[key] = CompiledGrant(
+                None if grant.unit == "same" else grant.unit,
+                grant.category,
+                None if grant.level == "none" else grant.level,
+                grade if grade in {"keep", "pass"} else self._conversions[grade],
+                formula,
+                None if per is None else LIFETIME if per == LIFETIME else self._calendars[per],
+            )
+        return made
 
     def reads(self) -> set[str]:
         """The facts that conditions, keys of tables, limits and validities read, once everything is made."""
-        read = set(self._slots.read)
+        read = self._slots.read | self._formulas.read
         read.update(name for limit in self._layered.limits() for name in limit.by)
-        for document in self._layered.documents:
-            read.update(g.credits.key for rule in document.recognition for g in rule.grant if g.credits.key)
         if any(validity.start == "recognised" for validity in self._layered.validities()):
             read.add("recognised")
         return read
@@ -351,11 +355,6 @@ class _Maker:
             limit.overflow == "drop",
             limit.split,
         )
-
-
-def _grant_key(grant: CompiledGrant) -> Any:
-    grade = grant.grade if isinstance(grant.grade, str) else id(grant.grade)
-    return grant.unit, grant.category, grant.level, grade, id(grant.formula), grant.pool
 
 
 # --- Precedence: section 11 -------------------------------------------------------------------------------------------
@@ -446,5 +445,6 @@ def same_outcome(one: CompiledRule, other: CompiledRule) -> bool:
     return (
         one.effect == other.effect
         and one.condition == other.condition
-        and [_grant_key(grant) for grant in one.grants] == [_grant_key(grant) for grant in other.grants]
+        # Equal grants of a version are one.
+        and one.grants == other.grants
     )

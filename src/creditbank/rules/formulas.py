@@ -103,17 +103,22 @@ class FormulaMaker:
         self._tables = tables
         self._level_of = level_of
         self._made: dict[Any, CompiledFormula] = {}
+        self.read: set[str] = set()
+        """The facts that tables are looked up by."""
 
     def of(self, formula: Formula, unit: Unit) -> CompiledFormula:
         """The formula, rounded as it says itself or else as the unit does."""
-        key = (
-            _plain(formula.fixed), _plain(formula.native), _plain(formula.per_hour), formula.bands, formula.table,
-            formula.key, _plain(formula.at_most), _plain(formula.at_least), _plain(formula.step), formula.round,
-            unit.round, _plain(unit.step),
+        numbers = (
+            formula.fixed, formula.native, formula.per_hour, formula.at_most, formula.at_least, formula.step, unit.step,
         )  # fmt: skip
+        # The hash of a fraction is slow to make.
+        plain = tuple([None if number is None else number.as_integer_ratio() for number in numbers])
+        key = (plain, formula.bands, formula.table, formula.key, formula.round, unit.round)
         made = self._made.get(key)
         if made is None:
             made = self._made[key] = self._make(formula, unit)
+            if formula.key is not None:
+                self.read.add(formula.key)
         return made
 
     def _make(self, formula: Formula, unit: Unit) -> CompiledFormula:
@@ -140,11 +145,6 @@ class FormulaMaker:
         if formula.table is not None and formula.key is not None:
             return _table(formula.table, self._tables[formula.table], formula.key, self._level_of)
         raise AssertionError("a formula has a base")
-
-
-def _plain(number: Fraction | None) -> tuple[int, int] | None:
-    # The hash of a fraction is slow to make.
-    return None if number is None else (number.numerator, number.denominator)
 
 
 def _fixed(fixed: Fraction) -> _Base:

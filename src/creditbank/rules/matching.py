@@ -226,35 +226,36 @@ class SlotMaker:
 
     def _conditions(self, matcher: Matcher) -> tuple[Test, ...]:
         made: list[Test] = []
+        known = self._made
         if (level := matcher.level) is not None:
-            made.append(self._once(("level", *_range_key(level)), lambda: self._level(level)))
+            key: Any = ("level", *_range_key(level))
+            made.append(known.get(key) or known.setdefault(key, self._level(level)))
         if (grade := matcher.grade) is not None:
-            made.append(self._once(("grade", grade.scale, *_range_key(grade)), lambda: self._grade(grade)))
+            key = ("grade", grade.scale, *_range_key(grade))
+            made.append(known.get(key) or known.setdefault(key, self._grade(grade)))
         if (hours := matcher.hours) is not None:
-            made.append(self._once(("hours", *_range_key(hours)), lambda: _number_test("hours", hours)))
+            key = ("hours", *_range_key(hours))
+            made.append(known.get(key) or known.setdefault(key, _number_test("hours", hours)))
         if (attendance := matcher.attendance) is not None:
             key = ("attendance", *_range_key(attendance))
-            made.append(self._once(key, lambda: _number_test("attendance", attendance)))
-        if (accredited := matcher.accredited) is not None:
-            made.append(
-                self._once(("accredited", accredited), lambda: accredited_test(accredited, self._registers[accredited]))
-            )
+            made.append(known.get(key) or known.setdefault(key, _number_test("attendance", attendance)))
+        if (name := matcher.accredited) is not None:
+            key = ("accredited", name)
+            made.append(known.get(key) or known.setdefault(key, accredited_test(name, self._registers[name])))
         if (assurance := matcher.assurance) is not None:
-            made.append(self._once(("assurance", assurance), lambda: _assurance_test(assurance)))
+            key = ("assurance", assurance)
+            made.append(known.get(key) or known.setdefault(key, _assurance_test(assurance)))
         if (age := matcher.age) is not None:
-            made.append(self._once(("age", age.max, age.at), lambda: _age_test(age)))
+            key = ("age", age.max, age.at)
+            made.append(known.get(key) or known.setdefault(key, _age_test(age)))
         if (tags := matcher.tags) is not None:
-            made.append(self._once(("tags", tags), lambda: _tags_test(tags)))
+            key = ("tags", tags)
+            made.append(known.get(key) or known.setdefault(key, _tags_test(tags)))
         if (where := matcher.where) is not None:
             # A condition is a frozen model, which is its own key.
-            made.append(self._once(("where", where), lambda: self._where(where)))
+            key = ("where", where)
+            made.append(known.get(key) or known.setdefault(key, self._where(where)))
         return tuple(made)
-
-    def _once(self, key: Any, make: Callable[[], Test]) -> Test:
-        test = self._made.get(key)
-        if test is None:
-            test = self._made[key] = make()
-        return test
 
     def _where(self, where: Any) -> Test:
         compiled = compile_condition(where, self._level_of, self._position)
@@ -297,12 +298,12 @@ class SlotMaker:
         return Test(listed if grades else counted, got, {**_range_terms("grade", wanted), "on": scale})
 
 
-def _range_key(wanted: Range) -> tuple[int, int, int, int]:
+def _range_key(wanted: Range) -> tuple[object, object]:
     # The hash of a fraction is slow to make.
     low, below = wanted.min, wanted.below
     return (
-        *((low.numerator, low.denominator) if low is not None else (0, 0)),
-        *((below.numerator, below.denominator) if below is not None else (0, 0)),
+        None if low is None else low.as_integer_ratio(),
+        None if below is None else below.as_integer_ratio(),
     )
 
 

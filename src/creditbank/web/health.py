@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final, Literal, NotRequired
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
 from creditbank.database import schema
@@ -42,15 +44,17 @@ async def livez() -> Response:
     operation_id="readyz",
     responses={200: {"model": StatusOut, "description": "it can work"}, **documented(public=True)},
 )
-async def readyz(edge: EdgeDep) -> Response:
-    """Whether the database answers and its schema is the one that this version needs."""
+async def readyz(request: Request, edge: EdgeDep) -> Response:
+    """Whether the database answers, is at the schema that this version needs, and holds nobody who was erased."""
+    is_fit: Callable[[AsyncConnection], Awaitable[bool]] = request.app.state.is_fit
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             async with edge.database.read() as connection:
                 at = await schema.current(connection)
+                is_ready = at == schema.head() and await is_fit(connection)
     except (TimeoutError, OSError, SQLAlchemyError) as error:
         raise EdgeRefusal(503, code="not_ready", headers={"Retry-After": "2"}) from error
-    if at != schema.head():
+    if not is_ready:
         raise EdgeRefusal(503, code="not_ready", headers={"Retry-After": "2"})
     return json_answer({"status": "ok", "schema": at})
 

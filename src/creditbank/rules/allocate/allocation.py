@@ -145,14 +145,14 @@ def _merit(problem: Problem, solved: Solved) -> tuple[int, int, int]:
 
 
 def _missing(problem: Problem, solved: Solved) -> list[Missing]:
-    found = []
-    for number, need in enumerate(problem.needs):
-        given = [milli for (_, of), milli in solved.shares.items() if of == number]
-        if need.counts:
-            found.append(Missing(0, need.count - len(given)))
-        else:
-            found.append(Missing(need.milli - sum(given), 0))
-    return found
+    counted, given = [0] * len(problem.needs), [0] * len(problem.needs)
+    for (_, number), milli in solved.shares.items():
+        counted[number] += 1
+        given[number] += milli
+    return [
+        Missing(0, need.count - counted[number]) if need.counts else Missing(need.milli - given[number], 0)
+        for number, need in enumerate(problem.needs)
+    ]
 
 
 def _solve(problem: Problem) -> Solved:
@@ -229,6 +229,7 @@ def faults_of(problem: Problem, solved: Solved) -> list[str]:
 
 def _answer(programme: Programme, problem: Problem, solved: Solved) -> Allocation:
     lots, needs = problem.lots, problem.needs
+    recognised = sum(solved.used)
     missing = {
         need.id: one
         for number, (need, one) in enumerate(zip(needs, _missing(problem, solved), strict=True))
@@ -237,23 +238,23 @@ def _answer(programme: Programme, problem: Problem, solved: Solved) -> Allocatio
     return Allocation(
         programme.id,
         problem.total,
-        sum(solved.used),
+        recognised,
         missing,
         {lots[place].id: used for place, used in enumerate(solved.used) if used},
         {(lots[place].id, needs[number].id): milli for (place, number), milli in solved.shares.items()},
         {lots[place].id: milli for place, milli in enumerate(solved.free) if milli},
-        [_idle(problem, solved, place) for place, lot in enumerate(lots) if solved.used[place] < lot.milli],
+        [_idle(problem, solved, recognised, place) for place, lot in enumerate(lots) if solved.used[place] < lot.milli],
         solved.is_best,
     )
 
 
-def _idle(problem: Problem, solved: Solved, place: int) -> Idle:
+def _idle(problem: Problem, solved: Solved, recognised: int, place: int) -> Idle:
     """The first thing that stands in the way of using more of a lot: a cap, the total, or that all it fits is full."""
     lot = problem.lots[place]
     rest = lot.milli - solved.used[place]
     if saturated := _saturated(problem, solved, place):
         return Idle(lot.id, rest, "cap", saturated)
-    if sum(solved.used) >= problem.total:
+    if recognised >= problem.total:
         return Idle(lot.id, rest, "total", ())
     if problem.whole:
         return Idle(lot.id, rest, "whole", ())

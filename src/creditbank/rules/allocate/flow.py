@@ -7,7 +7,6 @@ share in each requirement. What one objective fixed, the next cannot touch.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,35 +17,38 @@ _ENDLESS: Final = 10**15
 
 
 class _Network:
-    """Arcs in pairs: the arc at an even number, its reverse at the next. ``room`` is what can still be sent."""
+    """Arcs in pairs: the arc at an even number, its reverse at the next. ``room`` is what can still be sent.
+
+    ``parts`` keep searches short. Nothing leads from what a search in vain reached to its end, nor will: what is sent
+    elsewhere opens no way out, and fixing an arc closes ways only. So that is a part of its own from then on, and a
+    search stays in the part of its end.
+    """
 
     def __init__(self) -> None:
-        self.out: list[list[int]] = []
+        self.out: list[list[tuple[int, int]]] = []
         self.head: list[int] = []
         self.room: list[int] = []
+        self.parts: list[int] = []
+        self._newest = 0
 
     def node(self) -> int:
         """A new node."""
         self.out.append([])
+        self.parts.append(0)
         return len(self.out) - 1
 
     def arc(self, tail: int, head: int, most: int) -> int:
         """A new arc that carries at most so much."""
         number = len(self.head)
-        self.out[tail].append(number)
-        self.out[head].append(number + 1)
-        self.head += [head, tail]
-        self.room += [most, 0]
+        self.out[tail].append((number, head))
+        self.out[head].append((number + 1, tail))
+        self.head += (head, tail)
+        self.room += (most, 0)
         return number
 
     def flow(self, arc: int) -> int:
         """What an arc carries."""
         return self.room[arc + 1]
-
-    def push(self, arc: int, amount: int) -> None:
-        """Send along an arc."""
-        self.room[arc] -= amount
-        self.room[arc + 1] += amount
 
     def fix(self, arc: int) -> int:
         """Let an arc carry for ever what it carries now, and answer that."""
@@ -54,14 +56,15 @@ class _Network:
         self.room[arc] = self.room[arc + 1] = 0
         return carried
 
-    def raise_to(self, arc: int, most: int) -> None:
-        """Let an arc carry more, as far as can be, by cycles through it: nothing is lost elsewhere."""
-        if most <= 0:
-            return
-        room, back = self.room[arc], self.room[arc ^ 1]
-        self.room[arc] = self.room[arc ^ 1] = 0
-        raised = self.augment(self.head[arc], self.head[arc ^ 1], min(most, room))
-        self.room[arc], self.room[arc ^ 1] = room - raised, back + raised
+    def open(self, arc: int, most: int) -> None:
+        """Let an arc that carries nothing carry so much: there may be ways now where there were none."""
+        self.room[arc] = most
+        self.parts = [0] * len(self.parts)
+
+    def raise_and_fix(self, arc: int, most: int) -> int:
+        """Let an arc carry more, as far as can be, by cycles through it: nothing is lost elsewhere. Then fix it."""
+        room, carried = self.room[arc], self.fix(arc)
+        return carried + self.augment(self.head[arc], self.head[arc ^ 1], min(most, room))
 
     def augment(self, start: int, end: int, most: int) -> int:
         """Send as much as can be along shortest paths, at most so much."""
@@ -70,26 +73,39 @@ class _Network:
             path = self._path(start, end)
             if path is None:
                 break
-            amount = min([most - sent, *[self.room[arc] for arc in path]])
-            for arc in path:
-                self.room[arc] -= amount
-                self.room[arc ^ 1] += amount
-            sent += amount
+            sent += self.send(path, most - sent)
         return sent
 
+    def send(self, path: Sequence[int], most: int = _ENDLESS) -> int:
+        """Send along a path of arcs what they all have room for, at most so much; answers how much that is."""
+        room = self.room
+        for arc in path:
+            if room[arc] < most:  # noqa: PLR1730 (a call for each arc costs more than comparing)
+                most = room[arc]
+        if most > 0:
+            for arc in path:
+                room[arc] -= most
+                room[arc ^ 1] += most
+        return most
+
     def _path(self, start: int, end: int) -> list[int] | None:
+        room, out, parts = self.room, self.out, self.parts
+        part = parts[end]
+        if parts[start] != part:
+            return None
         came: dict[int, int] = {start: -1}
-        queue = deque([start])
-        head, room, out = self.head, self.room, self.out
-        while queue:
-            at = queue.popleft()
-            for arc in out[at]:
-                to = head[arc]
-                if room[arc] > 0 and to not in came:
+        queue = [start]
+        # The queue grows while it is walked through.
+        for at in queue:
+            for arc, to in out[at]:
+                if room[arc] > 0 and to not in came and parts[to] == part:
                     came[to] = arc
                     if to == end:
                         return self._back(came, end)
                     queue.append(to)
+        self._newest += 1
+        for at in queue:
+            parts[at] = self._newest
         return None
 
     def _back(self, came: dict[int, int], end: int) -> list[int]:
@@ -123,115 +139,121 @@ def allocate_by_flow(
     amounts: Sequence[int], needs: Sequence[Need], caps: Sequence[CreditCap], total: int, free: int
 ) -> Flowed:
     """Solve for exclusive credit needs and nested caps. ``amounts`` are the thousandths of each lot in preference."""
-    graph = _Graph(amounts, needs, caps, total)
-    graph.start_greedily()
-    graph.fill_needs()
-    graph.open_free(free)
-    graph.raise_uses()
+    graph = _Graph(amounts, needs)
+    if caps:
+        _Front(graph, amounts, caps, total).use_lots(free)
+    else:
+        graph.use_lots(amounts, total, free)
     graph.raise_shares()
     return graph.answer
 
 
 class _Graph:
-    """The network of one problem, with its arcs by what they mean."""
+    """The network of one problem from the lots on, with its arcs by what they mean.
 
-    def __init__(self, amounts: Sequence[int], needs: Sequence[Need], caps: Sequence[CreditCap], total: int) -> None:
+    ``ways`` are, by lot, the needs that it may fill, each with the arc that leads there.
+    """
+
+    def __init__(self, amounts: Sequence[int], needs: Sequence[Need]) -> None:
         net = self.net = _Network()
-        self.amounts = amounts
-        self.needs = needs
-        self.source, self.sink = net.node(), net.node()
-        root, self.gate, self.elective = net.node(), net.node(), net.node()
-        self.to_total = net.arc(self.source, root, total)
-        # The larger cap first, so that the innermost cap of a lot is the last that holds it.
-        ordered = sorted(caps, key=lambda cap: -len(cap.lots))
-        nodes: list[int] = []
-        for place, cap in enumerate(ordered):
-            around = [nodes[other] for other in range(place) if cap.lots <= ordered[other].lots]
-            nodes.append(net.node())
-            net.arc(around[-1] if around else root, nodes[place], cap.milli)
-        self.lots = [net.node() for _ in amounts]
-        self.parents = [
-            next((nodes[at] for at in reversed(range(len(ordered))) if place in ordered[at].lots), root)
-            for place in range(len(amounts))
-        ]
-        self.into = [net.arc(self.parents[place], self.lots[place], amount) for place, amount in enumerate(amounts)]
-        need_nodes = [net.node() for _ in needs]
-        self.shares: dict[tuple[int, int], int] = {}
-        self.fills = []
-        for number, need in enumerate(needs):
-            for place in need.eligible:
-                self.shares[place, number] = net.arc(self.lots[place], need_nodes[number], _ENDLESS)
-            self.fills.append(net.arc(need_nodes[number], self.gate, need.milli))
-        self.frees = [net.arc(lot, self.elective, _ENDLESS) for lot in self.lots]
+        self.sink, self.gate, elective = net.node(), net.node(), net.node()
         self.to_needs = net.arc(self.gate, self.sink, _ENDLESS)
-        self.to_free = net.arc(self.elective, self.sink, 0)
-        self._paths = [self._path_to(place) for place in range(len(amounts))]
+        self.to_free = net.arc(elective, self.sink, 0)
+        self.lots = [net.node() for _ in amounts]
+        self.ways: list[list[tuple[int, int]]] = [[] for _ in amounts]
+        self.fills: list[int] = []
+        for number, need in enumerate(needs):
+            node = net.node()
+            self.fills.append(net.arc(node, self.gate, need.milli))
+            for place in need.eligible:
+                self.ways[place].append((number, net.arc(self.lots[place], node, _ENDLESS)))
+        self.frees = [net.arc(lot, elective, _ENDLESS) for lot in self.lots]
         self.answer = Flowed([0] * len(amounts), [0] * len(amounts))
 
-    def _path_to(self, place: int) -> list[int]:
-        """The arcs from the source to a lot."""
-        net, path, at = self.net, [self.into[place]], self.parents[place]
-        while at != self.source:
-            # The only arc into a cap or into the total is the one that its first reverse belongs to.
-            arc = next(arc ^ 1 for arc in net.out[at] if arc & 1)
-            path.append(arc)
-            at = net.head[arc ^ 1]
-        return path
+    def use_lots(self, amounts: Sequence[int], total: int, free: int) -> None:
+        """The uses where no cap is on the lots' side: as much of one lot after the other as finds a way.
 
-    def start_greedily(self) -> None:
-        """Send what goes straight through: a good beginning saves most of the searching."""
-        for place in range(len(self.amounts)):
-            for number in range(len(self.needs)):
-                share = self.shares.get((place, number))
-                if share is None:
-                    continue
-                self._straight([*self._paths[place], share, self.fills[number], self.to_needs])
-
-    def _straight(self, path: Sequence[int]) -> None:
-        """Send along a path of arcs what they all have room for."""
-        room = self.net.room
-        amount = min([room[arc] for arc in path])
-        if amount > 0:
-            for arc in path:
-                self.net.push(arc, amount)
-
-    def fill_needs(self) -> None:
-        """The least shortfall: the greatest flow through the needs."""
-        self.net.augment(self.source, self.sink, _ENDLESS)
-
-    def open_free(self, free: int) -> None:
-        """The most credits: what is left goes to the free electives. Then none of the three sums changes any more."""
-        net = self.net
+        To find a way for a lot never takes from the use of another, so that the first in preference come first; and
+        the needs are filled before any free elective, so that the shortfall is the least.
+        """
+        net, used, left = self.net, self.answer.used, total
+        for place, ways in enumerate(self.ways):
+            straight = [(arc, self.fills[number], self.to_needs) for number, arc in ways]
+            left -= self._use(place, min(amounts[place], left), straight)
         net.fix(self.to_needs)
-        net.room[self.to_free] = free
-        for place in range(len(self.amounts)):
-            self._straight([*self._paths[place], self.frees[place], self.to_free])
-        net.augment(self.source, self.sink, _ENDLESS)
+        net.open(self.to_free, free)
+        for place, arc in enumerate(self.frees):
+            left -= self._use(place, min(amounts[place] - used[place], left), [(arc, self.to_free)])
         net.fix(self.to_free)
-        net.fix(self.to_total)
 
-    def raise_uses(self) -> None:
-        """Each lot in preference is used as far as can be; then its use is fixed."""
-        for place, arc in enumerate(self.into):
-            self.net.raise_to(arc, self.net.room[arc])
-            self.answer.used[place] = self.net.fix(arc)
+    def _use(self, place: int, most: int, straight: Sequence[tuple[int, ...]]) -> int:
+        """Use more of a lot, at most so much; answers how much. What goes straight through needs no searching."""
+        more = 0
+        for path in straight:
+            if more < most:
+                more += self.net.send(path, most - more)
+        more += self.net.augment(self.lots[place], self.sink, most - more)
+        self.answer.used[place] += more
+        return more
 
     def raise_shares(self) -> None:
         """Each lot's share in each need is raised in document order, out of its later shares; then it is fixed."""
         net, answer = self.net, self.answer
-        for place, free in enumerate(self.frees):
-            arcs = [
-                (number, self.shares[place, number])
-                for number in range(len(self.needs))
-                if (place, number) in self.shares
-            ]
-            later = net.flow(free) + sum(net.flow(arc) for _, arc in arcs)
-            for number, arc in arcs:
-                later -= net.flow(arc)
-                before = net.flow(arc)
-                net.raise_to(arc, later)
-                later -= net.flow(arc) - before
-                carried = net.fix(arc)
+        for place, used in enumerate(answer.used):
+            later = used
+            for number, arc in self.ways[place]:
+                if not later:
+                    # Nothing leads through a lot that has nothing to give.
+                    break
+                carried = net.raise_and_fix(arc, later - net.flow(arc))
                 if carried:
                     answer.shares[place, number] = carried
-            answer.free[place] = net.fix(free)
+                later -= carried
+            answer.free[place] = net.fix(self.frees[place])
+
+
+class _Front:
+    """The part of a network before the lots: the total, and caps within caps."""
+
+    def __init__(self, graph: _Graph, amounts: Sequence[int], caps: Sequence[CreditCap], total: int) -> None:
+        self.graph = graph
+        net = graph.net
+        self.source, root = net.node(), net.node()
+        self.to_total = net.arc(self.source, root, total)
+        # The larger cap first, so that the innermost cap of a lot is the last that holds it.
+        ordered = sorted(caps, key=lambda cap: -len(cap.lots))
+        # By lot the innermost cap around it, with the arcs that lead there from the source.
+        around = [(root, [self.to_total])] * len(amounts)
+        for cap in ordered:
+            outer, path = around[min(cap.lots)]
+            node = net.node()
+            inner = node, [*path, net.arc(outer, node, cap.milli)]
+            for place in cap.lots:
+                around[place] = inner
+        self.into = []
+        self.paths = []
+        for place, amount in enumerate(amounts):
+            node, path = around[place]
+            self.into.append(net.arc(node, graph.lots[place], amount))
+            self.paths.append([*path, self.into[place]])
+
+    def use_lots(self, free: int) -> None:
+        """The uses under caps, where a lot that came first could block a better one: first the sums, then each lot."""
+        graph, net = self.graph, self.graph.net
+        # What goes straight through is a good beginning: it saves most of the searching.
+        for path, ways in zip(self.paths, graph.ways, strict=True):
+            for number, arc in ways:
+                net.send([*path, arc, graph.fills[number], graph.to_needs])
+        # The least shortfall: the greatest flow through the needs.
+        net.augment(self.source, graph.sink, _ENDLESS)
+        net.fix(graph.to_needs)
+        # The most credits: what is left goes to the free electives. Then none of the three sums changes any more.
+        net.open(graph.to_free, free)
+        for path, arc in zip(self.paths, graph.frees, strict=True):
+            net.send([*path, arc, graph.to_free])
+        net.augment(self.source, graph.sink, _ENDLESS)
+        net.fix(graph.to_free)
+        net.fix(self.to_total)
+        # Each lot in preference is used as far as can be; then its use is fixed.
+        for place, arc in enumerate(self.into):
+            graph.answer.used[place] = net.raise_and_fix(arc, net.room[arc])

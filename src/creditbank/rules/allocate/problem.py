@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from functools import lru_cache
 from itertools import combinations, product
 from typing import Final
 
@@ -46,24 +47,38 @@ class Candidate:
 
 def fits(wanted: LotFilter, lot: Candidate) -> bool:
     """Whether a lot passes a filter: all given fields must hold."""
-    if wanted.unit is not None and lot.unit not in wanted.unit:
-        return False
-    if wanted.kind is not None and lot.kind not in wanted.kind:
-        return False
-    if wanted.provider is not None and not _is_under(lot.provider, wanted.provider):
-        return False
-    if wanted.provider_not is not None and _is_under(lot.provider, wanted.provider_not):
-        return False
-    if wanted.category is not None and (lot.category is None or not _is_under(lot.category, wanted.category)):
-        return False
-    if wanted.level is None:
-        return True
-    low, below = wanted.level.min, wanted.level.below
-    return lot.level is not None and (low is None or lot.level >= low) and (below is None or lot.level < below)
+    return bool(places_of(wanted, [lot]))
 
 
-def _is_under(path: str, tops: Sequence[str]) -> bool:
-    return any(path == top or path.startswith(f"{top}/") for top in tops)
+def places_of(wanted: LotFilter, lots: Sequence[Candidate]) -> list[int]:
+    """The places of the lots that pass a filter. Field by field, since most filters give one or two."""
+    places = list(range(len(lots)))
+    if (units := wanted.unit) is not None:
+        places = [place for place in places if lots[place].unit in units]
+    if (kinds := wanted.kind) is not None:
+        places = [place for place in places if lots[place].kind in kinds]
+    if (tops := wanted.provider) is not None:
+        places = [place for place in places if _is_under(lots[place].provider, tops)]
+    if (tops := wanted.provider_not) is not None:
+        places = [place for place in places if not _is_under(lots[place].provider, tops)]
+    if (tops := wanted.category) is not None:
+        places = [place for place in places if _is_under(lots[place].category, tops)]
+    if wanted.level is not None:
+        low, below = wanted.level.min, wanted.level.below
+        places = [
+            place
+            for place in places
+            if (level := lots[place].level) is not None
+            and (low is None or level >= low)
+            and (below is None or level < below)
+        ]
+    return places
+
+
+@lru_cache(maxsize=65_536)
+def _is_under(path: str | None, tops: tuple[str, ...]) -> bool:
+    # Remembered, since many lots are of one category and are asked of every requirement.
+    return path is not None and any(path == top or path.startswith(f"{top}/") for top in tops)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +162,7 @@ class Problem:
 
 def milli_of(credits_: Fraction) -> int:
     """Whole thousandths; a part below one is never reached."""
-    return int(credits_ * 1000)
+    return credits_.numerator * 1000 // credits_.denominator
 
 
 def in_preference(programme: Programme, lots: Sequence[Candidate]) -> list[Candidate]:
@@ -246,15 +261,12 @@ def _posed(
 ) -> Problem:
     needs = []
     for requirement, gate in asked:
-        eligible = tuple(
-            place
-            for place, lot in enumerate(lots)
-            if fits(requirement, lot)
-            and (not requirement.exclusive or lot.id not in pins or pins[lot.id] == requirement.id)
-        )
+        eligible = places_of(requirement, lots)
+        if pins and requirement.exclusive:
+            eligible = [place for place in eligible if pins.get(lots[place].id, requirement.id) == requirement.id]
         credits_, count = requirement.need.credits, requirement.need.count
         milli = milli_of(credits_) if credits_ is not None else 0
-        needs.append(Need(requirement.id, milli, count or 0, requirement.exclusive, eligible, gate))
+        needs.append(Need(requirement.id, milli, count or 0, requirement.exclusive, tuple(eligible), gate))
     total = milli_of(programme.total)
     taken = sum(need.milli for need in needs if need.exclusive and need.gate is None)
     credit_caps, count_caps = _caps(programme, lots, total)
@@ -296,7 +308,7 @@ def cap_milli(cap: Cap, total: int) -> int:
 
 
 def _groups(cap: Cap, lots: Sequence[Candidate]) -> Iterator[tuple[str, list[int]]]:
-    members = [place for place, lot in enumerate(lots) if fits(cap, lot)]
+    members = places_of(cap, lots)
     if cap.by is None:
         yield cap.id, members
         return
