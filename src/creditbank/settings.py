@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -62,6 +63,9 @@ class Settings(BaseSettings):
         default=10, ge=1, le=60, description="How long after signing in a person may do what is gravest."
     )
     password_length_min: int = Field(default=12, ge=8, le=64, description="Fewest characters of a new password.")
+    activation_days: int = Field(
+        default=90, ge=1, le=730, description="How long a code lives with which a learner comes into an account."
+    )
     identity_providers: str = Field(
         default="", description="A JSON file of the identity providers where people may sign in."
     )
@@ -218,6 +222,11 @@ class Settings(BaseSettings):
     def has_secure_cookies(self) -> bool:
         """Whether cookies are for https only; over plain http, this machine's own, some browsers keep none that are."""
         return self.public_url.startswith("https://")
+
+    @property
+    def activation_lasting(self) -> timedelta:
+        """How long a code lives with which a learner comes into an account."""
+        return timedelta(days=self.activation_days)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -22,6 +22,7 @@ REGISTRAR = NewGrant("registrar", Place())
 GRAVE = {
     "GET /v1/learners/{id}/export",
     "POST /v1/achievements/{id}/revocation",
+    "POST /v1/learners/activation-codes",
     "POST /v1/learners/{id}/erasure",
     "POST /v1/learners/{id}/erasure/decision",
     "POST /v1/rule-sets/{id}/versions/{number}/publish",

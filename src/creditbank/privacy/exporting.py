@@ -36,6 +36,7 @@ from creditbank.web.sentences import Language
 LEFT_OUT: Final[Mapping[str, str]] = {
     "learner_keys": "The key opens what is sealed; what it opens is in the archive, opened.",
     "learner_identities": "Keyed hashes of the identities, which the profile holds in the clear.",
+    "activation_codes": "A keyed hash of the code with which the account can be entered, until it has been.",
     "achievement_keys": "Keyed hashes of external ids, which the achievements hold in the clear.",
     "award_numbers": "Which award a number is of; the awards hold their numbers.",
     "sessions": "Where somebody is signed in now, kept some weeks; the devices are shown to whoever is signed in.",
