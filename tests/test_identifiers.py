@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from creditbank.identifiers import is_number, is_under, lineage, new_id, new_number, parent_of
+from creditbank.identifiers import code_of, is_number, is_under, lineage, new_code, new_id, new_number, parent_of
 
 
 def test_ids_rise_even_within_a_millisecond() -> None:
@@ -58,3 +58,18 @@ def test_a_path_is_under_itself_and_those_above(path: str, top: str, expected: b
 def test_the_way_up() -> None:
     assert list(lineage("cn/cq/yz")) == ["cn/cq/yz", "cn/cq", "cn"]
     assert (parent_of("cn/cq"), parent_of("cn")) == ("cn", None)
+
+
+def test_code_is_read_however_it_is_typed_and_no_slip_passes() -> None:
+    letters = iter("7KQ2M9XD4T0VR1H")
+    code = new_code(lambda _: next(letters))
+    assert code[:-1] == "7KQ2-M9XD-4T0V-R1H"
+    plain = code.replace("-", "")
+    for typed in (code, plain.lower(), code.replace("0", "o").replace("1", "l"), f" {code} ", code.replace("1", "I")):
+        assert code_of(typed) == plain
+    alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    for at, right in enumerate(plain):
+        for wrong in alphabet.replace(right, ""):
+            assert code_of(plain[:at] + wrong + plain[at + 1 :]) is None
+    for nothing in ("", plain[:-1], plain + "0", "U" * 16, "７" * 15):
+        assert code_of(nothing) is None

@@ -21,6 +21,7 @@ from creditbank.access.routes import router as access
 from creditbank.access.tokens import tokens_of
 from creditbank.accounts.routes import router as accounts
 from creditbank.achievements.routes import router as achievements
+from creditbank.activations.routes import router as activations
 from creditbank.activities.counting import router as head_counts
 from creditbank.activities.routes import router as activities
 from creditbank.catalogue.routes import router as catalogue
@@ -106,6 +107,7 @@ ROUTERS = (
     login,
     privacy,
     accounts,
+    activations,
     health.router,
 )
 

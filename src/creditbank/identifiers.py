@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -12,7 +13,7 @@ from uuid import UUID
 from stdnum import numdb
 from stdnum.cn import ric
 from stdnum.exceptions import ValidationError
-from stdnum.iso7064 import mod_11_10
+from stdnum.iso7064 import mod_11_10, mod_37_36
 from uuid_utils.compat import uuid7
 
 
@@ -31,6 +32,29 @@ def is_number(text: str, prefix: str) -> bool:
     """Whether ``text`` is a human number with this prefix and a right check digit."""
     body = text.removeprefix(prefix)
     return text.startswith(prefix) and body.isascii() and body.isdigit() and bool(mod_11_10.is_valid(body))
+
+
+# Crockford's base 32: no I, L, O or U, and whoever reads an I or an O for a 1 or a 0 is understood.
+_CODE_LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_MISREAD: Final = str.maketrans("ILO", "110")
+_CODE_CHARS: Final = 16
+
+
+def new_code(choose: Callable[[str], str]) -> str:
+    """A code to be printed and typed, such as ``7KQ2-M9XD-4T0V-RB3H``: 75 bits that ``choose`` draws, one to check.
+
+    The check character is that of ISO 7064's hybrid systems, over 32 letters.
+    """
+    body = "".join(choose(_CODE_LETTERS) for _ in range(_CODE_CHARS - 1))
+    whole = body + mod_37_36.calc_check_digit(body, _CODE_LETTERS)
+    return "-".join(whole[at : at + 4] for at in range(0, _CODE_CHARS, 4))
+
+
+def code_of(text: str) -> str | None:
+    """The code in its one form, however it was typed; None when it was mistyped or is none."""
+    plain = re.sub(r"[\s\-]+", "", unicodedata.normalize("NFKC", text)).upper().translate(_MISREAD)
+    is_one = len(plain) == _CODE_CHARS and mod_37_36.is_valid(plain, _CODE_LETTERS)
+    return plain if is_one else None
 
 
 # Whose residents have cards too, and whose code is in no list of places.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
+from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -82,6 +83,9 @@ class Settings(BaseSettings):
         default=10, ge=1, le=60, description="How long after signing in a person may do what is gravest."
     )
     password_length_min: int = Field(default=12, ge=8, le=64, description="Fewest characters of a new password.")
+    activation_days: int = Field(
+        default=90, ge=1, le=730, description="How long a code lives with which a learner comes into an account."
+    )
     identity_providers: str = Field(
         default="", description="A JSON file of the identity providers where people may sign in."
     )
@@ -259,6 +263,11 @@ class Settings(BaseSettings):
     def has_secure_cookies(self) -> bool:
         """Whether cookies are for https only; over plain http, this machine's own, some browsers keep none that are."""
         return self.public_url.startswith("https://")
+
+    @property
+    def activation_lasting(self) -> timedelta:
+        """How long a code lives with which a learner comes into an account."""
+        return timedelta(days=self.activation_days)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -12,6 +12,7 @@ ASKS: Final[Mapping[str, str]] = {
     "POST /v1/providers/{id}/accreditations": "provider.accredit",
     "POST /v1/learners": "",
     "POST /v1/learners/batch": "",
+    "POST /v1/learners/activation-codes": "account.activate",
     "POST /v1/learners/{id}/state": "account.end",
     "POST /v1/learners/{id}/erasure": "erasure.decide",
     "POST /v1/learners/{id}/erasure/decision": "erasure.decide",

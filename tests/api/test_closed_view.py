@@ -53,7 +53,11 @@ OWN = {
 # Lists that everybody may ask for and that hold what is one's own: here nothing.
 EMPTY = {"GET /v1/reviews", "GET /v1/head-counts", "GET /v1/users"}
 # What is refused item by item, or row by row, in an answer that is no refusal.
-BY_ITEM = {"POST /v1/achievements/batch": '"refused":1', "POST /v1/providers/imports": "not_yours"}
+BY_ITEM = {
+    "POST /v1/achievements/batch": '"refused":1',
+    "POST /v1/learners/activation-codes": '"refused":1',
+    "POST /v1/providers/imports": "not_yours",
+}
 
 CLOSED = [row for row in TABLE if row.scope is not None and row.route not in {*OPEN, *OWN, *EMPTY, *BY_ITEM}]
 

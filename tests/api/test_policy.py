@@ -187,6 +187,12 @@ TABLE = (
     Row("POST /v1/learners", "learners:write", "POST /v1/learners", {"name": "Li Wei"}),
     # What is foreign in a batch: nothing, for whoever opens an account says whose it is.
     Row("POST /v1/learners/batch", "learners:write", "POST /v1/learners/batch", [{"name": "Li Wei"}]),
+    Row(
+        "POST /v1/learners/activation-codes",
+        "learners:write",
+        "POST /v1/learners/activation-codes",
+        {"learners": ["@learner"]},
+    ),
     # Whoever carries this scope may look for anybody: that is what it is for, and every look is written down.
     Row("POST /v1/learners/resolve", "learners:resolve", "POST /v1/learners/resolve", {"id": "@stranger"}),
     reads(L, "learners:read", MINE, (STRANGER, 404, "learner_not_found")),
@@ -714,6 +720,8 @@ TABLE = (
     # The pages of signing in take no form but their own, and know nobody who is not signed in.
     reads("/login", None),
     Row("POST /login", None, "POST /login", status=403),
+    # Without a code nobody comes in: tests/api/test_activations.py.
+    Row("POST /v1/activations", None, "POST /v1/activations", status=400),
     Row("POST /login/place", None, "POST /login/place", status=403),
     Row("GET /login/password", None, "GET /login/password", status=303),
     Row("POST /login/password", None, "POST /login/password", status=403),

@@ -24,6 +24,7 @@ GRAVE = {
     "POST /v1/achievements/{id}/revocation",
     "POST /v1/activities/{id}/cancellation",
     "POST /v1/conversions/{id}/annulment/decision",
+    "POST /v1/learners/activation-codes",
     "POST /v1/learners/{id}/erasure",
     "POST /v1/learners/{id}/erasure/decision",
     "POST /v1/rule-sets/{id}/versions/{number}/publish",

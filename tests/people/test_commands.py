@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import csv
+import io
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from creditbank.cli import app
+from creditbank.clock import system_clock
 from creditbank.database.engine import Database
+from creditbank.identifiers import code_of
+from creditbank.learners.actions import open_accounts
+from creditbank.learners.domain import Application, NumberForm
 from creditbank.people.operating import operator
-from tests.bank import SCHOOL, SECRETS, Bank, opened
+from creditbank.sealing import Vault
+from tests.bank import SCHOOL, SECRETS, Bank, opened, settings_for
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -102,3 +110,30 @@ def test_a_login_is_one_person_s(sqlite_url: str) -> None:
 
     assert (twice.exit_code, "already" in twice.stderr) == (1, True)
     assert stored(sqlite_url, "select count(*), count(password) from users") == [(1, 0)]
+
+
+def test_codes_are_printed_for_those_whom_the_institution_opened_and_nobody_has_come_in_as(sqlite_url: str) -> None:
+    settings = settings_for(sqlite_url)
+
+    async def open_them() -> None:
+        database, vault = Database(sqlite_url), Vault(*settings.secrets())
+        new = [
+            Application("=1+1", date(2001, 2, 3), None, (), SCHOOL),
+            Application("Nobody knows when", None, None, (), SCHOOL),
+            Application("Not theirs", date(2001, 2, 3), None, (), None),
+        ]
+        async with database.write() as connection:
+            await open_accounts(connection, vault, NumberForm("CQ", 9), new, system_clock())
+        await database.close()
+
+    asyncio.run(open_them())
+    first, second = users("codes", SCHOOL), users("codes", SCHOOL)
+    assert "1 codes, 1 accounts of which nothing can be asked" in first.stderr
+    rows = [list(csv.DictReader(io.StringIO(one.stdout.removeprefix("\ufeff")))) for one in (first, second)]
+    assert [[row["name"] for row in one] for one in rows] == [["'=1+1"], ["'=1+1"]]
+    codes = [code_of(one[0]["code"]) for one in rows]
+    assert None not in codes
+    assert codes[0] != codes[1]
+    # The first sheet is worthless: who has two has one.
+    vault = Vault(*settings.secrets())
+    assert stored(sqlite_url, "select key from activation_codes") == [(vault.lookup_key("activation", codes[1] or ""),)]

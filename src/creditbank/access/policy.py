@@ -16,6 +16,7 @@ from creditbank.access.domain import Actor
 
 Action = Literal[
     "account.act",
+    "account.activate",
     "account.end",
     "account.mend",
     "account.read",
@@ -99,6 +100,8 @@ RULES: Final[Mapping[Action, Rule]] = {
     "account.read": _rule("learner_not_found", _PROVIDER, _SELF),
     "account.act": _rule("learner_not_found", _PROVIDER, _SELF),
     "account.mend": _rule("learner_not_found", _PROVIDER),
+    # Whoever opened an account hands out the code by which its learner comes in.
+    "account.activate": _rule("learner_not_found", _PROVIDER),
     "account.end": _rule("bank_only"),
     "achievement.read": _rule("achievement_not_found", _PROVIDER, _SELF),
     # What a provider states is the provider's: nobody states anything of themselves.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import secrets
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
@@ -13,8 +15,12 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.activations.actions import issue
+from creditbank.activations.domain import Issued
+from creditbank.activations.queries import waiting
 from creditbank.cli.running import done, fail, migrated, opened, out
 from creditbank.clock import system_clock
+from creditbank.errors import Refusal
 from creditbank.people import actions, queries
 from creditbank.people.domain import GrantNotFound, NewGrant, Place, UserNotFound
 from creditbank.people.operating import operator
@@ -166,6 +172,35 @@ def link(
 
     if not _run(work):
         fail("somebody is known there under this subject already", 1)
+
+
+@commands.command("codes")
+def codes(
+    provider: Annotated[str, typer.Argument(help="the code of the institution that opened the accounts")],
+) -> None:
+    """Print a CSV of codes with which learners come into the accounts that an institution opened.
+
+    Those into whose accounts nobody has come get one; codes that were issued to them before are dead.
+    """
+    lasting = migrated().activation_lasting
+
+    async def work(connection: AsyncConnection, vault: Vault) -> list[Issued | Refusal]:
+        now = system_clock()
+        ids = await waiting(connection, provider, now)
+        return await issue(connection, vault, ids, lambda _: True, None, operator(), now, lasting) if ids else []
+
+    outcomes = _run(work)
+    issued = [one for one in outcomes if isinstance(one, Issued)]
+    # Spreadsheets take UTF-8 for what it is when a byte order mark stands before it.
+    sheet = io.StringIO("\ufeff", newline="")
+    sheet.seek(0, io.SEEK_END)
+    writer = csv.writer(sheet)
+    writer.writerow(("number", "name", "code", "expires_at"))
+    # A name must be no formula to the spreadsheet that opens it.
+    plain = [(f"'{one.name}" if one.name[:1] in "=+-@" else one.name, one) for one in issued]
+    writer.writerows((one.number, name, one.code, one.expires_at.isoformat()) for name, one in plain)
+    typer.echo(sheet.getvalue(), nl=False)
+    typer.echo(f"{len(issued)} codes, {len(outcomes) - len(issued)} accounts of which nothing can be asked", err=True)
 
 
 @commands.command("list")

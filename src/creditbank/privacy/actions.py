@@ -16,6 +16,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.tables import achievement_keys, achievements
+from creditbank.activations.tables import activation_codes
 from creditbank.awards.tables import award_numbers, awards
 from creditbank.claims.tables import evidence_files
 from creditbank.clock import rising
@@ -46,6 +47,7 @@ REMOVE_FILES = "remove_files"
 SWEPT = (
     "learner_keys",
     "learner_identities",
+    "activation_codes",
     "achievement_keys",
     "award_numbers",
     "evidence_files",
@@ -162,6 +164,7 @@ async def _erase(
         delete(award_numbers).where(award_numbers.c.number.in_(numbers)),
         delete(evidence_files).where(evidence_files.c.learner_id == learner.id),
         delete(learner_identities).where(learner_identities.c.learner_id == learner.id),
+        delete(activation_codes).where(activation_codes.c.learner_id == learner.id),
         delete(learner_keys).where(learner_keys.c.learner_id == learner.id),
         update(learners)
         .where(learners.c.id == learner.id)

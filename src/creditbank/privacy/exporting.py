@@ -38,6 +38,7 @@ from creditbank.web.sentences import Language
 LEFT_OUT: Final[Mapping[str, str]] = {
     "learner_keys": "The key opens what is sealed; what it opens is in the archive, opened.",
     "learner_identities": "Keyed hashes of the identities, which the profile holds in the clear.",
+    "activation_codes": "A keyed hash of the code with which the account can be entered, until it has been.",
     "achievement_keys": "Keyed hashes of external ids, which the achievements hold in the clear.",
     "award_numbers": "Which award a number is of; the awards hold their numbers.",
     "user_keys": "The key opens what is sealed of a user; what it opens is in the archive, opened.",

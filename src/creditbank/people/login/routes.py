@@ -19,6 +19,7 @@ from creditbank.access.domain import CrossOrigin
 from creditbank.errors import Refusal
 from creditbank.people import actions, queries
 from creditbank.people.domain import Account, LoginRefused, Place, PlaceNotHeld, places
+from creditbank.people.login.cookies import set_cookie
 from creditbank.people.login.domain import HOME, local_path, proven_at
 from creditbank.people.login.pages import page
 from creditbank.people.login.providers import Flow, Gate
@@ -71,19 +72,6 @@ async def _signed_in(request: Request, edge: Edge) -> SignedIn | None:
 
 def _to(where: str) -> RedirectResponse:
     return RedirectResponse(where, 303)
-
-
-def _set(response: Response, edge: Edge, name: str, value: str, seconds: int | None = None) -> None:
-    """Set a cookie that no script reads and no other site's form sends; with 0 seconds it is removed."""
-    response.set_cookie(
-        name,
-        value,
-        max_age=seconds,
-        path="/",
-        secure=edge.settings.has_secure_cookies,
-        httponly=True,
-        samesite="lax",
-    )
 
 
 def _wrong(request: Request, refusal: Refusal | EdgeRefusal) -> str:
@@ -174,7 +162,7 @@ async def _admit(
     if former is not None:
         _sessions(request).forget(former.session.user_id)
     response = _to(following)
-    _set(response, edge, edge.settings.session_cookie, token)
+    set_cookie(response, edge, edge.settings.session_cookie, token)
     return response
 
 
@@ -211,7 +199,7 @@ async def sign_out(request: Request, edge: EdgeDep) -> Response:
                 await actions.end_session(connection, user_id, signed.session.id, now)
         _sessions(request).forget(user_id)
     response = _to(HOME)
-    _set(response, edge, edge.settings.session_cookie, "", 0)
+    set_cookie(response, edge, edge.settings.session_cookie, "", 0)
     return response
 
 
@@ -281,7 +269,7 @@ async def leave(name: Name, request: Request, edge: EdgeDep, following: Next = N
         return _form_page(request, local_path(following), refusal)
     response = _to(to)
     sealed = edge.vault.passing.seal(orjson.dumps(asdict(flow)), _FLOW).hex()
-    _set(response, edge, _flow_cookie(edge), sealed, _FLOW_SECONDS)
+    set_cookie(response, edge, _flow_cookie(edge), sealed, _FLOW_SECONDS)
     return response
 
 
@@ -321,7 +309,7 @@ async def come_back(
         proven = proven_at(claims.get("auth_time"), now, forced=flow.forced, recent=recent)
         response = await _admit(request, edge, account, flow.following, now - proven)
     # Good for once: who comes with the same state again finds nothing.
-    _set(response, edge, _flow_cookie(edge), "", 0)
+    set_cookie(response, edge, _flow_cookie(edge), "", 0)
     return response
 
 
