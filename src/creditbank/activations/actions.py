@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
+from creditbank.access.domain import SYSTEM, By
 from creditbank.activations.domain import (
     WRONG_MAX,
     AccountActivated,
@@ -40,8 +41,7 @@ async def issue(
     vault: Vault,
     learner_ids: Sequence[UUID],
     may: Callable[[Learner], bool],
-    client_id: UUID | None,
-    by: str,
+    by: By,
     now: datetime,
     lasting: timedelta,
 ) -> list[Issued | Refusal]:
@@ -75,8 +75,8 @@ async def issue(
                 wrong=0,
             )
         )
-        details = {"by": by, "expires_at": expires_at.isoformat()}
-        await record(connection, client_id, "activation.issue", f"learner:{learner_id}", details, now)
+        details = {"expires_at": expires_at.isoformat()}
+        await record(connection, by, "activation.issue", f"learner:{learner_id}", details, now, learner.owned)
         outcomes.append(Issued(learner_id, learner.profile.number, learner.profile.name, code, expires_at))
     return outcomes
 
@@ -101,7 +101,7 @@ async def check(connection: AsyncConnection, vault: Vault, code: str, proof: Pro
     mine = activation_codes.c.key == key
     await connection.execute(update(activation_codes).where(mine).values(wrong=activation_codes.c.wrong + 1))
     await connection.execute(delete(activation_codes).where(mine, activation_codes.c.wrong >= WRONG_MAX))
-    await record(connection, None, "activation.refuse", f"learner:{learner_id}", {}, now)
+    await record(connection, SYSTEM, "activation.refuse", f"learner:{learner_id}", {}, now, learner.owned)
     return None
 
 
@@ -129,5 +129,6 @@ async def redeem(
     user_id = await people.enter(connection, vault, people.NewUser(login, learner.profile.name), by, now)
     await people.set_password(connection, user_id, password, by, now)
     await people.grant(connection, user_id, NewGrant("learner", Place(learner_id=learner.id)), None, by, now)
-    await record(connection, user_id, "activation.redeem", f"learner:{learner.id}", {"user": str(user_id)}, now)
+    person = By("person", str(user_id))
+    await record(connection, person, "activation.redeem", f"learner:{learner.id}", {}, now, learner.owned)
     return user_id

@@ -66,8 +66,7 @@ async def issue_activation_codes(
             edge.vault,
             asked,
             lambda learner: bool(can(actor, "account.activate", learner.owned)),
-            actor.client_id,
-            actor.identity,
+            actor.by,
             edge.clock(),
             edge.settings.activation_lasting,
         )

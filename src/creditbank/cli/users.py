@@ -23,7 +23,7 @@ from creditbank.clock import system_clock
 from creditbank.errors import Refusal
 from creditbank.people import actions, queries
 from creditbank.people.domain import GrantNotFound, NewGrant, Place, UserNotFound
-from creditbank.people.operating import operator
+from creditbank.people.operating import at_command_line, operator
 from creditbank.people.passwords import Passwords
 from creditbank.people.roles import ROLES
 from creditbank.sealing import Vault
@@ -187,7 +187,7 @@ def codes(
     async def work(connection: AsyncConnection, vault: Vault) -> list[Issued | Refusal]:
         now = system_clock()
         ids = await waiting(connection, provider, now)
-        return await issue(connection, vault, ids, lambda _: True, None, operator(), now, lasting) if ids else []
+        return await issue(connection, vault, ids, lambda _: True, at_command_line(), now, lasting) if ids else []
 
     outcomes = _run(work)
     issued = [one for one in outcomes if isinstance(one, Issued)]
