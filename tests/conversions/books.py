@@ -470,14 +470,13 @@ class Books(RuleBasedStateMachine):
         if not owing:
             return
 
-        async def work(connection: AsyncConnection) -> UUID:
+        async def work(connection: AsyncConnection) -> None:
             learner = (await lock(connection, self.bank.vault, [self.learner]))[self.learner]
             done = Act(self.fresh(), "write_off", None, FIRST.client_id, SECOND.client_id)
             now = self.bank.clock()
-            posted = await waive_debt(connection, learner, owing[0], done, today=self.bank.today(), now=now)
+            await waive_debt(connection, learner, owing[0], done, today=self.bank.today(), now=now)
             closed = reviews.update().where(reviews.c.subject_id == owing[0].id, reviews.c.state == "open")
             await connection.execute(closed.values(state="closed", outcome="written_off", closed_at=now))
-            return posted
 
         self.do(work)
 

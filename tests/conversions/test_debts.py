@@ -356,3 +356,34 @@ async def test_an_amendment_that_leaves_enough_breaks_no_application(world: Worl
     assert found.json()["state"] == "held"
     assert await standing(world, learner) == {"reserved": "3"}
     await verified(world)
+
+
+async def test_whoever_came_into_debt_since_the_application_is_not_given_the_award(world: World) -> None:
+    learner, achievement, _ = await awarded(world, programme("other", "2"))
+    await world.record(learner, kind="training", credits="2")
+    held = await apply_for(world, learner, "college.other")
+    at, approval = f"/v1/conversions/{held['id']}/decision", {"decision": "approve"}
+    amounts = [{"lot": held["held"][0]["lot"], "amount": "1"}]
+
+    await revoke(world, achievement)
+
+    await refused(world, at, approval, "learner_in_debt", 409, by="registrar")
+    await refused(
+        world, at, {"decision": "approve_in_part", "amounts": amounts}, "learner_in_debt", 409, by="registrar"
+    )
+    assert (await standing(world, learner))["reserved"] == "2"
+    # To say no, and to take back, gives the credits back and redeems nothing.
+    rejected = await decide(world, held, decision="reject", reasons=["other"])
+    assert rejected["state"] == "rejected"
+    await verified(world)
+
+
+async def test_a_debt_that_somebody_decided_about_stands_in_no_awards_way(world: World) -> None:
+    learner, achievement, _ = await awarded(world, programme("other", "2"))
+    await world.record(learner, kind="training", credits="2")
+    held = await apply_for(world, learner, "college.other")
+    await revoke(world, achievement)
+
+    await post(world, f"{await review_of(world, learner)}/outcome", {"outcome": "stands"}, by="bank", status=200)
+
+    assert (await decide(world, held))["state"] == "approved"

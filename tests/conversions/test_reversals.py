@@ -8,14 +8,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, insert, update
+from alembic.script import ScriptDirectory
+from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from creditbank.database.schema import migrations_folder
 from creditbank.identifiers import new_id
 from creditbank.learners.tables import learners
 from creditbank.ledger.domain import Account, Code, Posting, seal_posting
 from creditbank.ledger.queries import postings_of
-from creditbank.ledger.tables import postings
+from creditbank.ledger.tables import hold_lines, postings
 from creditbank.recognition.verify import verify_bank
 from creditbank.rulesets.shelf import Shelf
 from tests.api.world import World
@@ -69,6 +71,25 @@ async def test_a_hold_that_ends_without_an_award_undoes_what_reserved_each_lot(
     originals = [one.reverses for one in await chain_of(world, learner) if one.reverses is not None]
     assert len(set(originals)) == 4
     await verified(world)
+
+
+async def test_lines_of_holds_placed_before_they_kept_their_posting_are_given_it(world: World) -> None:
+    await only(world, programme("certificate", "5"))
+    for _ in range(2):
+        learner, _, _ = await learner_with(world, "3", "2")
+        await withdraw(world, await apply_for(world, learner))
+        await apply_for(world, learner)
+    module = ScriptDirectory(str(migrations_folder())).get_revision("0017").module
+    kept = select(hold_lines.c.id, hold_lines.c.posting_id).order_by(hold_lines.c.id)
+
+    async with world.database.write() as connection:
+        before = (await connection.execute(kept)).all()
+        await connection.execute(update(hold_lines).values(posting_id=new_id()))
+        await connection.execute(text(module.FOUND))
+        after = (await connection.execute(kept)).all()
+
+    assert len({posting_id for _, posting_id in before}) == 8
+    assert after == before
 
 
 async def test_a_hold_that_breaks_undoes_what_reserved_each_lot(world: World) -> None:
@@ -145,6 +166,7 @@ Change = Callable[[Sequence[Posting], Posting, Posting], Posting]
 
 FALSE: dict[str, Change] = {
     "a posting that is not there": lambda chain, hold, void: replace(void, reverses=new_id()),
+    "nothing at all": lambda chain, hold, void: replace(void, reverses=None),
     "a posting on another lot": lambda chain, hold, void: replace(
         void, lot_id=next(one.lot_id for one in chain if one.lot_id != hold.lot_id)
     ),
@@ -171,6 +193,35 @@ async def test_verify_finds_a_reversal_of(world: World, change: Change) -> None:
     await rewrite(world, learner, [*chain[:-1], change(chain, hold, void)])
 
     assert "reversal_differs" in await found(world)
+
+
+@pytest.mark.parametrize("code", [Code.TIMEOUT, Code.ANNUL])
+async def test_verify_finds_what_undoes_and_does_not_say_what(world: World, code: Code) -> None:
+    learner, _, conversion = await awarded(world, programme("other", "2"))
+    if code is Code.ANNUL:
+        await annul(world, conversion)
+    else:
+        await world.record(learner, kind="training", credits="2")
+        await lapse(world, await apply_for(world, learner, "college.other"))
+    await verified(world)
+    chain = await chain_of(world, learner)
+    assert code in {one.code for one in chain}
+
+    await rewrite(world, learner, [replace(one, reverses=None) if one.code is code else one for one in chain])
+
+    assert await found(world) == {"reversal_differs"}
+
+
+async def test_verify_finds_that_what_is_undone_is_another_learners(world: World) -> None:
+    await only(world, programme("certificate", "5"))
+    (one, _, _), (other, _, _) = await learner_with(world, "3", "2"), await learner_with(world, "3", "2")
+    for learner in (one, other):
+        await reject(world, await apply_for(world, learner))
+    chain, (*_, foreign) = await chain_of(world, one), await chain_of(world, other)
+
+    await rewrite(world, one, [*chain[:-1], replace(chain[-1], reverses=foreign.reverses)])
+
+    assert await found(world) == {"reversal_differs"}
 
 
 async def test_verify_finds_a_posting_that_two_acts_undo(world: World) -> None:

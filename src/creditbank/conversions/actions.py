@@ -303,7 +303,10 @@ def _check_open(conversion: Conversion, now: datetime) -> None:
 async def decide(
     connection: AsyncConnection, counter: Counter, actor: Actor, conversion_id: UUID, verdict: Verdict, today: date
 ) -> Conversion:
-    """Approve an application, whole or in part, or reject it. An approval makes an award; the rest is given back."""
+    """Approve an application, whole or in part, or reject it. An approval makes an award; the rest is given back.
+
+    Raises ConversionNotFound, HoldEnded, LearnerInDebt, StackedCreditsLost, MoreThanHeld, NothingApproved.
+    """
     learner, conversion, lots = await _held(connection, counter, conversion_id, today)
     if not can(actor, "conversion.decide", owned(conversion)):
         raise ConversionNotFound
@@ -312,6 +315,8 @@ async def decide(
     held = {line.lot_id: line.milli for line in conversion.hold.lines}
     used = dict(held) if verdict.approves else {}
     if verdict.approves:
+        # Whoever came into debt since the application redeems nothing before a person has decided about it.
+        check_debts(lots, await open_debts(connection, learner.id))
         check_stacked(conversion, await queries.conversions_of(connection, learner.id), lots)
     if verdict.approves and verdict.amounts is not None:
         for index, (lot_id, milli) in enumerate(verdict.amounts.items()):

@@ -64,16 +64,23 @@ class Change:
     entries: Sequence[Entry]
 
 
-async def post(connection: AsyncConnection, changes: Sequence[Change]) -> dict[UUID, Chain]:
+@dataclass(frozen=True, slots=True)
+class Posted(Chain):
+    """Where a learner's chain stands after a change. ``ids`` are those of its postings, in the order of its entries."""
+
+    ids: Sequence[UUID]
+
+
+async def post(connection: AsyncConnection, changes: Sequence[Change]) -> dict[UUID, Posted]:
     """Write the lots and append the postings of several learners; answer where each chain stands now.
 
     The learners must be locked and ``moved`` must hold each lot as it is after the entries: positions change only
     here, together with a posting.
     """
-    chains: dict[UUID, Chain] = {}
+    chains: dict[UUID, Posted] = {}
     rows: list[dict[str, Any]] = []
     for change in changes:
-        seq, head = change.chain.seq, change.chain.head
+        seq, head, ids = change.chain.seq, change.chain.head, list[UUID]()
         for entry in change.entries:
             seq += 1
             posting = seal_posting(
@@ -96,8 +103,9 @@ async def post(connection: AsyncConnection, changes: Sequence[Change]) -> dict[U
                 )
             )
             head = posting.hash
+            ids.append(posting.id)
             rows.append(_posting_row(posting))
-        chains[change.learner_id] = Chain(seq, head)
+        chains[change.learner_id] = Posted(seq, head, ids)
     await insert_rows(connection, lots, [_lot_row(lot) for change in changes for lot in change.made])
     await update_rows(
         connection, lots, [_moved_row(lot) for change in changes for lot in change.moved], ("learner_id", "id")
@@ -134,8 +142,8 @@ async def act(
     now: datetime,
     *,
     made: Sequence[Step] = (),
-) -> UUID:
-    """Do something to a locked learner's lots, all of it or nothing, and answer the transaction.
+) -> Sequence[UUID]:
+    """Do something to a locked learner's lots, all of it or nothing; answer the postings in their order.
 
     Each lot stands once in ``steps``, as it is before; ``made`` are lots that come into being by this act. The caller
     has asked ``find_transaction`` for the key.
@@ -167,10 +175,10 @@ async def act(
     ]
     new = [_after(step) for step in made]
     change = Change(learner.id, Chain(learner.seq, learner.head), learner.recorded_at, new, moved, entries)
-    chain = (await post(connection, [change]))[learner.id]
-    learner.seq, learner.head = chain.seq, chain.head
+    posted = (await post(connection, [change]))[learner.id]
+    learner.seq, learner.head = posted.seq, posted.head
     await advance(connection, [learner])
-    return transaction_id
+    return posted.ids
 
 
 def _after(step: Step) -> Lot:
@@ -179,7 +187,7 @@ def _after(step: Step) -> Lot:
 
 async def waive_debt(
     connection: AsyncConnection, learner: LockedLearner, lot: Lot, done: Act, *, today: date, now: datetime
-) -> UUID:
+) -> None:
     """Waive what the learner owes on a lot: the bank bears it. Raises TwoPeopleNeeded, NothingOwed.
 
     ``done`` names who proposed it and who approved it. The review of the debt is closed by whoever decides it.
@@ -189,7 +197,7 @@ async def waive_debt(
     movements = waive(lot.positions)
     if not movements:
         raise NothingOwed(lot=lot.id)
-    return await act(connection, learner, done, [Step(lot, movements, today)], now)
+    await act(connection, learner, done, [Step(lot, movements, today)], now)
 
 
 async def place_hold(
@@ -209,7 +217,8 @@ async def place_hold(
             raise InsufficientCredits(lot=lot.id, available=str(Credits(usable)), requested=str(Credits(milli)))
     steps = [Step(lot, reserve(milli), today) for lot, milli in lines]
     hold_id = new_id()
-    await act(connection, learner, done, steps, now)
+    # To reserve is one movement a lot, so that each line has a posting of its own.
+    posting_ids = await act(connection, learner, done, steps, now)
     row = {
         "learner_id": learner.id,
         "id": hold_id,
@@ -222,8 +231,8 @@ async def place_hold(
     await insert_rows(connection, holds, [row])
     rows = [
         {"learner_id": learner.id, "id": new_id(), "hold_id": hold_id, "lot_id": lot.id, "milli": milli,
-         "redeemed_milli": 0}
-        for lot, milli in lines
+         "posting_id": posting_id, "redeemed_milli": 0}
+        for (lot, milli), posting_id in zip(lines, posting_ids, strict=True)
     ]  # fmt: skip
     await insert_rows(connection, hold_lines, rows)
     return (await holds_by_id(connection, [(learner.id, hold_id)]))[hold_id]

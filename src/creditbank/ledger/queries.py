@@ -208,25 +208,10 @@ async def postings_of(
     return [_posting_of(row) for row in await connection.execute(statement)]
 
 
-# A hold without lines is one for an award that is made of credits counted once more. What reserved a line was posted in
-# the act that placed the hold, and no two acts of a learner have one instant.
-_HOLDS = (
-    select(
-        holds,
-        hold_lines.c.lot_id,
-        hold_lines.c.milli,
-        hold_lines.c.redeemed_milli,
-        postings.c.id.label("posting_id"),
-    )
-    .outerjoin(hold_lines, (hold_lines.c.learner_id == holds.c.learner_id) & (hold_lines.c.hold_id == holds.c.id))
-    .outerjoin(
-        postings,
-        (postings.c.learner_id == hold_lines.c.learner_id)
-        & (postings.c.lot_id == hold_lines.c.lot_id)
-        & (postings.c.recorded_at == holds.c.recorded_at)
-        & (postings.c.code == Code.HOLD.value),
-    )
-)
+# A hold without lines is one for an award that is made of credits counted once more.
+_HOLDS = select(
+    holds, hold_lines.c.lot_id, hold_lines.c.milli, hold_lines.c.redeemed_milli, hold_lines.c.posting_id
+).outerjoin(hold_lines, (hold_lines.c.learner_id == holds.c.learner_id) & (hold_lines.c.hold_id == holds.c.id))
 
 
 async def open_holds(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, list[Hold]]:

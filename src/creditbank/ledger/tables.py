@@ -107,6 +107,7 @@ hold_lines = Table(
     Column("lot_id", Uuid, nullable=False),
     Column("milli", BigInteger, nullable=False),
     Column("redeemed_milli", BigInteger, nullable=False, server_default=text("0")),
+    Column("posting_id", Uuid, nullable=False, doc="the HOLD by which it was reserved"),
     ForeignKeyConstraint(["learner_id", "hold_id"], ["holds.learner_id", "holds.id"]),
     ForeignKeyConstraint(["learner_id", "lot_id"], ["lots.learner_id", "lots.id"]),
     UniqueConstraint("learner_id", "hold_id", "lot_id"),

@@ -255,13 +255,15 @@ _UNDOES: Final = {
 
 
 def _verify_reversals(learner_id: UUID, chain: Sequence[Posting]) -> list[Finding]:
-    """What a posting undoes stands before it on the same lot, and is undone whole and by one act (decision 0029)."""
+    """Whatever undoes says what: a posting before it on the same lot, undone whole and by one act (decision 0029)."""
     before: dict[UUID, Posting] = {}
     undoing: dict[UUID, list[Posting]] = defaultdict(list)
     false: list[Posting] = []
     for posting in chain:
         before[posting.id] = posting
         if posting.reverses is None:
+            if posting.code in _UNDOES:
+                false.append(posting)
             continue
         undone = before.get(posting.reverses)
         if (
@@ -278,7 +280,7 @@ def _verify_reversals(learner_id: UUID, chain: Sequence[Posting]) -> list[Findin
         if not is_whole or len({part.transaction_id for part in parts}) > 1:
             false.append(parts[-1])
     return [
-        Finding("reversal_differs", learner_id, f"posting {one.id}, seq {one.seq}, does not undo what it says")
+        Finding("reversal_differs", learner_id, f"posting {one.id}, seq {one.seq}, does not undo what it should")
         for one in false
     ]
 
