@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time, tzinfo
 from typing import Final
 from uuid import UUID
 
@@ -152,7 +152,7 @@ def _eras(
             and not is_loose
         ):
             continue
-        ends = [*_changes(book, id_), *_begins(named, since.on), *_asks(basis.enrolments, id_, line)]
+        ends = [*_changes(book, id_), *_begins(named, since.on, book.zone), *_asks(basis.enrolments, id_, line)]
         ends += _falls(basis.past, since.at, id_, lots) if is_loose else []
         end = min([one for one in ends if one > since.at], default=None)
         late = frozenset(key for key, at in first.items() if end is not None and at >= end)
@@ -190,10 +190,10 @@ def _changes(book: Book, rule_set_id: UUID) -> Iterator[datetime]:
             yield one.publication.known_until
 
 
-def _begins(line: Iterable[Days], day: date) -> Iterator[datetime]:
-    """The instants at which days of a line begin; the pure part knows no zone, so they are those of UTC."""
+def _begins(line: Iterable[Days], day: date, zone: tzinfo) -> Iterator[datetime]:
+    """The instants at which first and last days of a line begin, where the bank counts its days."""
     for _, *edges in line:
-        yield from (datetime.combine(edge, time(), UTC) for edge in edges if edge is not None and edge > day)
+        yield from (datetime.combine(edge, time(), zone) for edge in edges if edge is not None and edge > day)
 
 
 def _asks(enrolments: Iterable[Enrolment], rule_set_id: UUID, line: Sequence[CompiledVersion]) -> Iterator[datetime]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from functools import cached_property
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -207,6 +207,9 @@ class Book:
 
     # Versions that govern nothing any more, compiled, by version: of one learner whose redeemed credits rest on them.
     former: Mapping[UUID, Entry] = field(default_factory=dict)
+
+    # Where the bank counts its days: there a version's first day begins.
+    zone: tzinfo = UTC
 
     @cached_property
     def every_version(self) -> Sequence[CompiledVersion]:
