@@ -142,7 +142,7 @@ async def _add(share: _Share) -> None:
     settings = Settings()
     database = Database(settings.database_url, pool_size=1)
     form = NumberForm(settings.account_prefix, settings.account_digits)
-    desk = Desk(Vault(*settings.secrets()), Shelf(), system_clock, form)
+    desk = Desk(Vault(*settings.secrets()), Shelf(settings.zone), system_clock, form)
     actor = Actor(UUID(share.client), None, frozenset(SCOPES), "verified")
     today = learning_day(system_clock(), settings.zone)
     for part in chunks(_statements(share), CHUNK):

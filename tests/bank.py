@@ -152,7 +152,7 @@ class Bank:
     database: Database
     clock: HandClock = field(default_factory=HandClock)
     vault: Vault = field(default_factory=lambda: Vault(*SECRETS))
-    shelf: Shelf = field(default_factory=Shelf)
+    shelf: Shelf = field(default_factory=lambda: Shelf(ZONE))
 
     @property
     def desk(self) -> Desk:
@@ -278,7 +278,7 @@ class Bank:
 
     async def verify(self) -> list[Finding]:
         """What a proof of the whole bank finds, with a shelf of its own."""
-        pages = [page async for page in verify_bank(self.database, self.vault, Shelf(), self.today())]
+        pages = [page async for page in verify_bank(self.database, self.vault, Shelf(ZONE), self.today())]
         return [finding for page in pages for finding in page.findings]
 
     async def lots(self, learner: UUID) -> list[Lot]:

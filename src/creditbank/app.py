@@ -142,7 +142,7 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
 
     edge = Edge(settings, database, vault, clock, key_of)
     metrics = Metrics()
-    shelf = Shelf()
+    shelf = Shelf(settings.zone)
     desk = Desk(vault, shelf, clock, number_form(edge))
     gathering = Gathering(edge, desk, metrics)
     looks = Looks(clock)

@@ -174,7 +174,7 @@ def prove(order: Order, *, begun: Callable[[int, int], None], proven: Callable[[
     gc.set_threshold(*_SELDOM)
     try:
         with ExitStack() as stack:
-            tally, shelf = _resumed(order), Shelf()
+            tally, shelf = _resumed(order), Shelf(order.settings.zone)
             pool = stack.enter_context(_forked(order, shelf)) if order.processes > 1 else None
             prover = stack.enter_context(closing(_Prover(order, shelf)))
             begun(prover.count(), tally.learners)

@@ -159,6 +159,6 @@ async def test_revocation_takes_the_credits_back_and_deletes_nothing(world: Worl
 
 async def test_all_that_these_tests_left_can_be_proved(world: World) -> None:
     edge = world.app.state.edge
-    pages = [page async for page in verify_bank(world.database, edge.vault, Shelf(), edge.today())]
+    pages = [page async for page in verify_bank(world.database, edge.vault, Shelf(edge.settings.zone), edge.today())]
     assert [finding for page in pages for finding in page.findings] == []
     assert sum(page.postings for page in pages) > 20

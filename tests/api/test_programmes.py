@@ -285,7 +285,7 @@ async def test_rules_for_the_enrolled_concern_whoever_enters_their_programme(wor
     again = await world.record(learner, kind="project", credits="2", unit="H2")
     assert again["outcome"]["state"] == "recognised"
     edge = world.app.state.edge
-    pages = [page async for page in verify_bank(world.database, edge.vault, Shelf(), edge.today())]
+    pages = [page async for page in verify_bank(world.database, edge.vault, Shelf(edge.settings.zone), edge.today())]
     assert [finding for page in pages for finding in page.findings] == []
 
 
@@ -318,7 +318,7 @@ async def test_an_election_moves_older_credits_in_its_own_transaction(world: Wor
     assert [lot["positions"]["available"] for lot in lots[learner]] == ["4"]
     assert [lot["positions"]["available"] for lot in lots[other]] == ["1"]
     edge = world.app.state.edge
-    pages = [page async for page in verify_bank(world.database, edge.vault, Shelf(), edge.today())]
+    pages = [page async for page in verify_bank(world.database, edge.vault, Shelf(edge.settings.zone), edge.today())]
     assert [finding for page in pages for finding in page.findings] == []
 
 

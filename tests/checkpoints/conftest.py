@@ -22,7 +22,7 @@ from creditbank.recognition.verify import Depth, Finding, verify_bank
 from creditbank.rulesets.shelf import Shelf
 from creditbank.settings import Settings
 from creditbank.web.bodies import to_json
-from tests.bank import Bank, document, opened, settings_for
+from tests.bank import ZONE, Bank, document, opened, settings_for
 
 SEED = b"k" * 32
 ORIGIN = "bank.test/log"
@@ -69,7 +69,7 @@ class Keeper:
         receipts: list[Receipt] = [read_receipt(f"kept {n}", text) for n, text in enumerate(kept)]
         depth = Depth(also=(verify_leaves,))
         bank = self.bank
-        pages = [page async for page in verify_bank(bank.database, bank.vault, Shelf(), bank.today(), depth)]
+        pages = [page async for page in verify_bank(bank.database, bank.vault, Shelf(ZONE), bank.today(), depth)]
         findings = [finding for page in pages for finding in page.findings]
         keys = keys_of(self.settings)
         async with bank.database.snapshot() as connection:

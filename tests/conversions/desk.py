@@ -100,7 +100,7 @@ async def refused(
 async def verified(world: World) -> None:
     """The books must be proven."""
     edge = world.app.state.edge
-    pages = [page async for page in verify_bank(world.database, edge.vault, Shelf(), edge.today())]
+    pages = [page async for page in verify_bank(world.database, edge.vault, Shelf(edge.settings.zone), edge.today())]
     assert [finding for page in pages for finding in page.findings] == []
 
 

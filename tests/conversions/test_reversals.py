@@ -253,5 +253,5 @@ async def rewrite(world: World, learner: str, chain: Sequence[Posting]) -> None:
 async def found(world: World) -> set[str]:
     """The codes of what verify finds."""
     edge = world.app.state.edge
-    pages = [page async for page in verify_bank(world.database, edge.vault, Shelf(), edge.today())]
+    pages = [page async for page in verify_bank(world.database, edge.vault, Shelf(edge.settings.zone), edge.today())]
     return {finding.code for page in pages for finding in page.findings}

@@ -68,7 +68,7 @@ class Fate:
 async def live(settings: Settings, clock: Clock, fate: Fate) -> None:
     """Work until nothing is due."""
     database = Database(settings.database_url)
-    worker = build_worker(settings, database, Vault(*settings.secrets()), Shelf(), clock, Metrics())
+    worker = build_worker(settings, database, Vault(*settings.secrets()), Shelf(settings.zone), clock, Metrics())
     working.advance = fate.advance  # type: ignore[attr-defined]
     handlers: Mapping[str, Handler] = worker._handlers
     worker._handlers = {kind: fate.over(handler) for kind, handler in handlers.items()}

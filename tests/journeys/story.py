@@ -17,7 +17,9 @@ async def told(url: str) -> AsyncIterator[World]:
     async with opened(url) as world:
         yield world
         edge = world.app.state.edge
-        pages = [page async for page in verify_bank(world.database, edge.vault, Shelf(), edge.today())]
+        pages = [
+            page async for page in verify_bank(world.database, edge.vault, Shelf(edge.settings.zone), edge.today())
+        ]
         assert [finding for page in pages for finding in page.findings] == []
 
 

@@ -177,7 +177,7 @@ async def verify(url: str) -> list[Finding]:
     """What `creditbank verify` finds."""
     today = learning_day(system_clock(), ZONE)
     async with reading(url) as database:
-        pages = [page async for page in verify_bank(database, Vault(*SECRETS), Shelf(), today)]
+        pages = [page async for page in verify_bank(database, Vault(*SECRETS), Shelf(ZONE), today)]
     return [finding for page in pages for finding in page.findings]
 
 

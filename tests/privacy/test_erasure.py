@@ -171,7 +171,7 @@ async def stored_file(world: World) -> str:
 
 async def test_the_books_of_an_erased_person_are_proven_and_the_person_counted(erased: World) -> None:
     edge = erased.app.state.edge
-    pages = [page async for page in verify_bank(erased.database, edge.vault, Shelf(), edge.today())]
+    pages = [page async for page in verify_bank(erased.database, edge.vault, Shelf(edge.settings.zone), edge.today())]
     async with erased.database.snapshot() as connection:
         findings = await verify_erasures(connection)
     assert [finding for page in pages for finding in page.findings] + findings == []
@@ -209,7 +209,7 @@ async def test_what_is_done_to_the_books_of_an_erased_person_is_found(erased: Wo
             given = {"id": who.hex if erased.database.is_sqlite else who} if ":id" in one else {}
             await connection.execute(text(one), given)
     edge = erased.app.state.edge
-    pages = [page async for page in verify_bank(erased.database, edge.vault, Shelf(), edge.today())]
+    pages = [page async for page in verify_bank(erased.database, edge.vault, Shelf(edge.settings.zone), edge.today())]
     async with erased.database.snapshot() as connection:
         findings = await verify_erasures(connection)
     assert code in {finding.code for page in pages for finding in page.findings} | {one.code for one in findings}

@@ -27,7 +27,7 @@ from creditbank.rulesets.domain import (
 )
 from creditbank.rulesets.shelf import Shelf
 from creditbank.rulesets.tables import rule_set_publications, rules_epoch
-from tests.bank import EDITOR, Bank, document, granting, submission
+from tests.bank import EDITOR, ZONE, Bank, document, granting, submission
 from tests.covering import covered
 
 
@@ -258,7 +258,7 @@ async def test_every_process_sees_a_publication_at_once(bank: Bank) -> None:
     """Another process has a shelf of its own; it never settles with rules that have been replaced."""
     (learner,) = await bank.open("Li Wei")
     await bank.publish(giving(3))
-    other = Shelf()
+    other = Shelf(ZONE)
     async with bank.database.read() as connection:
         first = await other.book(connection)
         assert await other.book(connection) is first

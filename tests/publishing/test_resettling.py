@@ -78,7 +78,7 @@ async def test_a_worker_killed_anywhere_is_followed_by_another(
     while True:
         try:
             # A worker with a shelf of its own, as another process has.
-            bank.shelf = Shelf()
+            bank.shelf = Shelf(ZONE)
             await bank.work()
             break
         except Killed:
@@ -91,7 +91,7 @@ async def test_a_worker_killed_anywhere_is_followed_by_another(
 
 
 async def test_a_worker_that_was_thought_dead_settles_nobody(bank: Bank, settled: list[UUID]) -> None:
-    handler = Resettling(bank.vault, Shelf(), bank.clock, ZONE)
+    handler = Resettling(bank.vault, Shelf(ZONE), bank.clock, ZONE)
     async with bank.database.write() as connection:
         slow = await lease(connection, bank.clock())
     assert slow is not None

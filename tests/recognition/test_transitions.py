@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from creditbank.ledger.domain import Account, Code, Hold, HoldState, Lot, annul
 from creditbank.publishing.actions import withdraw
 from creditbank.recognition.actions import settle
 from creditbank.recognition.domain import Cause
-from tests.bank import Bank, document, granting
+from tests.bank import ZONE, Bank, document, granting
 from tests.covering import covered
 from tests.recognition.test_settle import settle_whole
 
@@ -428,4 +428,26 @@ async def test_what_comes_late_acts_while_its_rules_stay_and_goes_on_when_they_c
     await change(bank, giving("4", 2, limits=[{**limit, "at_most": {"credits": "100"}}]))
 
     assert where(await bank.lots(learner))[0] == {"redeemed": 4000, "owed": -4000}
+    assert await bank.verify() == []
+
+
+@pytest.mark.parametrize(
+    ("minutes", "stands"),
+    [(-30, {"redeemed": 4000, "owed": -4000}), (30, {"redeemed": 4000})],
+    ids=["before the day begins", "after it began"],
+)
+async def test_a_first_day_begins_where_the_bank_counts_its_days(
+    bank: Bank, minutes: int, stands: dict[str, int]
+) -> None:
+    limit = {"id": "all", "at_most": {"credits": "4"}, "overflow": "drop"}
+    await change(bank, giving("4", limits=[limit]), giving("4", 2, start="2025-06-01", limits=[limit]))
+    (learner,) = await bank.open("Li Wei")
+    await bank.record(learner, "B", code="B", completed="2024-02-10")
+    await redeeming(bank, learner, *await bank.lots(learner))
+    bank.clock.instant = datetime(2025, 6, 1, tzinfo=ZONE).astimezone(UTC) + timedelta(minutes=minutes)
+
+    await bank.record(learner, "A", code="A", completed="2024-01-10")
+
+    (redeemed,) = [lot for lot in await bank.lots(learner) if lot.positions[Account.REDEEMED]]
+    assert where([redeemed]) == [stands]
     assert await bank.verify() == []

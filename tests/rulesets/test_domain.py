@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from creditbank.providers.domain import Accreditation
-from creditbank.rulesets.domain import Book, Interval, Publication, RuleSet, StoredVersion, VersionOverlaps, succeed
+from creditbank.rulesets.domain import (
+    Book,
+    Entry,
+    Interval,
+    Publication,
+    RuleSet,
+    StoredVersion,
+    VersionOverlaps,
+    succeed,
+)
+from tests.rules.writing import compiled
 
 KNOWN = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -111,3 +122,33 @@ def test_accreditation_is_of_a_day_and_reaches_down_the_tree(
     book = Book(1, {}, {"niie": {"cq/school": [ENTRY], "cq": [OFFERING]}}, [])
 
     assert book.accredited(provider, offering, date.fromisoformat(on)) == ({"niie"} if expected else set())
+
+
+def test_what_is_known_of_a_book_is_found_out_once_whomever_it_is_for() -> None:
+    town, club = compiled(header={"id": "town"}), compiled(header={"id": "club"})
+    entries = {(one.rule_set, 1): Entry(uuid4(), uuid4(), one) for one in (town, club)}
+    restricted = entries["club", 1].rule_set_id
+    book = Book(1, entries, {}, [town], restricted=frozenset((restricted,)))
+
+    enrolled = book.for_enrolled({restricted})
+    former = book.with_former({uuid4(): entries["town", 1]})
+
+    assert list(enrolled.versions) == [town, club]
+    assert book.for_enrolled({restricted, uuid4()}) is enrolled
+    assert book.for_enrolled({uuid4()}) is book.with_former({}) is book
+    for one in (enrolled, former):
+        assert one.every_version is book.every_version
+        assert one.lines_in_force is book.lines_in_force
+    assert set(book.lines_in_force) == {"town", "club"}
+    assert former.former
+    assert not book.former
+
+
+def test_the_lines_of_a_simulation_are_those_of_before_and_of_after() -> None:
+    before, after = compiled(header={"version": 1}), compiled(header={"version": 2})
+    book = Book(1, {("town", 1): Entry(uuid4(), uuid4(), before)}, {}, [before])
+    assert len(book.lines_in_force[before.rule_set]) == 1
+
+    both = replace(book, versions=[before, after])
+
+    assert [number for number, *_ in both.lines_in_force[before.rule_set]] == [1, 2]

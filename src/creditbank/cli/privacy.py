@@ -41,7 +41,7 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 def eraser_for(settings: Settings) -> Eraser:
     """What erasing needs, of a bank with these settings."""
     vault = Vault(*settings.secrets())
-    counter = Counter(vault, Shelf(), system_clock, timedelta(days=settings.hold_days))
+    counter = Counter(vault, Shelf(settings.zone), system_clock, timedelta(days=settings.hold_days))
     return Eraser(counter, Roll(settings.erasure_roll, vault))
 
 

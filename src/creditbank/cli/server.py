@@ -87,7 +87,8 @@ def worker() -> None:
 
     async def run() -> None:
         async with opened(settings) as database:
-            built = build_worker(settings, database, Vault(*settings.secrets()), Shelf(), system_clock, Metrics())
+            vault, shelf = Vault(*settings.secrets()), Shelf(settings.zone)
+            built = build_worker(settings, database, vault, shelf, system_clock, Metrics())
             loop = asyncio.get_running_loop()
             for signal in (SIGINT, SIGTERM):
                 loop.add_signal_handler(signal, built.stop)

@@ -137,7 +137,7 @@ class Operating:
             today = learning_day(now, self._settings.zone)
             asked = await rulesets.add_simulation(connection, version, sample, today, None, now)
             await self._record(connection, version, "rule_set.simulate")
-        simulating = Simulating(Vault(*self._settings.secrets()), Shelf(), system_clock)
+        simulating = Simulating(Vault(*self._settings.secrets()), Shelf(self._settings.zone), system_clock)
         progress: Mapping[str, Any] = {}
         bar = Progress(
             TextColumn("simulating"),

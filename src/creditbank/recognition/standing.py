@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time, tzinfo
 from typing import Final
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from creditbank.ledger.domain import Account, Lot, Posting, Redeemed
 from creditbank.recognition.domain import Decision
 from creditbank.rules.compile import CompiledVersion
 from creditbank.rules.standing import Bound, Era, Standing, VersionName
-from creditbank.rulesets.domain import Book, Chapter, Entry
+from creditbank.rulesets.domain import Book, Chapter, Days, Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def standing_of(
     ``decisions`` are the latest for each (rule set, binding).
     """
     keys = {str(a.id): a.key for a in achievements}
-    codes = {id_: chapters[0].code for id_, chapters in book.history.items() if of in {None, chapters[0].code}}
+    codes = book.codes if of is None else {id_: code for id_, code in book.codes.items() if code == of}
     built = [lot for lot in lots if lot.key.rule_set_id in codes and (_is_redeemed(lot) or _is_reserved(lot))]
     elected = {codes[id_]: names for id_, names in elections(basis.enrolments, as_of).items() if id_ in codes}
     if not built:
@@ -108,9 +108,6 @@ def _bound(
     return found
 
 
-_Days = tuple[int, date, date | None]
-
-
 def _eras(
     achievements: Collection[Achievement],
     lots: Collection[Lot],
@@ -128,12 +125,12 @@ def _eras(
     What is redeemed of an achievement rests on what its first credits were redeemed under. A hold or a redemption that
     came since changes no decision, so that only what fell away makes a difference.
     """
-    present = _present(book)
+    redeemed = [(basis.since[lot.id], lot) for lot in built if lot.id in basis.since]
+    bound_at = _bound_at(lots, basis.past, {since.at for since, _ in redeemed}, book, codes, keys)
     valid = [a.key for a in achievements if a.current.status == VALID]
     first = {a.key: a.versions[0].recorded_at for a in achievements}
     found: dict[str, dict[tuple[object, ...], Era]] = {}
     taken: set[tuple[str, str]] = set()
-    redeemed = [(basis.since[lot.id], lot) for lot in built if lot.id in basis.since]
     for since, lot in sorted(redeemed, key=lambda pair: (pair[0].at, pair[1].id)):
         id_, code = lot.key.rule_set_id, codes[lot.key.rule_set_id]
         facts = frozenset(key for key in _facts(lot, keys) if (code, key) not in taken)
@@ -145,17 +142,17 @@ def _eras(
         named = tuple([(v.version, v.valid_from, v.valid_until) for v in line])
         begun = _begun(named, since.on)
         then = tuple(_elected(basis.enrolments, id_, since))
-        held = _bound_at(lots, basis.past, since.at, book, codes, keys).get(code, {}) if basis.past else {}
+        held = bound_at.get(since.at, {}).get(code, {})
         now = bound.get(code, {})
         is_loose = any(key in held and _by(now, key) != held[key].by for key in valid)
         if (
-            list(named) == sorted(present.get(code, ()), key=lambda one: (one[1], one[0]))
+            list(named) == list(book.lines_in_force.get(code, ()))
             and begun == _begun(named, as_of)
             and _electing(then, line) == _electing(elected.get(code, ()), line)
             and not is_loose
         ):
             continue
-        ends = [*_changes(book, id_), *_begins(named, since.on), *_asks(basis.enrolments, id_, line)]
+        ends = [*_changes(book, id_), *_begins(named, since.on, book.zone), *_asks(basis.enrolments, id_, line)]
         ends += _falls(basis.past, since.at, id_, lots) if is_loose else []
         end = min([one for one in ends if one > since.at], default=None)
         late = frozenset(key for key, at in first.items() if end is not None and at >= end)
@@ -170,16 +167,6 @@ def _eras(
 
 def _by(bound: Mapping[str, Bound], key: str) -> VersionName | None:
     return bound[key].by if key in bound else None
-
-
-def _present(book: Book) -> dict[str, list[_Days]]:
-    """The lines in force. Those of rule sets for the enrolled count, whomever the book is for."""
-    found: dict[str, list[_Days]] = {}
-    plain = {version.rule_set for version in book.versions}
-    others = [one.compiled for one in book.entries.values() if one.rule_set_id in book.restricted]
-    for version in (*book.versions, *[one for one in others if one.rule_set not in plain]):
-        found.setdefault(version.rule_set, []).append((version.version, version.valid_from, version.valid_until))
-    return found
 
 
 def _elected(enrolments: Iterable[Enrolment], rule_set_id: UUID, since: Redeemed) -> list[VersionName]:
@@ -203,10 +190,10 @@ def _changes(book: Book, rule_set_id: UUID) -> Iterator[datetime]:
             yield one.publication.known_until
 
 
-def _begins(line: Iterable[_Days], day: date) -> Iterator[datetime]:
-    """The instants at which days of a line begin; the pure part knows no zone, so they are those of UTC."""
+def _begins(line: Iterable[Days], day: date, zone: tzinfo) -> Iterator[datetime]:
+    """The instants at which first and last days of a line begin, where the bank counts its days."""
     for _, *edges in line:
-        yield from (datetime.combine(edge, time(), UTC) for edge in edges if edge is not None and edge > day)
+        yield from (datetime.combine(edge, time(), zone) for edge in edges if edge is not None and edge > day)
 
 
 def _asks(enrolments: Iterable[Enrolment], rule_set_id: UUID, line: Sequence[CompiledVersion]) -> Iterator[datetime]:
@@ -218,26 +205,50 @@ def _asks(enrolments: Iterable[Enrolment], rule_set_id: UUID, line: Sequence[Com
                     yield change.recorded_at
 
 
-def _built_at(past: Past, at: datetime) -> dict[UUID, dict[Account, int]]:
-    """What of each lot was reserved and redeemed at an instant."""
-    found: dict[UUID, dict[Account, int]] = {}
-    for posting in past.postings:
-        if posting.recorded_at <= at:
-            mine = found.setdefault(posting.lot_id, {Account.RESERVED: 0, Account.REDEEMED: 0})
-            for account, sign in ((posting.source, -1), (posting.target, 1)):
-                if account in mine:
-                    mine[account] += sign * posting.amount_milli
-    return {id_: mine for id_, mine in found.items() if any(mine.values())}
+_Built = dict[UUID, dict[Account, int]]
+
+
+def _move(built: _Built, posting: Posting) -> None:
+    mine = built.setdefault(posting.lot_id, {Account.RESERVED: 0, Account.REDEEMED: 0})
+    for account, sign in ((posting.source, -1), (posting.target, 1)):
+        if account in mine:
+            mine[account] += sign * posting.amount_milli
+
+
+def _built_at(past: Past, instants: Iterable[datetime]) -> Iterator[tuple[datetime, _Built]]:
+    """What of each lot was reserved and redeemed at each instant, the first first, in one pass over the chain."""
+    built: _Built = {}
+    rest = iter(past.postings)
+    coming = next(rest, None)
+    for at in sorted(instants):
+        while coming is not None and coming.recorded_at <= at:
+            _move(built, coming)
+            coming = next(rest, None)
+        yield at, {id_: dict(mine) for id_, mine in built.items() if any(mine.values())}
 
 
 def _bound_at(
-    lots: Iterable[Lot], past: Past, at: datetime, book: Book, codes: Mapping[UUID, str], keys: Mapping[str, str]
-) -> dict[str, dict[str, Bound]]:
-    built = _built_at(past, at)
-    then = [
-        replace(lot, positions=built[lot.id]) for lot in lots if lot.id in built and lot.key.rule_set_id in codes
-    ]  # fmt: skip
-    return _bound(then, [one for on, one in past.decisions if on <= at], book, codes, keys)
+    lots: Iterable[Lot],
+    past: Past | None,
+    instants: Collection[datetime],
+    book: Book,
+    codes: Mapping[UUID, str],
+    keys: Mapping[str, str],
+) -> dict[datetime, dict[str, dict[str, Bound]]]:
+    """By which version each fact was decided on whose credits something was built then, by instant and rule set."""
+    if past is None:
+        return {}
+    mine = [lot for lot in lots if lot.key.rule_set_id in codes]
+    return {
+        at: _bound(
+            [replace(lot, positions=built[lot.id]) for lot in mine if lot.id in built],
+            [one for on, one in past.decisions if on <= at],
+            book,
+            codes,
+            keys,
+        )
+        for at, built in _built_at(past, instants)
+    }
 
 
 def _falls(past: Past | None, since: datetime, rule_set_id: UUID, lots: Iterable[Lot]) -> Iterator[datetime]:
@@ -245,9 +256,13 @@ def _falls(past: Past | None, since: datetime, rule_set_id: UUID, lots: Iterable
     if past is None:
         return
     mine = {lot.id for lot in lots if lot.key.rule_set_id == rule_set_id}
-    then = mine.intersection(_built_at(past, since))
-    for at in sorted({posting.recorded_at for posting in past.postings if posting.recorded_at > since}):
-        if not then <= set(_built_at(past, at)):
+    # What one act posts has one instant.
+    after = {posting.recorded_at for posting in past.postings if posting.recorded_at > since}
+    then: set[UUID] | None = None
+    for at, built in _built_at(past, {since, *after}):
+        if then is None:
+            then = mine.intersection(built)
+        elif not then <= built.keys():
             yield at
             return
 
@@ -258,6 +273,6 @@ def _as_published(book: Book, basis: Basis, chapter: Chapter) -> CompiledVersion
     return replace(entry.compiled, valid_from=publication.valid.start, valid_until=publication.valid.until)
 
 
-def _begun(line: Sequence[_Days], day: date) -> int:
+def _begun(line: Sequence[Days], day: date) -> int:
     """How many of the line's first and last days have been reached by a day."""
     return sum(edge is not None and edge <= day for _, *edges in line for edge in edges)

@@ -6,9 +6,9 @@ document makes a draft of anything that is not published; what is published neve
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from functools import cached_property
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -172,6 +172,13 @@ class Entry:
         return self.compiled.rule_set, self.compiled.version
 
 
+Days = tuple[int, date, date | None]
+"""A version by its number, its first day and the first after its last."""
+
+_OF_ALL: Final = ("every_version", "codes", "lines_in_force", "names", "ever_changed")
+"""What a book knows whomever it is for."""
+
+
 @dataclass(frozen=True)
 class Book:
     """Everything that settling reads beside the facts: the versions in force, compiled, and the registers.
@@ -201,6 +208,9 @@ class Book:
     # Versions that govern nothing any more, compiled, by version: of one learner whose redeemed credits rest on them.
     former: Mapping[UUID, Entry] = field(default_factory=dict)
 
+    # Where the bank counts its days: there a version's first day begins.
+    zone: tzinfo = UTC
+
     @cached_property
     def every_version(self) -> Sequence[CompiledVersion]:
         """The compiled versions of all rule sets, whomever they concern."""
@@ -211,12 +221,43 @@ class Book:
         mine = self.restricted.intersection(rule_sets)
         if not mine:
             return self
-        more = [entry.compiled for entry in self.entries.values() if entry.rule_set_id in mine]
-        return replace(self, versions=[*self.versions, *more])
+        made = self._for_enrolled.get(mine)
+        if made is None:
+            more = [entry.compiled for entry in self.entries.values() if entry.rule_set_id in mine]
+            made = self._for_enrolled[mine] = self._knowing(replace(self, versions=[*self.versions, *more]), _OF_ALL)
+        return made
 
     def with_former(self, former: Mapping[UUID, Entry]) -> Book:
         """The book by which a learner is settled whose redeemed credits rest on these versions; often this one."""
-        return replace(self, former=former) if former else self
+        return self._knowing(replace(self, former=former), (*_OF_ALL, "is_local")) if former else self
+
+    @cached_property
+    def _for_enrolled(self) -> dict[frozenset[UUID], Book]:
+        return {}
+
+    def _knowing(self, made: Book, names: Iterable[str]) -> Book:
+        """A book made of this one, with what was found out about both once."""
+        made.__dict__.update({name: getattr(self, name) for name in names})
+        return made
+
+    @cached_property
+    def codes(self) -> Mapping[UUID, str]:
+        """What each rule set that ever published is called, by its id."""
+        return {id_: chapters[0].code for id_, chapters in self.history.items()}
+
+    @cached_property
+    def lines_in_force(self) -> Mapping[str, Sequence[Days]]:
+        """By rule set its versions with their days, in their order; those for the enrolled too, whomever it is for.
+
+        A simulation's book has the lines of before and of after as its ``versions``: no line of the past is like them.
+        """
+        found: dict[str, list[Days]] = {}
+        plain = {version.rule_set for version in self.versions}
+        others = [one.compiled for one in self.entries.values() if one.rule_set_id in self.restricted]
+        for version in (*self.versions, *[one for one in others if one.rule_set not in plain]):
+            days = (version.version, version.valid_from, version.valid_until)
+            found.setdefault(version.rule_set, []).append(days)
+        return {code: sorted(line, key=lambda one: (one[1], one[0])) for code, line in found.items()}
 
     def entry(self, code: str, number: int) -> Entry:
         """A version in force, or a former one of the learner's. Raises KeyError."""

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,7 +32,8 @@ _FORMER_MAX: Final = 32
 class Shelf:
     """Holds one book. Asking for it within a transaction also keeps the rules from changing until that ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
         self._book: Book | None = None
         # Compiled versions by the hash of their document: a published document never changes, so neither does this.
         self._compiled: dict[str, Wording] = {}
@@ -116,6 +118,7 @@ class Shelf:
             wordings,
             frozenset(restricted),
             await history(connection),
+            zone=self._zone,
         )
 
 
