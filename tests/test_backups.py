@@ -7,8 +7,6 @@ import dataclasses
 import json
 import os
 import shutil
-import sqlite3
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +27,7 @@ from tests.api.world import World, opened
 from tests.bank import SECRETS, settings_for
 from tests.postgres import EmbeddedPostgres
 from tests.privacy.test_erasure import NEEDLES, dump, erase, files_in, live, spellings
+from tests.privacy.test_every_door import as_text
 from tests.test_no_name_in_the_bytes import stored_bytes
 
 
@@ -77,20 +76,6 @@ async def a_life(settings: Settings, backup: Path) -> dict[str, str]:
         await erase(world, who["learner"])
         await world.work()
     return who
-
-
-def as_text(url: str, request: pytest.FixtureRequest) -> bytes:
-    """The database as its own tool dumps it in plain text, every row of every table."""
-    file = sqlite_file(url)
-    if file is not None:
-        database = sqlite3.connect(file)
-        plain = "\n".join(database.iterdump()).encode()
-        database.close()
-        return plain
-    server: EmbeddedPostgres = request.getfixturevalue("postgres_server")
-    name = url.rpartition("/")[2]
-    command = [str(server.bin("pg_dump")), "--inserts"]
-    return subprocess.run(command, env=server.environment(name), capture_output=True, check=True).stdout
 
 
 async def test_a_restored_backup_holds_the_bank_and_nobody_who_was_erased_since(

@@ -202,9 +202,9 @@ async def test_figures_count_a_subtree_and_hide_what_is_of_few(world: World) -> 
     learners = [await world.open(by="cq/nanan") for _ in range(5)]
     for number, learner in enumerate(learners):
         code = "cq/nanan" if number == 4 else "cq/nanan/street"
-        await world.record(learner, by="cq/nanan", provider=code, completed="2024-12-31")
-    again = await world.record(learners[4], by="cq/nanan", provider="cq/nanan", completed="2024-01-01")
-    revoked = await world.record(learners[4], by="cq/nanan", provider="cq/nanan", completed="2024-01-01")
+        await world.record(learner, by="cq/nanan", provider=code, completed="2023-12-31")
+    again = await world.record(learners[4], by="cq/nanan", provider="cq/nanan", completed="2023-01-01")
+    revoked = await world.record(learners[4], by="cq/nanan", provider="cq/nanan", completed="2023-01-01")
     at = f"/v1/achievements/{revoked['achievement']['id']}/revocation"
     assert (await world.send("cq/nanan", f"POST {at}", {"reason": "forged"})).status_code == 201
     assert again["outcome"]
@@ -212,11 +212,11 @@ async def test_figures_count_a_subtree_and_hide_what_is_of_few(world: World) -> 
     async def figures(id_: str, start: str, until: str, by: str = "cq/nanan") -> Any:
         return (await world.send(by, f"GET /v1/providers/{id_}/figures?from={start}&until={until}")).json()
 
-    whole = await figures(top, "2024-01-01", "2025-01-01")
+    whole = await figures(top, "2023-01-01", "2024-01-01")
     assert whole == {
         "provider": "cq/nanan",
-        "from": "2024-01-01",
-        "until": "2025-01-01",
+        "from": "2023-01-01",
+        "until": "2024-01-01",
         "institutions": [
             {"provider_type": "community_college", "status": "active", "count": 1},
             {"provider_type": "community_school", "status": "active", "count": 1},
@@ -224,14 +224,21 @@ async def test_figures_count_a_subtree_and_hide_what_is_of_few(world: World) -> 
         "achievements": 6,
         "learners": 5,
     }
-    few = await figures(street, "2024-01-01", "2025-01-01")
+    few = await figures(street, "2023-01-01", "2024-01-01")
     assert (few["achievements"], few["learners"]) == (None, None)
-    none = await figures(top, "2023-01-01", "2024-01-01")
+    none = await figures(top, "2021-01-01", "2022-01-01")
     assert (none["achievements"], none["learners"]) == (0, 0)
-    assert (await figures(top, "2024-01-01", "2024-12-31"))["learners"] is None
-    assert (await figures(top, "2024-01-01", "2024-01-01"))["code"] == "period_empty"
-    assert (await figures(top, "2024-01-01", "2025-01-01", by="rival"))["code"] == "provider_not_found"
-    assert (await figures(top, "2024-01-01", "2025-01-01", by="bank"))["learners"] == 5
+    assert (await figures(top, "2023-01-01", "2023-12-31"))["learners"] is None
+    assert (await figures(top, "2023-01-01", "2023-01-01"))["code"] == "period_empty"
+    assert (await figures(top, "2023-01-01", "2024-01-01", by="rival"))["code"] == "provider_not_found"
+    assert (await figures(top, "2023-01-01", "2024-01-01", by="bank"))["learners"] == 5
+
+    # Whoever sees the city's figure could subtract this one from it and have that of the one learner elsewhere.
+    await world.record(world.ids["stranger"], by="rival", external_id="alone", completed="2023-06-01")
+    city = await figures(world.ids["cq"], "2023-01-01", "2024-01-01", by="bank")
+    assert (city["achievements"], city["learners"]) == (7, 6)
+    for id_ in (top, world.ids["cq/jiangbei"]):
+        assert (await figures(id_, "2023-01-01", "2024-01-01", by="bank"))["learners"] is None
 
 
 def table(*rows: str) -> bytes:

@@ -29,6 +29,7 @@ EDGES = (
     "app.py",
     "backups.py",
     "cli/*.py",
+    "conversions/taking.py",
     "demo/__init__.py",
     "intake/gathering.py",
     "jobs/working.py",

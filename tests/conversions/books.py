@@ -31,9 +31,9 @@ from creditbank.conversions.actions import (
     decide,
     decide_annulment,
     propose_annulment,
-    take_application,
     withdraw,
 )
+from creditbank.conversions.taking import take_application
 from creditbank.credits import Credits
 from creditbank.errors import Refusal
 from creditbank.exchanges.actions import Wish, exchange

@@ -20,8 +20,8 @@ from creditbank.conversions.actions import (
     decide,
     decide_annulment,
     propose_annulment,
-    take_application,
 )
+from creditbank.conversions.taking import take_application
 from creditbank.enrolments.domain import ChangeKind, Enrolment
 from creditbank.identifiers import new_id
 from creditbank.learners.queries import load, lock

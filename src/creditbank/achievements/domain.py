@@ -69,9 +69,64 @@ def cap_assurance(stated: str, most: str) -> str:
     return min(stated, most, key=ASSURANCES.index)
 
 
-def unless_small(count: int, learners: int, least: int) -> int | None:
-    """The count, unless it is of fewer learners than ``least`` and of some: then it would point at persons."""
-    return None if 0 < learners < least else count
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """How many achievements, of how many learners."""
+
+    achievements: int
+    learners: int
+
+    def is_small(self, least: int) -> bool:
+        """Whether it is of fewer learners than ``least`` and of some: then it would point at persons."""
+        return 0 < self.learners < least
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """An institution's figure as a row: what it did itself, which is shown nowhere, and the figure of each below it."""
+
+    whole: Figure
+    own: Figure
+    below: Mapping[str, Figure]
+
+
+def hidden_below(level: Level, least: int, *, is_whole_hidden: bool) -> frozenset[str]:
+    """Which of the institutions right below have their figures hidden: the small ones, and, as the whole is shown, so
+    many further ones, the smallest first, that nobody computes a small one by subtracting.
+
+    What is not shown of a row is then of two or more, of ``least`` learners or more together, and not of one
+    achievement each. When the whole is itself hidden, not everything may be shown that it is the sum of.
+    """
+    cells = {code: figure for code, figure in level.below.items() if figure.achievements}
+    hidden = {code for code, figure in cells.items() if figure.is_small(least)}
+    others = sorted(cells.keys() - hidden, key=lambda code: (cells[code].learners, cells[code].achievements, code))
+
+    def unseen() -> list[Figure]:
+        return [cells[code] for code in hidden] + ([level.own] if level.own.achievements else [])
+
+    if not any(figure.is_small(least) for figure in unseen()):
+        is_guessed = is_whole_hidden and not unseen()
+        return frozenset(hidden | set(others[:1])) if is_guessed else frozenset(hidden)
+    for code in others:
+        kept = unseen()
+        are_enough = len(kept) > 1 and sum(figure.learners for figure in kept) >= least
+        if are_enough and sum(figure.achievements for figure in kept) > len(kept):
+            break
+        hidden.add(code)
+    return frozenset(hidden)
+
+
+def is_hidden(levels: Sequence[Level], path: Sequence[str], least: int) -> bool:
+    """Whether the figure of the last institution of a path from the top is hidden; ``levels`` are of those above it.
+
+    It is decided from the top, so that it is the same whoever asks for whichever figure.
+    """
+    if not levels:
+        return False
+    is_above_hidden = levels[0].whole.is_small(least)
+    for level, code in zip(levels, path[1:], strict=True):
+        is_above_hidden = code in hidden_below(level, least, is_whole_hidden=is_above_hidden)
+    return is_above_hidden
 
 
 @dataclass(eq=False, kw_only=True)

@@ -11,10 +11,11 @@ import orjson
 from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.achievements.domain import VALID, Achievement, Version
+from creditbank.achievements.domain import VALID, Achievement, Figure, Level, Version, is_hidden
 from creditbank.achievements.tables import achievement_keys, achievement_versions, achievements
 from creditbank.database.statements import among, pairs_among, under
 from creditbank.learners.tables import learners
+from creditbank.providers.queries import codes_under
 from creditbank.sealing import LearnerKey, Vault
 
 CONTENT = b"achievement_versions.content"
@@ -93,9 +94,30 @@ async def learners_at(connection: AsyncConnection, top: str, *, after: UUID | No
     return list((await connection.execute(statement)).scalars())
 
 
-async def served(connection: AsyncConnection, top: str, start: date, until: date) -> tuple[int, int]:
-    """How many achievements of ``top`` and all below it were completed from ``start`` until before ``until`` and hold
-    still, and how many learners they are of."""
+async def shown_figure(connection: AsyncConnection, code: str, start: date, until: date, least: int) -> Figure | None:
+    """What ``code`` and all below it did in a period; None where that, or what could be computed from it and from the
+    figures of others, would be of fewer learners than ``least``."""
+    steps = code.split("/")
+    path = ["/".join(steps[: number + 1]) for number in range(len(steps))]
+    figure = await served(connection, code, start, until)
+    if figure.is_small(least):
+        return None
+    levels = [await _level(connection, above, start, until) for above in path[:-1]]
+    return None if is_hidden(levels, path, least) else figure
+
+
+async def _level(connection: AsyncConnection, code: str, start: date, until: date) -> Level:
+    below = [one for one in await codes_under(connection, code) if one.rpartition("/")[0] == code]
+    return Level(
+        await served(connection, code, start, until),
+        await served(connection, code, start, until, is_alone=True),
+        {one: await served(connection, one, start, until) for one in below},
+    )
+
+
+async def served(connection: AsyncConnection, top: str, start: date, until: date, *, is_alone: bool = False) -> Figure:
+    """How many achievements of ``top`` and all below it, or of it alone, were completed from ``start`` until before
+    ``until`` and hold still, and how many learners they are of."""
     later = achievement_versions.alias("later")
     statement = (
         select(func.count(), func.count(achievements.c.learner_id.distinct()))
@@ -105,7 +127,7 @@ async def served(connection: AsyncConnection, top: str, start: date, until: date
             (_stored.learner_id == achievements.c.learner_id) & (_stored.achievement_id == achievements.c.id),
         )
         .where(
-            under(achievements.c.provider, top),
+            achievements.c.provider == top if is_alone else under(achievements.c.provider, top),
             _stored.status == VALID,
             _stored.completed >= start,
             _stored.completed < until,
@@ -117,7 +139,7 @@ async def served(connection: AsyncConnection, top: str, start: date, until: date
         )
     )
     count, of_learners = (await connection.execute(statement)).one()
-    return count, of_learners
+    return Figure(count, of_learners)
 
 
 def _add(mine: dict[UUID, Achievement], version: Version) -> None:

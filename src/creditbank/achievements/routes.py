@@ -11,8 +11,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
 from creditbank.access.policy import Owned, can
-from creditbank.achievements.domain import Achievement, AchievementNotFound, PeriodEmpty, unless_small
-from creditbank.achievements.queries import of_learners, owner, served
+from creditbank.achievements.domain import Achievement, AchievementNotFound, PeriodEmpty
+from creditbank.achievements.queries import of_learners, owner, shown_figure
 from creditbank.achievements.schemas import AchievementOut, FiguresOut, InstitutionsOut, show_achievement, show_whole
 from creditbank.consents.domain import What
 from creditbank.consents.queries import lets
@@ -108,7 +108,10 @@ async def read_provider_figures(
     start: Annotated[date, Query(alias="from", description="the first day of the period")],
     until: Annotated[date, Query(description="the first day outside")],
 ) -> Response:
-    """What an institution and all below it did in a period, of whoever acts for it; no figure is of few learners."""
+    """What an institution and all below it did in a period, of whoever acts for it; no figure is of few learners.
+
+    A figure is also null where, from it and the figures of others in the same period, one of few could be computed.
+    """
     if until <= start:
         raise PeriodEmpty
     async with edge.database.snapshot() as connection:
@@ -116,15 +119,14 @@ async def read_provider_figures(
         if not can(actor, "provider.figures", Owned(provider.code)):
             raise ProviderNotFound
         institutions = await providers.counts(connection, provider.code)
-        achievements, learners_ = await served(connection, provider.code, start, until)
-    least = edge.settings.small_cell
+        figure = await shown_figure(connection, provider.code, start, until, edge.settings.small_cell)
     return json_answer(
         FiguresOut(
             provider=provider.code,
             period_from=start,
             period_until=until,
             institutions=[InstitutionsOut(provider_type=t, status=s, count=n) for t, s, n in institutions],
-            achievements=unless_small(achievements, learners_, least),
-            learners=unless_small(learners_, learners_, least),
+            achievements=figure.achievements if figure else None,
+            learners=figure.learners if figure else None,
         )
     )

@@ -165,7 +165,8 @@ class InstitutionsOut(BaseModel):
 
 
 class FiguresOut(BaseModel):
-    """What an institution and all below it did in a period. Null where so few learners would be pointed at."""
+    """What an institution and all below it did in a period. Null where so few learners would be pointed at,
+    by this figure or by subtracting it from another of the same period."""
 
     provider: str
     period_from: date = Field(serialization_alias="from")

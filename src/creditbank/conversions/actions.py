@@ -6,8 +6,7 @@ free stands where the rules put it.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol, TypeVar
@@ -36,13 +35,11 @@ from creditbank.conversions.domain import (
     NoStandingAward,
     NothingApproved,
     UnknownAward,
-    check_complete,
     check_first,
     check_not_built_upon,
     check_stacked,
 )
 from creditbank.credits import Credits
-from creditbank.database.engine import Database
 from creditbank.database.statements import insert_new, insert_rows, update_rows
 from creditbank.identifiers import new_id, new_number
 from creditbank.learners import queries as learners
@@ -56,7 +53,7 @@ from creditbank.programmes.actions import keep
 from creditbank.programmes.auditing import Audit
 from creditbank.programmes.domain import NotEnrolled, ProgrammeNotFound, ProgrammeRef, may_apply
 from creditbank.programmes.queries import Look, admission_to, basis_of, look, owner_of
-from creditbank.programmes.turns import Answers, Unanswered, in_turns
+from creditbank.programmes.turns import Answers, Unanswered
 from creditbank.recognition.actions import Settled, close_reviews, settle
 from creditbank.recognition.domain import Cause
 from creditbank.recognition.queries import open_debts
@@ -108,30 +105,6 @@ class Incomplete(Exception):
     def __init__(self, audit: Audit) -> None:
         super().__init__()
         self.audit = audit
-
-
-async def take_application(
-    database: Database, counter: Counter, learner_id: UUID, today: date, apply: Callable[[Answers], Awaitable[_T]]
-) -> _T:
-    """Apply, by ``apply_for`` in a transaction of its own each time, and let the solver work between them only.
-
-    Raises what ``apply`` and ``check_complete`` raise.
-    """
-
-    async def turn(answers: Answers) -> _T:
-        try:
-            return await apply(answers)
-        except Unsettled:
-            async with database.write() as connection:
-                for learner in (await learners.lock(connection, counter.vault, [learner_id])).values():
-                    await settle_today(connection, counter, learner, today)
-            return await apply(answers)
-
-    try:
-        return await in_turns(turn)
-    except Incomplete as short:
-        await asyncio.to_thread(check_complete, short.audit)
-        raise
 
 
 async def apply_for(

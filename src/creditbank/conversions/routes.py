@@ -27,6 +27,7 @@ from creditbank.conversions.schemas import (
     Nothing,
     show_conversion,
 )
+from creditbank.conversions.taking import take_application
 from creditbank.errors import Kind, Refusal
 from creditbank.learners import queries as learners
 from creditbank.learners.domain import LearnerNotFound
@@ -147,7 +148,7 @@ async def apply_for_award(
             status=201,
         )
 
-    return await actions.take_application(door.edge.database, counter, application.learner_id, today, turn)
+    return await take_application(door.edge.database, counter, application.learner_id, today, turn)
 
 
 @router.get(

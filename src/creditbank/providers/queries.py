@@ -91,6 +91,12 @@ async def counts(connection: AsyncConnection, top: str) -> list[tuple[str, str, 
     return [(type_, status, count) for type_, status, count in await connection.execute(statement)]
 
 
+async def codes_under(connection: AsyncConnection, top: str) -> list[str]:
+    """The codes of an institution and all below it."""
+    statement = select(providers.c.code).where(under(providers.c.code, top)).order_by(providers.c.code)
+    return list((await connection.execute(statement)).scalars())
+
+
 async def all_accreditations(connection: AsyncConnection) -> list[Accreditation]:
     """Every entry of every register, for the compiled book."""
     statement = select(accreditations)
