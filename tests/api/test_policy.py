@@ -988,6 +988,17 @@ async def test_whoever_acts_for_a_suspended_institution_still_reads(row: Row, st
         assert answer.is_success or answer.json()["code"] != "provider_not_active", by
 
 
+async def test_whoever_is_stopped_goes_on_with_their_own_sessions_and_where_they_act(stopped: World) -> None:
+    assert (await stopped.send("its officer", "GET /v1/sessions")).status_code == 200
+    moved = await stopped.send("its officer", "PUT /v1/sessions/current/place", {"provider": "cq/stopped/room"})
+    assert moved.status_code == 200
+    # Below what is suspended one is stopped too.
+    refused = await stopped.send("its officer", "POST /v1/learners", {"name": "Wu"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "provider_not_active")
+    back = await stopped.send("its officer", "PUT /v1/sessions/current/place", {"provider": "cq/stopped"})
+    assert back.status_code == 200
+
+
 async def test_suspension_holds_in_every_process_as_soon_as_a_revoked_key(stopped: World) -> None:
     at = f"PATCH /v1/providers/{stopped.ids['cq/stopped']}"
     asked = ("POST /v1/learners", {"name": "Wu"})
