@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import lru_cache
+from typing import Annotated, Final
 from uuid import UUID
 
+from pydantic import WithJsonSchema
 from typing_extensions import TypedDict
 
 from creditbank.credits import Credits
 from creditbank.ledger.domain import Account, Code, Holding, Lot, Posting
+
+# A member's own value is looked up through a property each time, and a page of lots asks for hundreds.
+_NAMES: Final = tuple((account, account.value) for account in Account)
+
+# As it stands in a binding: to read it as a UUID only to write it again would take longer than the rest of a lot.
+UuidText = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
+
+
+@lru_cache(maxsize=4096)
+def _text_of(milli: int) -> str:
+    return str(Credits(milli))
 
 
 class LotOut(TypedDict):
@@ -18,7 +32,7 @@ class LotOut(TypedDict):
 
     id: UUID
     decision: UUID
-    achievements: list[UUID]
+    achievements: list[UuidText]
     provider: str
     kind: str
     unit: str
@@ -37,7 +51,7 @@ def show_lot(lot: Lot) -> LotOut:
     return {
         "id": lot.id,
         "decision": terms.decision_id,
-        "achievements": [UUID(text) for text in lot.key.binding.split(",")],
+        "achievements": lot.key.binding.split(","),
         "provider": terms.provider,
         "kind": terms.kind,
         "unit": lot.key.unit,
@@ -47,7 +61,7 @@ def show_lot(lot: Lot) -> LotOut:
         "grade": {terms.grade_scale: terms.grade} if terms.grade_scale and terms.grade is not None else None,
         "effective": terms.effective,
         "expires": terms.expires,
-        "positions": {account.value: str(Credits(milli)) for account, milli in lot.positions.items() if milli},
+        "positions": {name: _text_of(milli) for account, name in _NAMES if (milli := lot.positions.get(account))},
     }
 
 
@@ -106,7 +120,7 @@ class BalanceOut(TypedDict):
     units: list[UnitBalance]
 
 
-_SHOWN = tuple(account for account in Account if account is not Account.ISSUED)
+_SHOWN: Final = tuple((account, name) for account, name in _NAMES if account is not Account.ISSUED)
 
 
 def balance_of(holdings: Sequence[Holding]) -> BalanceOut:
@@ -118,19 +132,16 @@ def balance_of(holdings: Sequence[Holding]) -> BalanceOut:
 
 
 def _unit_balance(unit: str, holdings: Sequence[Holding]) -> UnitBalance:
-    states = dict.fromkeys(_SHOWN, 0)
     categories: dict[str, int] = defaultdict(int)
     levels: dict[str, int] = defaultdict(int)
     for holding in holdings:
-        for account in _SHOWN:
-            states[account] += holding.positions[account]
         available = holding.positions[Account.AVAILABLE]
         categories[holding.category or ""] += available
         levels["" if holding.level is None else str(holding.level)] += available
     return UnitBalance(
         unit=unit,
-        total=str(Credits(states[Account.AVAILABLE])),
-        by_category={name: str(Credits(milli)) for name, milli in sorted(categories.items()) if milli},
-        by_level={name: str(Credits(milli)) for name, milli in sorted(levels.items()) if milli},
-        by_state={account.value: str(Credits(milli)) for account, milli in states.items()},
+        total=_text_of(sum(categories.values())),
+        by_category={name: _text_of(milli) for name, milli in sorted(categories.items()) if milli},
+        by_level={name: _text_of(milli) for name, milli in sorted(levels.items()) if milli},
+        by_state={name: _text_of(sum([one.positions[account] for one in holdings])) for account, name in _SHOWN},
     )
