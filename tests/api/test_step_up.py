@@ -23,6 +23,8 @@ GRAVE = {
     "GET /v1/learners/{id}/export",
     "POST /v1/achievements/{id}/revocation",
     "POST /v1/learners/activation-codes",
+    "POST /v1/learners/{id}/confirmation",
+    "POST /v1/learners/{id}/guardianships",
     "POST /v1/learners/{id}/erasure",
     "POST /v1/learners/{id}/erasure/decision",
     "POST /v1/rule-sets/{id}/versions/{number}/publish",

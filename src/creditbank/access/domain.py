@@ -92,6 +92,8 @@ class Actor:
     # The account of the learner who acts: as a learner nobody acts for the bank or a provider.
     learner_id: UUID | None = None
     authenticated_at: datetime | None = None
+    # Whether that learner is a minor for whom the person acts: what they see is a look of somebody else's.
+    is_guardian: bool = False
 
     @property
     def identity(self) -> str:

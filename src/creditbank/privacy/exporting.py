@@ -17,7 +17,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import ColumnElement, LargeBinary, Table, select
+from sqlalchemy import ColumnElement, LargeBinary, Table, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.tables import audit_events
@@ -25,6 +25,7 @@ from creditbank.achievements.queries import CONTENT, REASON
 from creditbank.claims.queries import EVIDENCE
 from creditbank.consents.queries import PURPOSE
 from creditbank.database.metadata import metadata
+from creditbank.guardianships.tables import guardianships
 from creditbank.learners.queries import PROFILE, find
 from creditbank.recognition.queries import RULING, TRACE
 from creditbank.rulesets.shelf import Shelf
@@ -55,6 +56,10 @@ SEALED: Final[Mapping[str, Mapping[str, bytes]]] = {
 
 TOLD: Final[Mapping[str, tuple[str, str]]] = {
     "learners": ("账户：编号、姓名、出生日期、证件、状态", "the account: number, name, birth date, identities, state"),
+    "guardianships": (
+        "监护关系：谁在何期间代未成年人办理",
+        "who acts for you as your guardian, or for whom you do, and for how long",
+    ),
     "residences": ("居住地区及起始日期", "the divisions lived in, and since when"),
     "achievements": ("学习成果由哪个机构提交", "which institution stated each achievement"),
     "achievement_versions": (
@@ -100,7 +105,9 @@ def owner_column(table: Table) -> str | None:
 
 
 def owned_by(table: Table, learner_id: UUID) -> ColumnElement[bool]:
-    """Whether a row of a table that speaks of learners is this one's."""
+    """Whether a row of a table that speaks of learners is this one's; a guardianship is the guardian's too."""
+    if table is guardianships:
+        return or_(guardianships.c.learner_id == learner_id, guardianships.c.guardian_id == learner_id)
     return table.c[owner_column(table) or "learner_id"] == learner_id
 
 
