@@ -39,6 +39,7 @@ from creditbank.database import schema
 from creditbank.database.engine import Database
 from creditbank.database.gathered import GatheredRead
 from creditbank.exchanges.routes import router as exchanges
+from creditbank.guardianships.routes import router as guardianships
 from creditbank.intake.actions import Desk
 from creditbank.intake.gathering import Gathering
 from creditbank.intake.routes import router as intake
@@ -65,6 +66,7 @@ from creditbank.publishing.dates import ask_dates
 from creditbank.publishing.routes import router as publishing
 from creditbank.recognition.routes import router as recognition
 from creditbank.regions.routes import router as regions
+from creditbank.registrations.routes import router as registrations
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sandbox.dispatch import SandboxDoor, Sandboxes
 from creditbank.sandbox.queries import clock_of
@@ -108,6 +110,8 @@ ROUTERS = (
     privacy,
     accounts,
     activations,
+    registrations,
+    guardianships,
     health.router,
 )
 

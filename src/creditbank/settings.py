@@ -83,6 +83,9 @@ class Settings(BaseSettings):
         default=10, ge=1, le=60, description="How long after signing in a person may do what is gravest."
     )
     password_length_min: int = Field(default=12, ge=8, le=64, description="Fewest characters of a new password.")
+    registration: Literal["open", "closed"] = Field(
+        default="open", description="Whether people may open accounts of their own, which somebody confirms later."
+    )
     activation_days: int = Field(
         default=90, ge=1, le=730, description="How long a code lives with which a learner comes into an account."
     )
@@ -127,6 +130,9 @@ class Settings(BaseSettings):
         default=60, ge=0, description="Access tokens that one address may ask for a minute."
     )
     rate_resolve_per_minute: int = Field(default=60, ge=0, description="Learners that one client may look up a minute.")
+    rate_register_per_minute: int = Field(
+        default=20, ge=0, description="Accounts that one address may open for itself a minute."
+    )
     rate_processes: int = Field(
         default=1, ge=1, description="Server processes among which these are divided, on all machines together."
     )

@@ -35,6 +35,7 @@ async def test_account_has_a_number_and_shows_no_identity(world: World) -> None:
         "birth_date": "1990-01-01",
         "region": "500103",
         "identities": ["id_card", "phone"],
+        "claimed": [],
         "state": "active",
     }
     assert (await world.send("partner", f"GET /v1/learners/{account['id']}")).json() == account

@@ -27,7 +27,7 @@ from creditbank.people.domain import NewGrant, Place
 from creditbank.people.roles import ROLES
 from creditbank.providers.actions import ProviderChange, change, lock
 from tests.api.asks import ASKS
-from tests.api.world import COLLEGE, DIPLOMA, RIVAL, World, claim, opened, ruling, statement
+from tests.api.world import COLLEGE, DIPLOMA, PASSWORD, RIVAL, World, claim, opened, ruling, statement
 from tests.bank import document
 from tests.checkpoints.conftest import ORIGIN, SEED
 from tests.conversions.desk import CERTIFICATE, apply_for, decide, learner_with, only, post
@@ -99,6 +99,8 @@ def held(**others: Any) -> dict[str, Any]:
     return {"provider": COLLEGE, "title": title, **times, **others}
 
 
+SEEN = {"identity": {"type": "passport", "value": "E12345678"}}
+GUARDED_BY = {"guardian": "@guardian", "kind": "parent", "evidence": "household_register"}
 TRANSFERRED = {"rule_set": "college", "provider": RIVAL, "amount": "1"}
 U = "/v1/users/{id}"
 L, A, P, V = "/v1/learners/{id}", "/v1/achievements/{id}", "/v1/providers/{id}", "/v1/rule-sets/{id}/versions/{number}"
@@ -192,6 +194,32 @@ TABLE = (
         "learners:write",
         "POST /v1/learners/activation-codes",
         {"learners": ["@learner"]},
+    ),
+    Row(
+        f"POST {L}/confirmation",
+        "learners:write",
+        "POST /v1/learners/@pending/confirmation",
+        SEEN,
+        foreign=("POST /v1/learners/@pending/confirmation", SEEN, 403, "bank_only"),
+    ),
+    Row(
+        f"POST {L}/guardianships",
+        "learners:write",
+        "POST /v1/learners/@minor/guardianships",
+        GUARDED_BY,
+        foreign=("POST /v1/learners/@minor/guardianships", GUARDED_BY, 403, "bank_only"),
+    ),
+    reads(
+        f"{L}/guardianships",
+        "learners:read",
+        f"{MINE}/guardianships",
+        (f"{STRANGER}/guardianships", 404, "learner_not_found"),
+    ),
+    Row(
+        f"POST {L}/guardianships/{{guardianship_id}}/end",
+        "learners:write",
+        "POST /v1/learners/@minor/guardianships/@guardianship/end",
+        foreign=("POST /v1/learners/@minor/guardianships/@guardianship/end", None, 403, "bank_only"),
     ),
     # Whoever carries this scope may look for anybody: that is what it is for, and every look is written down.
     Row("POST /v1/learners/resolve", "learners:resolve", "POST /v1/learners/resolve", {"id": "@stranger"}),
@@ -721,6 +749,7 @@ TABLE = (
     reads("/login", None),
     Row("POST /login", None, "POST /login", status=403),
     # Without a code nobody comes in: tests/api/test_activations.py.
+    Row("POST /v1/registrations", None, "POST /v1/registrations", status=400),
     Row("POST /v1/activations", None, "POST /v1/activations", status=400),
     Row("POST /login/place", None, "POST /login/place", status=403),
     Row("GET /login/password", None, "GET /login/password", status=303),
@@ -802,13 +831,31 @@ async def _let_people_apply(world: World) -> None:
 
 
 async def _let_people_go(world: World) -> None:
-    """One who may be proposed to be erased, and one who is."""
+    """One who may be proposed to be erased, and one who is; and one who has come alone."""
+    alone = {"name": "Li Wei", "birth_date": "2001-02-03", "region": "500103", "login": "alone@home"}
+    answer = await world.browser().post("/v1/registrations", json={**alone, "password": PASSWORD})
+    assert answer.status_code == 201, answer.text
+    world.ids["pending"] = answer.json()["learner"]
     world.ids |= {name: await world.open(name) for name in ("staying", "going")}
+    await _let_parents_act(world)
     at = f"/v1/learners/{world.ids['staying']}/consents"
     body = {"recipient": RIVAL, "what": ["credits"], "purpose": "Admission."}
     world.ids["consent"] = (await post(world, at, body, by="bank", status=201)).json()["id"]
     at = f"/v1/learners/{world.ids['going']}/erasure"
     await post(world, at, {"reason": "learner_asked"}, by="bank", status=201)
+
+
+async def _let_parents_act(world: World) -> None:
+    """A minor, a parent who has shown a document, and a guardianship that may be ended."""
+    parent = {"name": "Li Lei", "birth_date": "1980-02-03", "region": "500103", "login": "parent@home"}
+    answer = await world.browser().post("/v1/registrations", json={**parent, "password": PASSWORD})
+    world.ids["guardian"] = answer.json()["learner"]
+    seen = {"identity": {"type": "passport", "value": "P7654321"}}
+    await post(world, f"/v1/learners/{world.ids['guardian']}/confirmation", seen, by="bank", status=200)
+    world.ids["minor"] = await world.open("Li Xiao", birth_date="2014-05-06")
+    body = {**GUARDED_BY, "guardian": world.ids["guardian"]}
+    made = await post(world, f"/v1/learners/{world.ids['minor']}/guardianships", body, by="bank", status=201)
+    world.ids["guardianship"] = made.json()["id"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

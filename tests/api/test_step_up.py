@@ -25,6 +25,8 @@ GRAVE = {
     "POST /v1/activities/{id}/cancellation",
     "POST /v1/conversions/{id}/annulment/decision",
     "POST /v1/learners/activation-codes",
+    "POST /v1/learners/{id}/confirmation",
+    "POST /v1/learners/{id}/guardianships",
     "POST /v1/learners/{id}/erasure",
     "POST /v1/learners/{id}/erasure/decision",
     "POST /v1/rule-sets/{id}/versions/{number}/publish",

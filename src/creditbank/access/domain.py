@@ -113,6 +113,8 @@ class Actor:
     authenticated_at: datetime | None = None
     # The code of the suspended or closed institution for which it acts, or under which that stands.
     stopped_by: str | None = None
+    # Whether that learner is a minor for whom the person acts: what they see is a look of somebody else's.
+    is_guardian: bool = False
 
     @property
     def identity(self) -> str:

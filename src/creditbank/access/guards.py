@@ -84,7 +84,7 @@ async def authenticate(request: Request) -> Actor:
         rates.admit(request, "failed", origin_of(address))
         raise EdgeRefusal(401, headers=_CHALLENGE)
     request.scope["client_id"], request.scope["acting_for"] = actor.client_id, actor.provider
-    request.scope["self"] = actor.learner_id
+    request.scope["self"] = None if actor.is_guardian else actor.learner_id
     rates.admit(request, "client", actor.client_id)
     return actor
 

@@ -17,6 +17,7 @@ from creditbank.access.domain import Actor
 Action = Literal[
     "account.act",
     "account.activate",
+    "account.confirm",
     "account.end",
     "account.mend",
     "account.read",
@@ -37,6 +38,7 @@ Action = Literal[
     "conversion.withdraw",
     "enrolment.read",
     "erasure.decide",
+    "guardianship.govern",
     "head_count.put",
     "head_count.read",
     "learner.export",
@@ -102,6 +104,7 @@ RULES: Final[Mapping[Action, Rule]] = {
     "account.mend": _rule("learner_not_found", _PROVIDER),
     # Whoever opened an account hands out the code by which its learner comes in.
     "account.activate": _rule("learner_not_found", _PROVIDER),
+    "account.confirm": _rule("bank_only"),
     "account.end": _rule("bank_only"),
     "achievement.read": _rule("achievement_not_found", _PROVIDER, _SELF),
     # What a provider states is the provider's: nobody states anything of themselves.
@@ -135,6 +138,8 @@ RULES: Final[Mapping[Action, Rule]] = {
     "activity.check_in": _rule("foreign_provider", _PROVIDER, _SELF),
     "head_count.put": _rule("foreign_provider", _PROVIDER),
     "head_count.read": _rule("provider_not_found", _PROVIDER),
+    # A guardian sees what every provider gave: no provider makes anybody one.
+    "guardianship.govern": _rule("bank_only"),
     # What is a learner's right over their own data. A provider reads the consents that were given to it, and gives
     # itself none; whoever erases is two people of the bank.
     "consent.give": _rule("bank_only", _SELF),

@@ -13,7 +13,7 @@ from creditbank.access.domain import Actor
 from creditbank.clock import rising
 from creditbank.conversions.actions import Counter, withdraw_all
 from creditbank.learners.actions import advance
-from creditbank.learners.domain import ENDED, AccountState, AccountStateSame, Learner
+from creditbank.learners.domain import ACTIVE, ENDED, PENDING, AccountState, AccountStateSame, Learner
 from creditbank.learners.queries import absence, find, lock
 from creditbank.learners.tables import learners
 from creditbank.recognition.actions import settle
@@ -26,7 +26,7 @@ async def change_state(
 ) -> tuple[Learner, LearnerKey]:
     """Close an account, say that its owner died, or open it again. Ending it withdraws its open applications.
 
-    Raises LearnerNotFound, LearnerErased, AccountStateSame.
+    Raises LearnerNotFound, LearnerErased, AccountStateSame, AccountUnconfirmed.
     """
     locked = await lock(connection, counter.vault, [learner_id])
     if learner_id not in locked:
@@ -34,13 +34,17 @@ async def change_state(
     learner = locked[learner_id]
     if learner.state == state:
         raise AccountStateSame(state=state)
+    account, key = await find(connection, counter.vault, learner_id)
+    if state == ACTIVE and account.profile.is_own_word:
+        # Opened again it is what it was; active it is when somebody has seen a document.
+        learner.check_confirmed()
+        state = PENDING
     if state in ENDED:
         held = await withdraw_all(connection, counter, learner, reason=state, client_id=actor.client_id, today=today)
         if held:
             await settle(connection, counter.shelf, locked, Cause.DATE, as_of=today, clock=counter.clock)
     learner.recorded_at = rising(counter.clock(), learner.recorded_at)
     await advance(connection, [learner])
-    account, key = await find(connection, counter.vault, learner_id)
     changed = replace(account, state=state, revision=account.revision + 1)
     await connection.execute(
         update(learners).where(learners.c.id == learner_id).values(state=state, revision=changed.revision)

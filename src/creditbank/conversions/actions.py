@@ -222,6 +222,7 @@ async def locked_for(connection: AsyncConnection, counter: Counter, learner_id: 
     if not can(actor, "account.act", account.owned):
         raise LearnerNotFound
     locked[learner_id].check_active()
+    locked[learner_id].check_confirmed()
     return locked[learner_id]
 
 

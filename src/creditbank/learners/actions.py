@@ -14,8 +14,14 @@ from creditbank.clock import Clock, rising
 from creditbank.database.statements import insert_new, insert_rows, update_rows
 from creditbank.identifiers import new_id, new_number
 from creditbank.learners.domain import (
+    ACTIVE,
     NO_POSTING,
+    PENDING,
+    AccountState,
+    AccountStateSame,
     Application,
+    Identity,
+    IdentityHeld,
     IdentityTaken,
     Learner,
     NumberForm,
@@ -23,7 +29,7 @@ from creditbank.learners.domain import (
     Residence,
     birth_date_of,
 )
-from creditbank.learners.queries import LockedLearner, find, seal_profile
+from creditbank.learners.queries import LockedLearner, absence, find, lock, resolve, seal_profile
 from creditbank.learners.tables import learner_identities, learner_keys, learners, residences
 from creditbank.sealing import LearnerKey, Vault
 
@@ -43,7 +49,7 @@ async def open_accounts(
     ids = [new_id() for _ in applications]
     claims: dict[bytes, tuple[UUID, str]] = {}
     for learner_id, application in zip(ids, applications, strict=True):
-        for identity in application.identities:
+        for identity in _found_by(application):
             # Of two applications that name one identity the first has it.
             claims.setdefault(vault.lookup_key(*identity.parts()), (learner_id, identity.type))
     mine = await _claim(connection, claims)
@@ -52,15 +58,18 @@ async def open_accounts(
     accounts: list[tuple[Learner, LearnerKey, bytes]] = []
     lost: list[UUID] = []
     for learner_id, application in zip(ids, applications, strict=True):
-        keys = [(vault.lookup_key(*i.parts()), i.type) for i in application.identities]
+        keys = [(vault.lookup_key(*i.parts()), i.type) for i in _found_by(application)]
         taken = [type_ for key, type_ in keys if key not in mine or claims[key][0] != learner_id]
         if taken:
             outcomes.append(IdentityTaken(type=taken[0]))
             lost.append(learner_id)
             continue
         key, wrapped = vault.new_key(learner_id)
-        profile = Profile(numbers[learner_id], application.name, application.birth_date, application.identities)
-        learner = Learner(learner_id, profile, application.region, application.provider, 1)
+        own, given = application.is_own_word, application.identities
+        known, claimed = ((), given) if own else (given, ())
+        profile = Profile(numbers[learner_id], application.name, application.birth_date, known, claimed, own)
+        state: AccountState = PENDING if own else ACTIVE
+        learner = Learner(learner_id, profile, application.region, application.provider, 1, state)
         accounts.append((learner, key, wrapped))
         outcomes.append(Opened(learner, key))
     for learner_id in lost:
@@ -68,6 +77,11 @@ async def open_accounts(
         await connection.execute(delete(learner_identities).where(learner_identities.c.learner_id == learner_id))
     await _insert(connection, accounts, now)
     return outcomes
+
+
+def _found_by(application: Application) -> tuple[Identity, ...]:
+    """The identities by which the account will be found: none that nobody but their bearer speaks of."""
+    return () if application.is_own_word else application.identities
 
 
 async def _insert(
@@ -88,6 +102,7 @@ async def _insert(
                 "evaluated_as_of": None,
                 "evaluated_epoch": None,
                 "created_at": now,
+                "state": learner.state,
             }
             for learner, key, _ in accounts
         ],
@@ -130,6 +145,40 @@ async def _claim_numbers(
         mine = await _claim(connection, {key: (wanted[number], "number") for key, number in by_key.items()})
         numbers.update({wanted[by_key[key]]: by_key[key] for key in mine})
     return numbers
+
+
+async def confirm(
+    connection: AsyncConnection, vault: Vault, learner_id: UUID, seen: Identity
+) -> tuple[Learner, LearnerKey]:
+    """Take as confirmed who a person is, by an identity that somebody has seen: from now on they are found by it.
+
+    What they claimed otherwise stays claimed. Raises LearnerNotFound, LearnerErased, AccountEnded, AccountStateSame,
+    IdentityHeld, BirthDateDiffers.
+    """
+    look_up = vault.lookup_key(*seen.parts())
+    # Whoever claims identities and locks learners does it in this order, so that no two wait for each other.
+    is_mine = look_up in await _claim(connection, {look_up: (learner_id, seen.type)})
+    locked = await lock(connection, vault, [learner_id])
+    if learner_id not in locked:
+        raise await absence(connection, learner_id)
+    locked[learner_id].check_active()
+    if locked[learner_id].state != PENDING:
+        raise AccountStateSame(state=locked[learner_id].state)
+    if not is_mine:
+        raise IdentityHeld(type=seen.type, learner=(await resolve(connection, [look_up]))[look_up])
+    learner, key = await find(connection, vault, learner_id)
+    profile = replace(
+        learner.profile,
+        identities=(*learner.profile.identities, seen),
+        # Of one kind what was seen counts, whatever was typed.
+        claimed=tuple(one for one in learner.profile.claimed if one.type != seen.type),
+        birth_date=birth_date_of(learner.profile.birth_date, [seen]),
+        is_own_word=False,
+    )
+    confirmed = replace(learner, profile=profile, revision=learner.revision + 1, state=ACTIVE)
+    values = {"profile": seal_profile(key, profile), "revision": confirmed.revision, "state": confirmed.state}
+    await connection.execute(update(learners).where(learners.c.id == learner_id).values(values))
+    return confirmed, key
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,13 @@ ISSUED_BY_PROVIDER: Final = frozenset({"student_number"})
 
 
 AccountState = Literal["pending", "active", "closed", "deceased", "merged"]
-"""What an account that can be opened is. ``pending`` and ``merged`` are kept for what is not built yet."""
+"""What an account that can be opened is. ``merged`` is kept for what is not built yet.
+
+``pending``: opened by whoever it is of, and who that is nobody has confirmed. Facts accrue to it as to any other.
+"""
 
 ACTIVE: Final = "active"
+PENDING: Final = "pending"
 ENDED: Final = frozenset({"closed", "deceased", "merged"})
 """States of accounts of which nothing new is recorded. What they hold is read, amended and revoked as ever."""
 
@@ -89,6 +93,10 @@ class Profile:
     name: str
     birth_date: date | None
     identities: tuple[Identity, ...]
+    # What somebody says of themselves and nobody has seen: it finds nobody, and is another's perhaps.
+    claimed: tuple[Identity, ...] = ()
+    # Whether all of it is the person's own word, which nobody has confirmed.
+    is_own_word: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +155,8 @@ class Application:
     region: str | None
     identities: tuple[Identity, ...]
     provider: str | None
+    # Whether the person opens it alone; then what they say identifies them is only claimed.
+    is_own_word: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +208,17 @@ class IdentityTaken(Refusal):
 
 
 @dataclass(eq=False, kw_only=True)
+class IdentityHeld(Refusal):
+    """Whoever showed this identity has an account already: two accounts of one person."""
+
+    code = "identity_held"
+    kind = Kind.CONFLICT
+    type: str
+    learner: UUID
+    pointer: str = "/identity"
+
+
+@dataclass(eq=False, kw_only=True)
 class MovedInFuture(Refusal):
     """Where somebody will live is not yet so."""
 
@@ -214,6 +235,14 @@ class AccountEnded(Refusal):
     code = "account_ended"
     kind = Kind.CONFLICT
     state: str
+
+
+@dataclass(eq=False, kw_only=True)
+class AccountUnconfirmed(Refusal):
+    """Who the owner of the account is, nobody has confirmed: no award is made to it, and nobody calls it active."""
+
+    code = "account_unconfirmed"
+    kind = Kind.CONFLICT
 
 
 @dataclass(eq=False, kw_only=True)

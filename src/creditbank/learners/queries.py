@@ -17,7 +17,9 @@ from creditbank.errors import Refusal
 from creditbank.learners.domain import (
     ENDED,
     ERASED,
+    PENDING,
     AccountEnded,
+    AccountUnconfirmed,
     Identity,
     Learner,
     LearnerErased,
@@ -58,6 +60,11 @@ class LockedLearner:
         if self.state in ENDED:
             raise AccountEnded(state=self.state, pointer=pointer)
 
+    def check_confirmed(self) -> None:
+        """Hold somebody to have confirmed whose account it is. Raises AccountUnconfirmed."""
+        if self.state == PENDING:
+            raise AccountUnconfirmed
+
     @property
     def is_changed(self) -> bool:
         """Whether there is anything to be written back."""
@@ -71,6 +78,8 @@ def seal_profile(key: LearnerKey, profile: Profile) -> bytes:
         "name": profile.name,
         "birth_date": profile.birth_date.isoformat() if profile.birth_date else None,
         "identities": [{"type": i.type, "value": i.value, "issuer": i.issuer} for i in profile.identities],
+        "claimed": [{"type": i.type, "value": i.value, "issuer": i.issuer} for i in profile.claimed],
+        "is_own_word": profile.is_own_word,
     }
     return key.seal(orjson.dumps(plain), PROFILE)
 
@@ -84,6 +93,9 @@ def open_profile(key: LearnerKey, sealed: bytes) -> Profile:
         plain["name"],
         date.fromisoformat(born) if born else None,
         tuple(Identity(**identity) for identity in plain["identities"]),
+        # Profiles sealed before anybody could claim anything have neither.
+        tuple(Identity(**identity) for identity in plain.get("claimed", ())),
+        plain.get("is_own_word", False),
     )
 
 

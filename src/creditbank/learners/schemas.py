@@ -92,6 +92,7 @@ class LearnerOut(BaseModel):
     birth_date: date | None
     region: str | None
     identities: list[str]
+    claimed: list[str] = Field(description="types of identities that the learner named and nobody has seen")
     state: AccountState
 
     @classmethod
@@ -105,6 +106,7 @@ class LearnerOut(BaseModel):
             birth_date=profile.birth_date,
             region=learner.region,
             identities=[identity.type for identity in profile.identities],
+            claimed=[identity.type for identity in profile.claimed],
             state=learner.state,
         )
 

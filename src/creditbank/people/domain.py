@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from creditbank.access.domain import Actor
@@ -15,6 +15,9 @@ from creditbank.identifiers import is_under
 from creditbank.people.roles import ROLES
 
 Status = Literal["active", "closed"]
+
+GUARDIANSHIP: Final = "guardianship:"
+"""How ``granted_by`` begins where a guardianship gave the role: who holds it acts for a minor and is not the minor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,11 @@ class Grant:
     granted_at: datetime
     until: datetime | None
     revoked_at: datetime | None
+
+    @property
+    def is_guardian_s(self) -> bool:
+        """Whether it is held for somebody else's account, as their guardian."""
+        return self.granted_by.startswith(GUARDIANSHIP)
 
     def holds(self, now: datetime) -> bool:
         """Whether it is in force now."""
@@ -118,9 +126,8 @@ def actor_of(
     user_id: UUID, grants: Sequence[Grant], place: Place, now: datetime, authenticated_at: datetime | None
 ) -> Actor:
     """The person acting in one place, with the roles held there now; elsewhere somebody without any scope."""
-    roles = frozenset(
-        grant.role for grant in grants if grant.holds(now) and grant.covers(place) and grant.role in ROLES
-    )
+    here = [grant for grant in grants if grant.holds(now) and grant.covers(place) and grant.role in ROLES]
+    roles = frozenset(grant.role for grant in here)
     return Actor(
         user_id,
         place.provider,
@@ -131,6 +138,7 @@ def actor_of(
         roles=roles,
         learner_id=place.learner_id,
         authenticated_at=authenticated_at,
+        is_guardian=bool(here) and all(grant.is_guardian_s for grant in here),
     )
 
 

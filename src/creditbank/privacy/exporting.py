@@ -17,13 +17,14 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import ColumnElement, LargeBinary, Select, Table, select
+from sqlalchemy import ColumnElement, LargeBinary, Select, Table, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.queries import CONTENT, REASON
 from creditbank.claims.queries import EVIDENCE
 from creditbank.consents.queries import PURPOSE
 from creditbank.database.metadata import metadata
+from creditbank.guardianships.tables import guardianships
 from creditbank.learners.queries import PROFILE, find
 from creditbank.people.queries import DEVICE, find_key
 from creditbank.people.queries import PROFILE as USER_PROFILE
@@ -66,6 +67,10 @@ WITHHELD: Final[Mapping[str, frozenset[str]]] = {
 
 TOLD: Final[Mapping[str, tuple[str, str]]] = {
     "learners": ("账户：编号、姓名、出生日期、证件、状态", "the account: number, name, birth date, identities, state"),
+    "guardianships": (
+        "监护关系：谁在何期间代未成年人办理",
+        "who acts for you as your guardian, or for whom you do, and for how long",
+    ),
     "residences": ("居住地区及起始日期", "the divisions lived in, and since when"),
     "achievements": ("学习成果由哪个机构提交", "which institution stated each achievement"),
     "achievement_versions": (
@@ -121,9 +126,14 @@ def user_column(table: Table) -> str | None:
 
 
 def owned_by(table: Table, learner_id: UUID) -> ColumnElement[bool]:
-    """Whether a row of a table that speaks of learners, or of who signs in as one, is this one's."""
+    """Whether a row of a table that speaks of learners, or of who signs in as one, is this one's.
+
+    A guardianship is the guardian's too.
+    """
     if owner_column(table) is None:
         return table.c[user_column(table) or "user_id"].in_(_signing_in(learner_id))
+    if table is guardianships:
+        return or_(guardianships.c.learner_id == learner_id, guardianships.c.guardian_id == learner_id)
     return table.c[owner_column(table) or "learner_id"] == learner_id
 
 

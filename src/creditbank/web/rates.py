@@ -19,7 +19,7 @@ from creditbank.clock import Clock
 from creditbank.settings import Settings
 from creditbank.web.problems import EdgeRefusal
 
-Name = Literal["client", "failed", "resolve", "token"]
+Name = Literal["client", "failed", "register", "resolve", "token"]
 
 _WINDOW_SECONDS: Final = 60
 _CALLERS_MAX: Final = 50_000
@@ -80,6 +80,7 @@ class Rates:
         amounts: dict[Name, int] = {
             "client": settings.rate_client_per_minute,
             "failed": settings.rate_failed_per_minute,
+            "register": settings.rate_register_per_minute,
             "resolve": settings.rate_resolve_per_minute,
             "token": settings.rate_token_per_minute,
         }

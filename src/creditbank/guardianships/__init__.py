@@ -1,0 +1,1 @@
+"""Who acts for a minor, as what, and until when."""

@@ -1,0 +1,124 @@
+"""The door for whoever opens an account alone, and the endpoint by which an officer confirms whose it is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.access.actions import record
+from creditbank.access.domain import Actor, CrossOrigin
+from creditbank.access.guards import address_of, check_whole, require
+from creditbank.access.policy import Owned
+from creditbank.learners.actions import Opened, confirm, open_accounts
+from creditbank.learners.domain import Application, birth_date_of, check_born
+from creditbank.learners.routes import number_form
+from creditbank.learners.schemas import LearnerOut
+from creditbank.people import actions as people
+from creditbank.people.domain import NewGrant, Place
+from creditbank.people.login.cookies import set_cookie
+from creditbank.people.passwords import Passwords, check_strength
+from creditbank.registrations.domain import RegistrationClosed, check_age
+from creditbank.registrations.schemas import ConfirmationIn, RegisteredOut, RegistrationIn
+from creditbank.web.bodies import JsonBody, Read, json_answer
+from creditbank.web.edge import EdgeDep
+from creditbank.web.idempotency import Answer, once
+from creditbank.web.origins import is_cross_origin
+from creditbank.web.problems import documented
+from creditbank.web.rates import Rates, origin_of
+from creditbank.web.revisions import etag
+
+router = APIRouter(tags=["learners"])
+
+_own = JsonBody(
+    RegistrationIn,
+    {
+        "name": "张三",
+        "birth_date": "1990-01-01",
+        "region": "500103",
+        "login": "zhang@home.example",
+        "password": "plum-rain over seven bridges",
+    },
+)
+_seen = JsonBody(ConfirmationIn, {"identity": {"type": "id_card", "value": "11010519491231002X"}})
+
+
+@router.post(
+    "/v1/registrations",
+    operation_id="register_learner",
+    status_code=201,
+    openapi_extra=_own.documents,
+    responses={201: {"model": RegisteredOut, "description": "signed in"}, **documented(403, 409, 415, public=True)},
+)
+async def register_learner(
+    request: Request, edge: EdgeDep, body: Annotated[Read[RegistrationIn], Depends(_own)]
+) -> Response:
+    """Open an account of one's own. It is `pending` until an officer has seen a document.
+
+    An identity is only claimed: the answer is the same whether the bank knows it or not, and it leads to nobody.
+    """
+    if is_cross_origin(request.method, request.headers, edge.settings.public_url):
+        # Nobody may be made to sign in as somebody else by another site's page.
+        raise CrossOrigin
+    if edge.settings.registration == "closed":
+        raise RegistrationClosed
+    rates: Rates = request.app.state.rates
+    rates.admit(request, "register", origin_of(address_of(request)))
+    new = body.value
+    check_born(new.birth_date, edge.today())
+    check_age(new.birth_date, edge.today())
+    claimed = () if new.identity is None else (new.identity.to_domain(None),)
+    birth_date_of(new.birth_date, claimed)
+    check_strength(new.password, edge.settings.password_length_min, (new.login, new.name))
+    passwords: Passwords = request.app.state.passwords
+    stored = await passwords.hash(new.password)
+    application = Application(new.name, new.birth_date, new.region, claimed, None, is_own_word=True)
+    async with edge.database.write() as connection:
+        now, by = edge.clock(), "registration"
+        (opened,) = await open_accounts(connection, edge.vault, number_form(edge), [application], now)
+        if not isinstance(opened, Opened):
+            raise opened
+        id_, profile = opened.learner.id, opened.learner.profile
+        user_id = await people.enter(connection, edge.vault, people.NewUser(new.login, new.name), by, now)
+        await people.set_password(connection, user_id, stored, by, now)
+        place = Place(learner_id=id_)
+        await people.grant(connection, user_id, NewGrant("learner", place), None, by, now)
+        registered = By("person", str(user_id))
+        await record(connection, registered, "learner.register", f"learner:{id_}", {}, now, opened.learner.owned)
+        device = request.headers.get("user-agent", "")
+        token = await people.begin_session(connection, edge.vault, user_id, place, device, now, authenticated_at=now)
+    answer = json_answer(RegisteredOut(learner=id_, user=user_id, number=profile.number), status=201)
+    set_cookie(answer, edge, edge.settings.session_cookie, token)
+    return answer
+
+
+@router.post(
+    "/v1/learners/{id}/confirmation",
+    operation_id="confirm_learner",
+    openapi_extra=_seen.documents,
+    responses={200: {"model": LearnerOut, "description": "the account, active"}, **documented(404, 409, 415)},
+)
+async def confirm_learner(
+    id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    actor: Annotated[Actor, Depends(require("learners:write", is_grave=True))],
+    body: Annotated[Read[ConfirmationIn], Depends(_seen)],
+) -> Response:
+    """Say whose account it is, having seen the document; only the bank does. From now on they are found by it.
+
+    An identity that another account has is refused, and the refusal names that account.
+    """
+    check_whole(actor, "account.confirm", Owned(learner_id=id))
+    seen = body.value.identity.to_domain(None)
+
+    async def work(connection: AsyncConnection) -> Answer:
+        confirmed, key = await confirm(connection, edge.vault, id, seen)
+        details, now = {"type": seen.type}, edge.clock()
+        await record(connection, actor.by, "learner.confirm", f"learner:{id}", details, now, confirmed.owned)
+        shown = LearnerOut.from_domain(confirmed).model_dump_json().encode()
+        return Answer(200, shown, {"ETag": etag(confirmed.revision)}, owner=(id, key))
+
+    return await once(request, edge, actor.client_id, body.raw, work)
