@@ -118,3 +118,12 @@ def test_what_is_redeemed_stands_before_all_else(
 
     said = {d.binding[0]: str(d.lots[0].recognised) if d.lots else d.effect for d in found.decisions}
     assert said == then
+
+
+def test_a_version_is_found_by_its_number_and_only_then_by_its_first_day() -> None:
+    corrected = compiled(header={"version": 2, "from": "2020-01-01"})
+    moved = compiled(header={"version": 1, "from": "2021-01-01"})
+
+    assert VersionName(1, date(2020, 1, 1)).within([corrected, moved]) is moved
+    assert VersionName(3, date(2020, 1, 1)).within([corrected, moved]) is corrected
+    assert VersionName(3, date(2022, 1, 1)).within([corrected, moved]) is None
