@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
-from creditbank.access.domain import Actor, CrossOrigin
+from creditbank.access.domain import Actor, By, CrossOrigin
 from creditbank.access.guards import address_of, check_whole, require
 from creditbank.access.policy import Owned
 from creditbank.learners.actions import Opened, confirm, open_accounts
