@@ -66,7 +66,7 @@ def _captured_script(stage: Stage, server: Server, ids: list[str], name: str, ta
             ask(server.port, request)
 
         # A read has no number of its own in the chain; that of the reader keeps two captures apart.
-        return Captured(log.lone(read, table), ids[number], number, 0, "")
+        return Captured(log.lone(read, table, ids[number]), ids[number], number, 0, "")
 
     with Capture(stage.postgres) as log:
         first, second = alike([capture(log, number) for number in range(6)])

@@ -93,7 +93,7 @@ class Stage:
         key = self._sql(
             "select key from learner_identities where learner_id = '{}' and type = 'student_number'", learner_id
         )
-        return Captured(capture.lone(request, mark), learner_id, int(seq), course, key)
+        return Captured(capture.lone(request, mark, learner_id), learner_id, int(seq), course, key)
 
 
 def ask(port: int, request: bytes) -> bytes:

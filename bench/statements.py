@@ -88,8 +88,11 @@ class Capture:
         wanted = f"pg_read_binary_file(pg_current_logfile('jsonlog'), {begin}, 1000000000)"
         return bytes.fromhex(self._server.sql(f"select encode({wanted}, 'hex')"))
 
-    def lone(self, request: Callable[[], None], mark: str) -> list[Statement]:
-        """The statements of one request: of the connection whose statements hold ``mark``, those of the transaction."""
+    def lone(self, request: Callable[[], None], mark: str, learner_id: str) -> list[Statement]:
+        """The statements of one request: those of the transaction that holds ``mark`` and is about this learner.
+
+        The server's own work, such as what a day brings, reads and writes the same tables beside it.
+        """
         begin = self._from
         request()
         time.sleep(_SAME_PID_SECONDS)
@@ -101,16 +104,20 @@ class Capture:
             if entry.get("application_name") == "creditbank" and _EXECUTED.match(entry["message"]):
                 sql = _EXECUTED.sub("", entry["message"]).strip().rstrip(";")
                 by_pid.setdefault(entry["pid"], []).append(Statement(sql, _parameters(entry.get("detail", ""))))
-        # Background work of the same server is told by its job.
         found = [
             part
             for mine in by_pid.values()
             for part in _transactions(mine)
-            if any(mark in s.sql for s in part) and not any(re.search(r"\bjobs\b", s.sql) for s in part)
+            if any(mark in s.sql for s in part) and any(_names(s, learner_id) for s in part)
         ]
         if len(found) != 1:
-            raise RuntimeError(f"{len(found)} transactions name {mark}; one lone request was made")
+            told = "\n".join(s.sql[:300] for part in found for s in part)
+            raise RuntimeError(f"{len(found)} transactions about the learner name {mark}, and one was made:\n{told}")
         return found[0]
+
+
+def _names(statement: Statement, learner_id: str) -> bool:
+    return any(learner_id in given for given in statement.parameters.values() if given is not None)
 
 
 def _parameters(detail: str) -> dict[int, str | None]:
