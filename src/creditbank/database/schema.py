@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
@@ -12,6 +14,9 @@ from sqlalchemy import inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.clock import microseconds
+
+# Alembic keeps what it is at in its module: two threads that migrate at once would migrate each other's database.
+_ALEMBIC: Final = Lock()
 
 
 def migrations_folder() -> Path:
@@ -34,8 +39,12 @@ def configuration(url: str) -> Config:
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database at ``url`` up to ``revision``. Safe to call by several processes: they wait for each other."""
-    command.upgrade(configuration(url), revision)
+    """Bring the database at ``url`` up to ``revision``.
+
+    Safe to call by several threads and processes: they wait for each other.
+    """
+    with _ALEMBIC:
+        command.upgrade(configuration(url), revision)
 
 
 def head() -> str:
