@@ -142,6 +142,8 @@ async def test_the_clock_goes_forward_and_brings_what_time_brings(world: World) 
         (world.clock.instant.isoformat(), "sandbox_clock_backwards"),
         ("2190-01-01T00:00:00Z", "sandbox_clock_too_far"),
         ("tomorrow", "invalid_request"),
+        ("9999-12-31T23:59:00-08:00", "invalid_request"),
+        ("0001-01-01T00:00:00+08:00", "invalid_request"),
         ("2030-01-01T00:00:00", "invalid_request"),
     ):
         refused = await inside.http.post("/v1/sandbox/clock", json={"to": wrong})
