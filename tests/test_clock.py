@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from creditbank.clock import learning_day, microseconds, rising, system_clock
+from creditbank.clock import is_within_time, learning_day, microseconds, rising, system_clock
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -46,3 +46,12 @@ def test_a_day_of_learning_is_that_of_the_zone(instant: str, zone: str, day: dat
 
 def test_the_system_clock_is_aware() -> None:
     assert system_clock().utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12", "UTC"])
+def test_an_instant_within_time_has_a_day_in_every_zone(zone: str) -> None:
+    for text in ("1900-01-01T00:00:00+14:00", "8999-12-31T23:59:59-12:00"):
+        assert is_within_time(datetime.fromisoformat(text))
+        learning_day(datetime.fromisoformat(text), ZoneInfo(zone))
+    for text in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:00-08:00"):
+        assert not is_within_time(datetime.fromisoformat(text))

@@ -8,6 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_YEARS: Final = range(1900, 9000)
 
 Clock = Callable[[], datetime]
 
@@ -34,6 +35,11 @@ def instant_of(microseconds_: int) -> datetime:
         return _EPOCH + timedelta(microseconds=microseconds_)
     except OverflowError as beyond:
         raise ValueError(microseconds_) from beyond
+
+
+def is_within_time(instant: datetime) -> bool:
+    """Whether the instant has a day in every zone: at the ends of the calendar it has none, and no arithmetic."""
+    return instant.year in _YEARS
 
 
 def learning_day(instant: datetime, zone: ZoneInfo) -> date:

@@ -15,13 +15,15 @@ from sqlalchemy.exc import DBAPIError
 
 from creditbank.access.actions import NewClient, create_client, record
 from creditbank.access.domain import ACTOR_KINDS, SYSTEM
-from creditbank.access.events import EventFilter, page_of_events
+from creditbank.access.events import EventFilter, Exported, page_of_events
 from creditbank.access.months import (
     BEGINNING,
     ExportBroken,
     check_file,
     forget_old,
+    mark_exported,
     month_of,
+    month_open_at,
     months_before,
     months_between,
     span_of,
@@ -246,6 +248,11 @@ def test_months_are_counted_across_years() -> None:
     assert month_of(datetime(2025, 12, 31, 23, 59, tzinfo=UTC)) == "2025-12"
 
 
+def test_a_month_is_exported_when_nobody_can_still_be_writing_in_it() -> None:
+    assert month_open_at(datetime(2026, 1, 1, 5, 59, tzinfo=UTC)) == "2025-12"
+    assert month_open_at(datetime(2026, 1, 1, 6, 0, tzinfo=UTC)) == "2026-01"
+
+
 PAST = (datetime(2025, 11, 3, tzinfo=UTC), datetime(2025, 11, 30, 23, 59, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
 
 
@@ -341,5 +348,12 @@ async def test_a_month_that_is_not_as_it_was_exported_is_kept(filled: Bank, tmp_
     await exported(filled, tmp_path)
     async with filled.database.write() as connection:
         await record(connection, BANKER.by, "rule_set.publish", "rule_set:late", {}, PAST[1])
+    assert await forget(filled, LATER, 8) == []
+    assert "rule_set:0" in await left(filled)
+
+
+async def test_a_month_of_as_many_other_events_is_kept(filled: Bank) -> None:
+    async with filled.database.write() as connection:
+        await mark_exported(connection, Exported("2025-11", 2, b"\x07" * 32), BEGINNING, PAST[2])
     assert await forget(filled, LATER, 8) == []
     assert "rule_set:0" in await left(filled)

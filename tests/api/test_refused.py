@@ -20,6 +20,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LARGE = 10 * 1024 * 1024
 ANYWHERE = "cq/yuzhong/anywhere"
+# Instants that are written as any other and have no day in every zone.
+ENDS = ("9999-12-31T23:59:00-08:00", "0001-01-01T00:00:00%2B08:00")
 
 
 @dataclass(frozen=True)
@@ -597,6 +599,25 @@ QUERIES = (
             ("under=Chongqing", "invalid_parameter"),
             ("provider_type=a%00", "invalid_parameter"),
         )
+    ),
+    *(
+        Row(f"{name} at an end of the calendar", f"GET {path}={instant}", at=(f"?{name} invalid_parameter",), by="bank")
+        for name, path in (
+            ("since", "/v1/audit-events?since"),
+            ("until", "/v1/audit-events?until"),
+            ("known", "/v1/learners/@learner/balance?known"),
+        )
+        for instant in ENDS
+    ),
+    *(
+        Row(
+            f"role until {instant}",
+            "POST /v1/users/@user/roles",
+            {"role": "assessor", "provider": COLLEGE, "until": instant.replace("%2B", "+")},
+            at=("/until wrong_value",),
+            by="bank",
+        )
+        for instant in ENDS
     ),
     Row("lots: a cursor of another list", "GET /v1/learners/@learner/lots?cursor=Y3E", at=("?cursor unknown_cursor",)),
     *(

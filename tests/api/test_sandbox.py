@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +21,7 @@ from creditbank.access.actions import ClientChange, add_key, change_client, revo
 from creditbank.access.domain import SCOPES, SYSTEM, PrintedKey
 from creditbank.access.queries import find_client
 from creditbank.app import NoRealBooks, create_app
+from creditbank.database import schema
 from creditbank.sandbox import dispatch
 from tests.api.test_oauth import CONFIGURED, EC, FORM, ISSUER, PUBLIC, asserted, register, secretly
 from tests.api.world import COLLEGE, RIVAL, SCHOOL, World, opened, statement
@@ -137,6 +142,8 @@ async def test_the_clock_goes_forward_and_brings_what_time_brings(world: World) 
         (world.clock.instant.isoformat(), "sandbox_clock_backwards"),
         ("2190-01-01T00:00:00Z", "sandbox_clock_too_far"),
         ("tomorrow", "invalid_request"),
+        ("9999-12-31T23:59:00-08:00", "invalid_request"),
+        ("0001-01-01T00:00:00+08:00", "invalid_request"),
         ("2030-01-01T00:00:00", "invalid_request"),
     ):
         refused = await inside.http.post("/v1/sandbox/clock", json={"to": wrong})
@@ -293,3 +300,45 @@ async def test_many_come_at_once_while_it_is_reset(world: World) -> None:
     resets = [inside.http.post("/v1/sandbox/reset") for _ in range(2)]
     answers = await asyncio.gather(*asked, *resets, inside.http.get("/v1/providers"))
     assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_partners_who_all_come_first_each_find_a_sandbox(world: World, tmp_path: Path) -> None:
+    fresh = create_app(
+        settings_for(world.app.state.edge.settings.database_url, sandbox_folder=str(tmp_path), **CONFIGURED),
+        clock=world.clock,
+    )
+    (tmp_path / "template-cut.part").write_bytes(b"what a killed process left")
+    names = ("program", "school", "far", "desk")
+    async with fresh.router.lifespan_context(fresh):
+        asked = [Caller(world, world.keys[f"{name} test"], fresh).http.get("/v1/sandbox") for name in names]
+        answers = await asyncio.gather(*asked)
+    assert [answer.status_code for answer in answers] == [200] * len(names)
+    assert not [name for name in os.listdir(tmp_path) if ".part" in name]
+
+
+async def test_a_sandbox_is_migrated_when_it_is_behind_and_not_otherwise(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrated: list[str] = []
+
+    def set_version(url: str, version: str) -> None:
+        with closing(sqlite3.connect(url.removeprefix("sqlite+aiosqlite:///"))) as file, file:
+            file.execute("update alembic_version set version_num = ?", (version,))
+
+    def upgrade(url: str) -> None:
+        migrated.append(url)
+        set_version(url, schema.head())
+
+    async def open_again() -> None:
+        await world.app.state.sandboxes.close()
+        await caller(world, "far").ok("GET", "/v1/sandbox")
+
+    await open_again()
+    (address,) = [box.app.state.edge.settings.database_url for box in _boxes(world)]
+    monkeypatch.setattr(schema, "upgrade", upgrade)
+    await open_again()
+    assert migrated == []
+    await world.app.state.sandboxes.close()
+    set_version(address, "behind")
+    await open_again()
+    assert migrated == [address]

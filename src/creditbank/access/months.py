@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import orjson
@@ -28,6 +28,8 @@ BEGINNING: Final = bytes(32)
 """What the first month's file goes on from."""
 
 _EVENTS_A_READ: Final = 1000
+# No transaction of the bank's lasts nearly as long.
+_SETTLING: Final = timedelta(hours=6)
 
 
 class ExportBroken(ValueError):
@@ -37,6 +39,11 @@ class ExportBroken(ValueError):
 def month_of(instant: datetime) -> str:
     """The month of an instant in UTC, by which the log is cut: ``2026-11``."""
     return f"{instant.astimezone(UTC):%Y-%m}"
+
+
+def month_open_at(now: datetime) -> str:
+    """The first month that is not to be exported yet: whoever stamped an event before midnight may still be at work."""
+    return month_of(now - _SETTLING)
 
 
 def span_of(month: str) -> tuple[datetime, datetime]:
@@ -148,14 +155,23 @@ def check_file(lines: Iterable[bytes], previous: bytes | None = None) -> Exporte
 async def forget_old(connection: AsyncConnection, now: datetime, kept: int) -> list[str]:
     """Let go of the months that are older than ``kept`` whole months and were exported as they are; answers them."""
     oldest = months_before(month_of(now), kept)
-    gone = []
+    gone, previous = [], BEGINNING
     for done in await exports(connection):
         if done.month >= oldest:
             break
         since, until = span_of(done.month)
         events = await count_events(connection, since, until)
         # What was not exported is not forgotten, whatever its age.
-        if events and events == done.events:
+        if events and events == done.events and await _hash_of(connection, done.month, previous) == done.hash:
             await forget_month(connection, audit_events.name, since, until)
             gone.append(done.month)
+        previous = done.hash
     return gone
+
+
+async def _hash_of(connection: AsyncConnection, month: str, previous: bytes) -> bytes:
+    """With what the month's file would end if it were written now."""
+    chain = previous
+    async for _, after, _ in lines_of(connection, month, previous):
+        chain = after
+    return chain

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from creditbank.clock import is_within_time
 from creditbank.errors import Fault
 from creditbank.identifiers import is_number
 from creditbank.web.sheets import columns_of, read_rows, refuse
@@ -75,5 +76,5 @@ def _instant(text: str, zone: ZoneInfo) -> datetime | None:
             given = datetime.fromisoformat(text)
     except ValueError:
         return None
-    # Near the year 1 there is no UTC; and without an offset only the form above is taken.
-    return given if given.tzinfo is not None and given.year >= 1900 else None
+    # Without an offset only the form above is taken.
+    return given if given.tzinfo is not None and is_within_time(given) else None

@@ -17,6 +17,7 @@ from creditbank.access.months import (
     lines_of,
     mark_exported,
     month_of,
+    month_open_at,
     months_between,
 )
 from creditbank.cli.running import fail, migrated, opened, out
@@ -33,7 +34,8 @@ def export(
 ) -> None:
     """Write every month that is over and was not exported yet to a file, one event a line, in one hash chain.
 
-    Only months that were exported are ever let go of (CREDITBANK_AUDIT_MONTHS).
+    A month is over six hours after it ended, when nobody can still be writing in it. Only months that were
+    exported are ever let go of (CREDITBANK_AUDIT_MONTHS).
     """
     to.mkdir(parents=True, exist_ok=True)
     try:
@@ -49,9 +51,8 @@ async def _export(settings: Settings, to: Path) -> list[tuple[Path, Exported]]:
     async with opened(settings) as database:
         async with database.read() as connection:
             done, first = await exports(connection), await first_event(connection)
-        now = system_clock()
         following = {one.month for one in done}
-        months = [] if first is None else list(months_between(month_of(first), month_of(now)))
+        months = [] if first is None else list(months_between(month_of(first), month_open_at(system_clock())))
         # A month goes on from the one exported before it, so none is exported that lies before another.
         latest = max(following, default="")
         written, previous = [], done[-1].hash if done else BEGINNING

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from alembic import command
@@ -20,6 +21,8 @@ MARK: Final = "being_restored"
 
 RESTORING: Final = "being restored"
 """What such a database is at: no revision, so that nothing is served from it."""
+# Alembic keeps what it is at in its module: two threads that migrate at once would migrate each other's database.
+_ALEMBIC: Final = Lock()
 
 
 def migrations_folder() -> Path:
@@ -42,8 +45,12 @@ def configuration(url: str) -> Config:
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database at ``url`` up to ``revision``. Safe to call by several processes: they wait for each other."""
-    command.upgrade(configuration(url), revision)
+    """Bring the database at ``url`` up to ``revision``.
+
+    Safe to call by several threads and processes: they wait for each other.
+    """
+    with _ALEMBIC:
+        command.upgrade(configuration(url), revision)
 
 
 def head() -> str:

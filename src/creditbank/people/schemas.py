@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from creditbank.people.domain import Grant, NewGrant, Place, Session, User
-from creditbank.web.fields import Body, Name, Path, clean
+from creditbank.web.fields import Body, Instant, Name, Path, clean
 
 Login = Annotated[
     str,
@@ -36,7 +36,7 @@ class GrantIn(PlaceIn):
     """A role to be given."""
 
     role: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
-    until: AwareDatetime | None = Field(default=None, strict=False, description="when it runs out; null: until revoked")
+    until: Instant | None = Field(default=None, strict=False, description="when it runs out; null: until revoked")
 
     def wanted(self) -> NewGrant:
         """The grant."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AfterValidator, AwareDatetime
-from pydantic_core import PydanticCustomError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import Actor
@@ -35,6 +33,7 @@ from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import LearnerKey
 from creditbank.web.bodies import json_answer
 from creditbank.web.edge import Edge, EdgeDep
+from creditbank.web.fields import Instant
 from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer, unknown_cursor
 from creditbank.web.problems import documented, language_of
 from creditbank.web.sentences import Language
@@ -66,19 +65,9 @@ def _shown(decisions: Sequence[Decision], language: Language, names: Names) -> l
     ]
 
 
-_YEARS: Final = (1970, 9000)
-
-
-def _in_our_time(known: datetime) -> datetime:
-    # At the ends of the calendar an instant has no day in every zone.
-    if not _YEARS[0] <= known.year <= _YEARS[1]:
-        raise PydanticCustomError("wrong_value", "no year in which the bank knew anything")
-    return known
-
-
 Effective = Annotated[date | None, Query(description="the day that is asked for; by default today")]
 Known = Annotated[
-    Annotated[AwareDatetime, AfterValidator(_in_our_time)] | None,
+    Instant | None,
     Query(description="the instant whose knowledge is asked for, such as one printed on a transcript; by default now"),
 ]
 

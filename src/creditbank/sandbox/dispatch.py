@@ -33,6 +33,7 @@ from creditbank.access.tokens import is_for_sandbox
 from creditbank.clock import Clock
 from creditbank.database import schema
 from creditbank.database.engine import Database
+from creditbank.identifiers import new_id
 from creditbank.sandbox.actions import furnish
 from creditbank.sandbox.clock import SandboxClock
 from creditbank.sandbox.domain import name_of
@@ -46,6 +47,8 @@ Build = Callable[[Settings, SandboxClock, Credentials], FastAPI]
 """Makes the application of a sandbox: the composition root's own work."""
 
 _OPEN_MAX: Final = 32
+# What is not whole yet ends with this.
+_PART: Final = ".part"
 _KEY: Final = b"cb_test_"
 _HEADER: Final = (b"sandbox", b"true")
 
@@ -89,6 +92,8 @@ class Sandboxes:
         self._open: dict[str, _Open] = {}
         # One partner's reset is nothing that another waits for.
         self._doors: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # A new release finds no template, and every partner may ask at once.
+        self._template_door = asyncio.Lock()
         self._lock: IO[str] | None = None
 
     async def admitted(self, scope: Scope) -> Actor | None:
@@ -172,6 +177,9 @@ class Sandboxes:
             held.close()
             raise EdgeRefusal(503, code="sandbox_elsewhere", headers={"Retry-After": "30"}) from taken
         self._lock = held
+        for left in self._folder.glob(f"*{_PART}*"):
+            # Whoever held the folder before was ended in the middle of it.
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     def _settings_of(self, name: str) -> Settings:
         """The bank's settings with nothing of its own in them: another database, other secrets, no signing key."""
@@ -205,17 +213,14 @@ class Sandboxes:
     async def _prepare(self, name: str) -> timedelta:
         """Make the sandbox's database if it is not there; answers how far its clock is ahead."""
         if not self._is_made(name):
-            part = f"{name}.part"
-            await asyncio.to_thread(self._copy_template, self._folder / part)
-            async with self._database.snapshot() as connection:
-                published = await read_published(connection)
-            await self._furnish(self._address(part), published)
-            # Only a whole sandbox is ever found under its name.
-            (self._folder / part).replace(self._folder / name)
-        else:
-            await asyncio.to_thread(schema.upgrade, self._address(name))
-        database = Database(self._address(name))
+            await self._make(name)
+        address = self._address(name)
+        database = Database(address)
         try:
+            async with database.read() as connection:
+                is_behind = await schema.current(connection) != schema.head()
+            if is_behind:
+                await asyncio.to_thread(schema.upgrade, address)
             async with database.read() as connection:
                 found = await clock_of(connection)
         finally:
@@ -223,6 +228,17 @@ class Sandboxes:
         if found is None:
             raise ValueError("the database of a sandbox is not marked as one")
         return found[0]
+
+    async def _make(self, name: str) -> None:
+        async with self._template_door:
+            template = await asyncio.to_thread(self._template)
+        part = f"{name}-{new_id()}{_PART}"
+        await asyncio.to_thread(self._copy, template, self._folder / part)
+        async with self._database.snapshot() as connection:
+            published = await read_published(connection)
+        await self._furnish(self._address(part), published)
+        # Only a whole sandbox is ever found under its name.
+        (self._folder / part).replace(self._folder / name)
 
     async def _furnish(self, address: str, published: Mapping[Table, Rows]) -> None:
         database = Database(address)
@@ -232,14 +248,17 @@ class Sandboxes:
         finally:
             await database.close()
 
-    def _copy_template(self, to: Path) -> None:
+    def _template(self) -> Path:
+        """The empty migrated database that every sandbox begins as; it is found whole or not at all."""
         template = self._folder / f"template-{schema.head()}.sqlite"
         if not template.exists():
-            part = template.with_suffix(".part")
-            part.unlink(missing_ok=True)
+            part = self._folder / f"template-{new_id()}{_PART}"
             schema.upgrade(f"sqlite+aiosqlite:///{part.absolute()}")
             part.replace(template)
-        shutil.rmtree(to, ignore_errors=True)
+        return template
+
+    @staticmethod
+    def _copy(template: Path, to: Path) -> None:
         to.mkdir(mode=0o700)
         shutil.copyfile(template, to / "creditbank.sqlite")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from creditbank.web.fields import Body
+from creditbank.web.fields import Body, Instant
 
 
 class TravelIn(Body):
     """When it shall be in the sandbox."""
 
-    to: Annotated[AwareDatetime, Field(strict=False, description="not before its present")]
+    to: Annotated[Instant, Field(strict=False, description="not before its present")]
 
 
 class SandboxOut(BaseModel):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,6 +24,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+
+from creditbank.clock import is_within_time
 
 _NUMBER: Final = re.compile(r"^(0|[1-9]\d{0,8})(\.\d{1,3})?$", re.ASCII)
 # Unicode's categories Cc and Cs, without the line feed.
@@ -99,6 +103,17 @@ Token = Annotated[
     AfterValidator(_not_blank),
     Field(description="a short text, compared exactly"),
 ]
+
+
+def _within_time(given: datetime) -> datetime:
+    if not is_within_time(given):
+        raise PydanticCustomError("wrong_value", "out of time")
+    return given
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_within_time)]
+"""An instant that has a day in every zone, so that nothing done with it can go over the calendar's end."""
+
 Path = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}(/[a-z0-9][a-z0-9_-]{0,63}){0,7}$"),

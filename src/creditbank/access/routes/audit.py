@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from creditbank.access.domain import Actor, ActorKind, BankOnly
 from creditbank.access.events import AuditEvent, EventFilter, Place, page_of_events
@@ -20,6 +20,7 @@ from creditbank.access.guards import require
 from creditbank.access.policy import NOBODY_S, Denied, part
 from creditbank.clock import instant_of, microseconds
 from creditbank.web.edge import Edge, EdgeDep
+from creditbank.web.fields import Instant
 from creditbank.web.negotiation import best_of
 from creditbank.web.paging import Cursor, Limit, Page, converted, natural, page_answer
 from creditbank.web.problems import EdgeRefusal, documented
@@ -128,8 +129,8 @@ async def list_audit_events(
     ] = None,
     subject: Annotated[str | None, Query(max_length=200, description="done to this, such as `learner:…`")] = None,
     action: Annotated[str | None, Query(max_length=64, description="such as `rule_set.publish`")] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="from this instant on")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="before this instant")] = None,
+    since: Annotated[Instant | None, Query(alias="from", description="from this instant on")] = None,
+    until: Annotated[Instant | None, Query(description="before this instant")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
