@@ -21,6 +21,7 @@ MARK: Final = "being_restored"
 
 RESTORING: Final = "being restored"
 """What such a database is at: no revision, so that nothing is served from it."""
+
 # Alembic keeps what it is at in its module: two threads that migrate at once would migrate each other's database.
 _ALEMBIC: Final = Lock()
 
