@@ -31,6 +31,7 @@ from creditbank.conversions.actions import (
     decide,
     decide_annulment,
     propose_annulment,
+    settle_alone,
     take_application,
     withdraw,
 )
@@ -333,8 +334,12 @@ class Books(RuleBasedStateMachine):
             async with self.bank.database.write() as connection:
                 return await apply_for(connection, self.counter, asked, application, today, answers)
 
+        async def settle_first() -> None:
+            async with self.bank.database.write() as connection:
+                await settle_alone(connection, self.counter, self.learner, today)
+
         async def work() -> Conversion:
-            return await take_application(self.bank.database, self.counter, self.learner, today, turn)
+            return await take_application(turn, settle_first)
 
         made = self.attempt(work)
         if isinstance(made, Conversion):

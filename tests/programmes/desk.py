@@ -20,6 +20,7 @@ from creditbank.conversions.actions import (
     decide,
     decide_annulment,
     propose_annulment,
+    settle_alone,
     take_application,
 )
 from creditbank.enrolments.domain import ChangeKind, Enrolment
@@ -74,7 +75,11 @@ async def applied(bank: Bank, learner: UUID, programme: str, wanted: Sequence[Wa
         async with bank.database.write() as connection:
             return await apply_for(connection, counter, asked, application, today, answers)
 
-    return await take_application(bank.database, counter, learner, today, turn)
+    async def settle_first() -> None:
+        async with bank.database.write() as connection:
+            await settle_alone(connection, counter, learner, today)
+
+    return await take_application(turn, settle_first)
 
 
 async def decided(bank: Bank, conversion: Conversion, amounts: Mapping[UUID, int] | None = None) -> Conversion:

@@ -42,7 +42,6 @@ from creditbank.conversions.domain import (
     check_stacked,
 )
 from creditbank.credits import Credits
-from creditbank.database.engine import Database
 from creditbank.database.statements import insert_new, insert_rows, update_rows
 from creditbank.identifiers import new_id, new_number
 from creditbank.learners import queries as learners
@@ -110,11 +109,18 @@ class Incomplete(Exception):
         self.audit = audit
 
 
-async def take_application(
-    database: Database, counter: Counter, learner_id: UUID, today: date, apply: Callable[[Answers], Awaitable[_T]]
-) -> _T:
-    """Apply, by ``apply_for`` in a transaction of its own each time, and let the solver work between them only.
+async def settle_alone(connection: AsyncConnection, counter: Counter, learner_id: UUID, today: date) -> None:
+    """Settle a learner as of today, if there is one, before an application that was Unsettled comes again."""
+    for learner in (await learners.lock(connection, counter.vault, [learner_id])).values():
+        await settle_today(connection, counter, learner, today)
 
+
+async def take_application(
+    apply: Callable[[Answers], Awaitable[_T]], settle_first: Callable[[], Awaitable[None]]
+) -> _T:
+    """Apply, and let the solver work between the transactions only.
+
+    ``apply`` does ``apply_for`` and ``settle_first`` does ``settle_alone``, each in a transaction of its own each time.
     Raises what ``apply`` and ``check_complete`` raise.
     """
 
@@ -122,9 +128,7 @@ async def take_application(
         try:
             return await apply(answers)
         except Unsettled:
-            async with database.write() as connection:
-                for learner in (await learners.lock(connection, counter.vault, [learner_id])).values():
-                    await settle_today(connection, counter, learner, today)
+            await settle_first()
             return await apply(answers)
 
     try:

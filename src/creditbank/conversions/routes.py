@@ -145,7 +145,11 @@ async def apply_for_award(
             status=201,
         )
 
-    return await actions.take_application(door.edge.database, counter, application.learner_id, today, turn)
+    async def settle_first() -> None:
+        async with door.edge.database.write() as connection:
+            await actions.settle_alone(connection, counter, application.learner_id, today)
+
+    return await actions.take_application(turn, settle_first)
 
 
 @router.get(
