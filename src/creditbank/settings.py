@@ -103,6 +103,9 @@ class Settings(BaseSettings):
         default=60, ge=0, description="Access tokens that one address may ask for a minute."
     )
     rate_resolve_per_minute: int = Field(default=60, ge=0, description="Learners that one client may look up a minute.")
+    rate_public_per_minute: int = Field(
+        default=600, ge=0, description="Requests for what is public that one address may make a minute."
+    )
     rate_reset_per_hour: int = Field(default=6, ge=0, description="Times that one sandbox may be begun anew an hour.")
     rate_processes: int = Field(
         default=1, ge=1, description="Server processes among which these are divided, on all machines together."

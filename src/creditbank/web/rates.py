@@ -19,7 +19,7 @@ from creditbank.clock import Clock
 from creditbank.settings import Settings
 from creditbank.web.problems import EdgeRefusal
 
-Name = Literal["client", "failed", "resolve", "token", "reset"]
+Name = Literal["client", "failed", "resolve", "token", "reset", "public"]
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
@@ -86,6 +86,7 @@ class Rates:
             "failed": (settings.rate_failed_per_minute, processes, _MINUTE),
             "resolve": (settings.rate_resolve_per_minute, processes, _MINUTE),
             "token": (settings.rate_token_per_minute, processes, _MINUTE),
+            "public": (settings.rate_public_per_minute, processes, _MINUTE),
             "reset": (settings.rate_reset_per_hour, 1, _HOUR),
         }
         self._meters = {name: Meter(n, of, clock, window) for name, (n, of, window) in policies.items() if n}
