@@ -90,7 +90,8 @@ def settings_for(url: str, **others: Any) -> Settings:
         "sealing_secret": sealing,
         "lookup_secret": lookup,
         # A test's clock hardly moves, so that all its requests come at once. tests/api/test_rates.py counts them.
-        **{f"rate_{name}_per_minute": 0 for name in ("client", "failed", "token", "resolve")},
+        **{f"rate_{name}_per_minute": 0 for name in ("client", "failed", "token", "resolve", "public")},
+        "rate_reset_per_hour": 0,
         **others,
     }
     return Settings(_env_file=None, **given)

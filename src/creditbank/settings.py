@@ -133,6 +133,10 @@ class Settings(BaseSettings):
     rate_register_per_minute: int = Field(
         default=20, ge=0, description="Accounts that one address may open for itself a minute."
     )
+    rate_public_per_minute: int = Field(
+        default=600, ge=0, description="Requests for what is public that one address may make a minute."
+    )
+    rate_reset_per_hour: int = Field(default=6, ge=0, description="Times that one sandbox may be begun anew an hour.")
     rate_processes: int = Field(
         default=1, ge=1, description="Server processes among which these are divided, on all machines together."
     )

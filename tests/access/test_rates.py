@@ -17,7 +17,8 @@ from creditbank.app import create_app
 from tests.api.test_oauth import CONFIGURED, FORM
 from tests.bank import Bank, HandClock, settings_for
 
-LIMITS = {f"rate_{name}_per_minute": n for name, n in (("client", 8), ("failed", 3), ("token", 4), ("resolve", 2))}
+AMOUNTS = {"client": 8, "failed": 3, "token": 4, "resolve": 2, "public": 3}
+LIMITS = {f"rate_{name}_per_minute": amount for name, amount in AMOUNTS.items()}
 LOTS = f"/v1/learners/{UUID(int=1)}/lots"
 RESOLVE = ("POST", "/v1/learners/resolve", {"number": "CQ1000000013"})
 WRONG = str(PrintedKey("0" * 12, "0" * 50))
@@ -160,3 +161,20 @@ async def test_a_limit_of_nothing_is_none(bank: Bank) -> None:
         answer = await Caller(app, str(key)).ask()
     assert answer.status_code == 404
     assert "ratelimit" not in answer.headers
+
+
+PUBLIC = (
+    "/v1/activities", f"/v1/activities/{UUID(int=1)}", "/v1/offerings", f"/v1/offerings/{UUID(int=1)}",
+    f"/v1/offerings/{UUID(int=1)}/worth", "/v1/checkpoints", "/v1/checkpoints/1", "/v1/checkpoints/1/consistency?to=2",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+async def test_what_is_public_and_asks_the_database_is_limited_by_origin(served: Served, path: str) -> None:
+    app, clock, _ = served
+    await Caller(app, None).statuses(2, "GET", "/v1/activities")
+    assert [status == 429 for status in await Caller(app, None).statuses(2, "GET", path)] == [False, True]
+    assert await Caller(app, None, "198.51.100.1").statuses(1, "GET", "/v1/offerings") == [200]
+    assert await Caller(app, None).statuses(5, "GET", "/v1/kinds") == [200] * 5
+    clock.turn(seconds=20)
+    assert await Caller(app, None).statuses(1, "GET", "/v1/activities") == [200]

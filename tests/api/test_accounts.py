@@ -12,6 +12,7 @@ from creditbank.access.tables import audit_events
 from creditbank.identifiers import is_number
 from tests.api.world import World
 
+ASKED = "0190a5b2-7c1d-7e3f-8a4b-5c6d7e8f9a0b"
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -104,7 +105,7 @@ async def test_student_number_is_its_school_s(world: World) -> None:
 
 async def test_every_look_and_change_is_written_down_without_a_word_about_the_person(world: World) -> None:
     learner = await world.open("王五六七", birth_date="1980-05-05")
-    headers = {"X-Request-ID": "looked", "If-Match": "*"}
+    headers = {"X-Request-ID": ASKED, "If-Match": "*"}
     await world.send("rival", "POST /v1/learners/resolve", {"id": learner}, headers)
     await world.send("partner", f"PATCH /v1/learners/{learner}", {"name": "王六七八"}, headers)
     async with world.database.read() as connection:
@@ -115,5 +116,5 @@ async def test_every_look_and_change_is_written_down_without_a_word_about_the_pe
         ("learner.resolve", {"by": "id", "outcome": "found"}),
         ("learner.mend", {"fields": ["name"]}),
     ]
-    assert [e.request_id for e in events][1:] == ["looked", "looked"]
+    assert [e.request_id for e in events][1:] == [ASKED, ASKED]
     assert len({e.actor for e in events}) == 2

@@ -57,7 +57,11 @@ async def test_outcome_s_reasons_are_in_the_caller_s_language(world: World) -> N
     assert any("\u4e00" <= letter <= "\u9fff" for letter in reasons["zh-Hans"])
 
 
-@pytest.mark.parametrize("name", ["a", "req-1:2.3_4", "x" * 64])
+NAMED = "0190a5b2-7c1d-7e3f-8a4b-5c6d7e8f9a0b"
+TRACED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize("name", [NAMED, NAMED.upper(), TRACED])
 async def test_request_keeps_the_name_it_was_given(name: str, world: World) -> None:
     good = await world.send("partner", "GET /v1/providers", headers={"X-Request-ID": name})
     bad = await world.send("partner", "GET /v1/nothing", headers={"X-Request-ID": name})
@@ -65,7 +69,23 @@ async def test_request_keeps_the_name_it_was_given(name: str, world: World) -> N
     assert bad.json()["instance"] == f"urn:request:{name}"
 
 
-@pytest.mark.parametrize("name", [None, "", "x" * 65, "a b", 'a"b', "a{b}", "张"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        None,
+        "",
+        "x" * 65,
+        "a b",
+        'a"b',
+        "a{b}",
+        "张",
+        "req-1",
+        "500103199001011232",
+        "13900001111",
+        f"{NAMED} ",
+        NAMED.replace("-", ""),
+    ],
+)
 async def test_request_without_a_usable_name_gets_one(name: str | None, world: World) -> None:
     given = [] if name is None else [(b"X-Request-ID", name.encode())]
     answers = [await world.client("partner").get("/v1/providers", headers=given) for _ in range(2)]
@@ -110,13 +130,13 @@ async def _broken(_: Database) -> AsyncIterator[AsyncConnection]:
 async def test_what_nobody_foresaw_is_a_problem_like_any_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Database, "snapshot", _broken)
     with logged() as lines:
-        answer = await world.send("bank", "GET /v1/rule-sets", headers={"X-Request-ID": "odd"})
+        answer = await world.send("bank", "GET /v1/rule-sets", headers={"X-Request-ID": NAMED})
     assert answer.status_code == 500
-    assert (answer.json()["code"], answer.json()["instance"]) == ("internal_error", "urn:request:odd")
-    assert answer.headers["x-request-id"] == "odd"
+    assert (answer.json()["code"], answer.json()["instance"]) == ("internal_error", f"urn:request:{NAMED}")
+    assert answer.headers["x-request-id"] == NAMED
     assert {name: answer.headers[name] for name in PROTECTING} == PROTECTING
     told, access = (json.loads(line) for line in lines)
-    assert (told["event"], told["error"], told["request_id"]) == ("unexpected", "ValueError", "odd")
+    assert (told["event"], told["error"], told["request_id"]) == ("unexpected", "ValueError", NAMED)
     assert any("list_rule_sets" in frame for frame in told["where"])
     assert (access["event"], access["status"]) == ("request", 500)
     assert "张三" not in "".join(lines)
@@ -207,13 +227,13 @@ async def test_log_holds_no_word_about_a_person(world: World) -> None:
 
 async def test_log_line_says_who_asked_for_what_and_how_it_went(world: World) -> None:
     with logged("info") as lines:
-        await world.send("partner", "GET /v1/learners/@learner", headers={"X-Request-ID": "line"})
+        await world.send("partner", "GET /v1/learners/@learner", headers={"X-Request-ID": NAMED})
         await world.send("nobody", "GET /v1/learners/@learner")
         await world.send("nobody", "GET /v1/nothing")
         await world.send("nobody", "GET /livez")
     first, second, third = (json.loads(line) for line in lines)
     assert (first["method"], first["route"], first["status"]) == ("GET", "/v1/learners/{id}", 200)
-    assert (first["request_id"], first["level"]) == ("line", "info")
+    assert (first["request_id"], first["level"]) == (NAMED, "info")
     assert first["client"] is not None
     assert (second["status"], second["client"]) == (401, None)
     assert (third["route"], third["status"]) == ("none", 404)

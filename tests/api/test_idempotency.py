@@ -21,6 +21,8 @@ from tests.bank import document
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+ASKED = "0190a5b2-7c1d-7e3f-8a4b-5c6d7e8f9a0b"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -62,7 +64,11 @@ WRITERS = (
 
 @pytest.mark.parametrize("row", WRITERS, ids=lambda row: row.request)
 async def test_replay_is_answered_as_the_first_time_and_done_once(row: Row, world: World) -> None:
-    headers = {**row.headers, "Idempotency-Key": world.fresh("replay"), "X-Request-ID": "one"}
+    headers = {
+        **row.headers,
+        "Idempotency-Key": world.fresh("replay"),
+        "X-Request-ID": ASKED,
+    }
     first = await world.send("bank", row.request, row.body, headers)
     assert first.is_success, first.text
     assert "idempotent-replayed" not in first.headers
@@ -130,7 +136,7 @@ async def test_refused_change_may_come_again_under_its_key_and_if_match_is_part_
 async def test_two_at_once_are_done_once(path: str, world: World) -> None:
     body: Any = {"name": "A"} if path.endswith("learners") else world.statement(provider=COLLEGE)
     body = [body] if path.endswith("batch") else body
-    headers = {"Idempotency-Key": world.fresh("race"), "X-Request-ID": "one"}
+    headers = {"Idempotency-Key": world.fresh("race"), "X-Request-ID": ASKED}
     stored = await world.stored()
 
     answers = await asyncio.gather(*[world.send("bank", f"POST {path}", body, headers) for _ in range(6)])

@@ -18,6 +18,7 @@ from tests.bank import document
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+ASKED = "0190a5b2-7c1d-7e3f-8a4b-5c6d7e8f9a0b"
 LARGE = 10 * 1024 * 1024
 ANYWHERE = "cq/yuzhong/anywhere"
 # Instants that are written as any other and have no day in every zone.
@@ -846,7 +847,7 @@ async def test_bad_request_is_refused_and_stores_nothing(row: Row, world: World)
 async def test_problem_has_the_shape_of_rfc_9457_in_both_languages(row: Row, world: World) -> None:
     sentences = set()
     for language in ("en", "zh-Hans"):
-        headers = {**row.headers, "Accept-Language": language, "X-Request-ID": "asked-1"}
+        headers = {**row.headers, "Accept-Language": language, "X-Request-ID": ASKED}
         answer = await world.send(row.by, row.request, row.body, headers)
         problem = answer.json()
         assert answer.headers["content-type"] == "application/problem+json"
@@ -854,7 +855,7 @@ async def test_problem_has_the_shape_of_rfc_9457_in_both_languages(row: Row, wor
         assert set(problem) == {"type", "title", "status", "detail", "instance", "code", "errors"}
         assert problem["type"] == f"urn:creditbank:problem:{row.code}"
         assert problem["status"] == answer.status_code
-        assert problem["instance"] == "urn:request:asked-1"
+        assert problem["instance"] == f"urn:request:{ASKED}"
         assert all(e["message"] for e in problem["errors"])
         assert ("retry-after" in answer.headers) == (answer.status_code in {429, 503})
         assert ("www-authenticate" in answer.headers) == (answer.status_code == 401)

@@ -342,3 +342,24 @@ async def test_a_sandbox_is_migrated_when_it_is_behind_and_not_otherwise(
     set_version(address, "behind")
     await open_again()
     assert migrated == [address]
+
+
+async def test_a_sandbox_is_not_begun_anew_without_end_and_a_reset_lets_nobody_come_more_often(
+    world: World, tmp_path: Path
+) -> None:
+    url = world.app.state.edge.settings.database_url
+    others = {"sandbox_folder": str(tmp_path), "rate_reset_per_hour": 2, "rate_client_per_minute": 6, **CONFIGURED}
+    counted = create_app(settings_for(url, **others), clock=world.clock)
+    async with counted.router.lifespan_context(counted):
+        http, neighbour = (Caller(world, world.keys[f"{name} test"], counted).http for name in ("far", "school"))
+        answers = [await http.post("/v1/sandbox/reset") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert answers[1].headers["ratelimit-policy"] == '"reset";q=2;w=3600, "client";q=6;w=60'
+        assert (answers[2].json()["code"], answers[2].headers["retry-after"]) == ("too_many_requests", "1800")
+        assert (await neighbour.post("/v1/sandbox/reset")).status_code == 200
+
+        assert [(await http.get("/v1/sandbox")).status_code for _ in range(4)] == [200] * 4
+        to = (world.clock.instant + timedelta(days=1)).isoformat()
+        assert (await http.post("/v1/sandbox/clock", json={"to": to})).status_code == 429
+        world.clock.turn(seconds=1800)
+        assert (await http.post("/v1/sandbox/reset")).status_code == 200

@@ -182,6 +182,21 @@ async def change_a_fact(bank: Bank, learner: UUID) -> None:
         )
 
 
+async def swap_two_statements(bank: Bank, learner: UUID) -> None:
+    """The sealed bytes of two statements of one learner in each other's rows: both open, each says the other's."""
+    async with bank.database.write() as connection:
+        chosen = select(achievement_versions.c.id, achievement_versions.c.content).where(
+            achievement_versions.c.learner_id == learner
+        )
+        rows = (await connection.execute(chosen.order_by(achievement_versions.c.recorded_at).limit(2))).all()
+        for row, other in zip(rows, reversed(rows), strict=True):
+            await connection.execute(
+                update(achievement_versions)
+                .where(achievement_versions.c.learner_id == learner, achievement_versions.c.id == row.id)
+                .values(content=other.content)
+            )
+
+
 async def claim_for_nothing(bank: Bank, learner: UUID) -> None:
     await bank.sql(insert(achievement_keys).values(key=bytes(32), learner_id=learner, achievement_id=new_id()))
 
@@ -210,6 +225,7 @@ CASES: list[tuple[str, Tamper, set[str]]] = [
     ("a learner's key removed", remove_the_key, {"key_missing"}),
     ("another's key in its place", swap_the_keys, {"seal_broken"}),
     ("a statement changed without settling", change_a_fact, {"not_settled"}),
+    ("two statements swapped, seals and all", swap_two_statements, {"statement_moved"}),
     ("a former version removed", remove_what_was_stated_first, {"version_missing"}),
     ("an external id claimed for nothing", claim_for_nothing, {"claims_differ"}),
 ]

@@ -100,3 +100,12 @@ ORIGINS = {
 @pytest.mark.parametrize(("address", "origin"), ORIGINS.values(), ids=ORIGINS)
 def test_where_a_caller_comes_from(address: str | None, origin: str) -> None:
     assert origin_of(address) == origin
+
+
+def test_a_window_may_be_an_hour(clock: HandClock) -> None:
+    meter = Meter(2, 1, clock, window=3600)
+    assert levels(meter, 3) == [(True, 1, 1800), (True, 0, 3600), (False, 0, 1800)]
+    clock.turn(seconds=1799)
+    assert levels(meter, 1) == [(False, 0, 1)]
+    clock.turn(seconds=1)
+    assert levels(meter, 1) == [(True, 0, 3600)]

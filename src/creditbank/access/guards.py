@@ -121,6 +121,12 @@ def require(
     return admitted
 
 
+async def limit_public(request: Request) -> None:
+    """A dependency of routes that make the database work for anybody: so often a minute from one origin. Raises 429."""
+    rates: Rates = request.app.state.rates
+    rates.admit(request, "public", origin_of(address_of(request)))
+
+
 async def require_person(request: Request, _: object = Security(_BEARER)) -> Actor:
     """A dependency that lets in whoever is signed in. Raises as ``authenticate``, PeopleOnly."""
     actor = await authenticate(request)

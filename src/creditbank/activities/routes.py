@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
-from creditbank.access.guards import require
+from creditbank.access.guards import limit_public, require
 from creditbank.access.policy import Owned, can
 from creditbank.activities import actions, queries
 from creditbank.activities.actions import Attended, Door, Present
@@ -160,6 +160,7 @@ async def announce_activity(
 @router.get(
     "/v1/activities",
     operation_id="list_activities",
+    dependencies=[Depends(limit_public)],
     responses={200: {"model": Page[ActivityOut], "description": "a page of activities"}, **documented(public=True)},
 )
 async def list_activities(
@@ -188,6 +189,7 @@ async def list_activities(
 @router.get(
     "/v1/activities/{id}",
     operation_id="read_activity",
+    dependencies=[Depends(limit_public)],
     responses={
         200: {"model": ActivityOut, "description": "the activity"},
         304: {"description": "unchanged"},

@@ -30,7 +30,7 @@ activities = Table(
     Column("place", Text),
     Column("category", Code),
     Column("starts", Instant, nullable=False),
-    Column("ends", Instant, nullable=False),
+    Column("ends", Instant, nullable=False, index=True),
     Column("hours_milli", BigInteger),
     Column("capacity", Integer, doc="as announced; nobody who was there is refused by it"),
     Column("status", Text, nullable=False),
@@ -40,6 +40,7 @@ activities = Table(
     CheckConstraint("status in ('held', 'cancelled')", name="status"),
     CheckConstraint("ends > starts", name="times"),
     Index("ix_activities_provider", "provider", "id"),
+    Index("ix_activities_series", "series", "id"),
     info={"dist": "reference"},
 )
 

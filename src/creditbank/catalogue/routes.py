@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
-from creditbank.access.guards import require
+from creditbank.access.guards import limit_public, require
 from creditbank.access.policy import Owned, can
 from creditbank.catalogue import actions, queries
 from creditbank.catalogue.domain import (
@@ -130,6 +130,7 @@ def _check_category(category: str | None) -> None:
 @router.get(
     "/v1/offerings",
     operation_id="list_offerings",
+    dependencies=[Depends(limit_public)],
     responses={200: {"model": Page[OfferingOut], "description": "a page of offerings"}, **documented(public=True)},
 )
 async def list_offerings(
@@ -192,6 +193,7 @@ async def announce_offering(
 @router.get(
     "/v1/offerings/{id}",
     operation_id="read_offering",
+    dependencies=[Depends(limit_public)],
     responses={
         200: {"model": OfferingOut, "description": "the offering"},
         304: {"description": "unchanged"},

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from creditbank.access.domain import Actor
-from creditbank.access.guards import check_whole, require
+from creditbank.access.guards import check_whole, limit_public, require
 from creditbank.access.policy import Owned
 from creditbank.checkpoints import queries
 from creditbank.checkpoints.notes import keys_of
@@ -36,6 +36,7 @@ _FOR_EVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 @router.get(
     "/v1/checkpoints",
     operation_id="list_checkpoints",
+    dependencies=[Depends(limit_public)],
     responses={200: {"model": Page[CheckpointOut], "description": "a page of checkpoints"}, **documented(public=True)},
 )
 async def list_checkpoints(request: Request, edge: EdgeDep, limit: Limit = 50, cursor: Cursor = None) -> Response:
@@ -60,6 +61,7 @@ async def list_checkpoint_keys(edge: EdgeDep) -> Response:
 @router.get(
     "/v1/checkpoints/{size}",
     operation_id="read_checkpoint",
+    dependencies=[Depends(limit_public)],
     responses={200: {"model": CheckpointOut, "description": "the checkpoint"}, **documented(404, public=True)},
 )
 async def read_checkpoint(size: Size, edge: EdgeDep) -> Response:
@@ -72,6 +74,7 @@ async def read_checkpoint(size: Size, edge: EdgeDep) -> Response:
 @router.get(
     "/v1/checkpoints/{size}/consistency",
     operation_id="prove_consistency",
+    dependencies=[Depends(limit_public)],
     responses={200: {"model": ConsistencyOut, "description": "the proof"}, **documented(404, public=True)},
 )
 async def prove_consistency(

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Table, Text, Uuid
 
-from creditbank.database.metadata import Code, Instant, metadata
+from creditbank.database.metadata import Code, Instant, index_where, metadata
 
 # One row: a person who may sign in.
 users = Table(
@@ -72,19 +72,21 @@ sessions = Table(
     Column("device", LargeBinary, nullable=False, doc="what the browser calls itself, sealed with the user's key"),
     Column("created_at", Instant, nullable=False),
     Column("authenticated_at", Instant, nullable=False, doc="when the person last proved who they are"),
-    Column("used_at", Instant, nullable=False, doc="to the minute"),
+    Column("used_at", Instant, nullable=False, index=True, doc="to the minute"),
     Column("ended_at", Instant),
     CheckConstraint("provider is null or learner_id is null", name="place"),
     info={"dist": "local"},
 )
+index_where("ix_sessions_learner_id", sessions.c.learner_id, sessions.c.learner_id.is_not(None))
+index_where("ix_sessions_ended_at", sessions.c.ended_at, sessions.c.ended_at.is_not(None))
 
-# One row: a password was wrong. Removed after a day.
+# One row: a password was wrong. Counted for some minutes and removed after eight days, with old sessions.
 failed_logins = Table(
     "failed_logins",
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("key", LargeBinary, nullable=False, doc="HMAC of the login, or of the address"),
-    Column("at", Instant, nullable=False),
+    Column("at", Instant, nullable=False, index=True),
     Index("ix_failed_logins_key_at", "key", "at"),
     info={"dist": "local"},
 )

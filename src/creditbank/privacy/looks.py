@@ -78,7 +78,10 @@ class Looks:
             noted.times, noted.last_at = noted.times + 1, now
 
     async def write(self, connection: AsyncConnection) -> int:
-        """Write down what was noted; when that fails it is noted still. Answers how many rows that made."""
+        """Write down what was noted; answers how many rows that made.
+
+        When the statement fails it is noted still; what a commit loses after it is lost, since it may have been done.
+        """
         taken, self._waiting = self._waiting, {}
         rows = [
             {"learner_id": learner, "id": new_id(), "client_id": client, "provider": provider, "route": route,

@@ -83,7 +83,9 @@ class LookOut(BaseModel):
 class ConsentIn(Body):
     """That a learner lets an institution read something, for a purpose and a time."""
 
-    recipient: Path = Field(description="code of the institution; those under it are not meant")
+    recipient: Path = Field(
+        description="code of the institution; whoever acts for one above it reads too, those under it do not"
+    )
     what: Annotated[list[What], Field(min_length=1, max_length=4)]
     purpose: Name
     since: date | None = Field(default=None, alias="from", description="today when left out")

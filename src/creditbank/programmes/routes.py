@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
-from creditbank.access.guards import require
+from creditbank.access.guards import limit_public, require
 from creditbank.access.policy import Owned, can
 from creditbank.catalogue import queries as catalogue
 from creditbank.credits import Credits
@@ -470,6 +470,7 @@ async def audit_programme(
 @router.get(
     "/v1/offerings/{id}/worth",
     operation_id="read_worth",
+    dependencies=[Depends(limit_public)],
     responses={
         200: {"model": WorthOut, "description": "what it gives by each rule set"},
         **documented(404, public=True),

@@ -12,7 +12,7 @@ from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import ProviderNotActive
-from creditbank.database.statements import for_update, insert_new, update_rows
+from creditbank.database.statements import among, for_update, insert_new, update_rows
 from creditbank.identifiers import lineage, new_id, parent_of
 from creditbank.providers.domain import (
     Accreditation,
@@ -105,7 +105,11 @@ async def put_entries(connection: AsyncConnection, entries: Sequence[Entry], now
         for entry in entries
         if entry.code not in known
     ]
-    await insert_new(connection, providers, rows)
+    ids = await insert_new(connection, providers, rows)
+    entered = {row["code"] for row in rows if row["id"] in ids}
+    # Somebody may change or enter one while we look: what it is now counts, and stays so until we are done.
+    held = await _hold(connection, [entry.code for entry in entries if entry.code not in entered])
+    changed = [entry for entry in entries if entry.code in held and not entry.same_as(held[entry.code])]
     await update_rows(
         connection,
         providers,
@@ -116,14 +120,25 @@ async def put_entries(connection: AsyncConnection, entries: Sequence[Entry], now
                 "name_en": entry.name_en,
                 "region": entry.region,
                 "status": entry.status,
-                "revision": known[entry.code].revision + 1,
+                "revision": held[entry.code].revision + 1,
             }
-            for entry in entries
-            if entry.code in known and not entry.same_as(known[entry.code])
+            for entry in changed
         ],
         ("code",),
     )
-    return _kept(entries, known)
+    return Kept(len(entered), len(changed), len(entries) - len(entered) - len(changed))
+
+
+async def _hold(connection: AsyncConnection, codes: Sequence[str]) -> dict[str, Provider]:
+    """The providers of these codes, held until the transaction ends; in the order of their codes, as all hold them."""
+    ordered = sorted(codes)
+    found: dict[str, Provider] = {}
+    for start in range(0, len(ordered), _CODES_A_LOOK):
+        some = ordered[start : start + _CODES_A_LOOK]
+        chosen = providers.select().where(among(connection, providers.c.code, some)).order_by(providers.c.code)
+        rows = await connection.execute(for_update(connection, chosen, providers))
+        found |= {row.code: provider_of(row) for row in rows}
+    return found
 
 
 def _kept(entries: Sequence[Entry], known: Mapping[str, Provider]) -> Kept:

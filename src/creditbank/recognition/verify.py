@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.domain import Achievement
-from creditbank.achievements.queries import of_learners
+from creditbank.achievements.queries import claimed, lookup_key, of_learners
 from creditbank.achievements.tables import achievement_keys, achievements
 from creditbank.database.engine import Database
 from creditbank.identifiers import new_id
@@ -30,6 +30,8 @@ from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import SealBroken, Vault
 
 LEARNERS_A_PAGE: Final = 200
+# No database takes any number of values in one statement.
+_KEYS_A_LOOK: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +110,12 @@ async def verify_learners(
 
 
 async def verify_claims(connection: AsyncConnection) -> list[Finding]:
-    claimed = (await connection.execute(select(func.count()).select_from(achievement_keys))).scalar_one()
+    taken = (await connection.execute(select(func.count()).select_from(achievement_keys))).scalar_one()
     # The external ids of erased people are forgotten with them.
     held = select(func.count()).select_from(achievements).join(learners).where(learners.c.state != ERASED)
     stored = (await connection.execute(held)).scalar_one()
-    if claimed != stored:
-        return [Finding("claims_differ", None, f"{claimed} external ids are claimed for {stored} achievements")]
+    if taken != stored:
+        return [Finding("claims_differ", None, f"{taken} external ids are claimed for {stored} achievements")]
     return []
 
 
@@ -167,6 +169,7 @@ async def _verify_page(
     books = await books_of(connection, book, list(loaded))
     rulings = await rulings_of(connection, {id_: learner.key for id_, learner in loaded.items()})
     holds = await open_holds(connection, ids)
+    moved = await _find_moved(connection, vault, facts)
     findings: list[Finding] = []
     for id_, learner in loaded.items():
         findings += _verify_versions(id_, facts[id_])
@@ -185,7 +188,11 @@ async def _verify_page(
             basis=bases[id_],
         )
         findings += _verify_holds(id_, lots[id_], holds[id_])
-        findings += _verify_settled(learner, touched, books[id_], as_of)
+        if id_ in moved:
+            # What lies in another's place was never what was decided on, and may not even be one fact.
+            findings += moved[id_]
+        else:
+            findings += _verify_settled(learner, touched, books[id_], as_of)
     gone = await erased(connection, ids)
     for id_, nobody in gone.items():
         findings += _verify_chain(nobody, chains[id_])
@@ -234,6 +241,27 @@ def _verify_versions(learner_id: UUID, facts: Sequence[Achievement]) -> list[Fin
         for fact in facts
         if (highest := fact.current.number) != len(fact.versions)
     ]
+
+
+async def _find_moved(
+    connection: AsyncConnection, vault: Vault, facts: Mapping[UUID, Sequence[Achievement]]
+) -> dict[UUID, list[Finding]]:
+    """Statements that do not stand where their external id was claimed: sealed bytes open in any row of the learner."""
+    places = {
+        (lookup_key(vault, said["provider"], said["external_id"]), fact.id, id_)
+        for id_, held in facts.items()
+        for fact in held
+        for said in (version.content for version in fact.versions)
+    }
+    keys = sorted({key for key, _, _ in places})
+    found: dict[bytes, tuple[UUID, UUID]] = {}
+    for start in range(0, len(keys), _KEYS_A_LOOK):
+        found |= await claimed(connection, keys[start : start + _KEYS_A_LOOK])
+    moved: defaultdict[UUID, list[Finding]] = defaultdict(list)
+    for key, achievement_id, id_ in sorted(places, key=lambda place: (place[1], place[0])):
+        if key not in found or found[key][1] != achievement_id:
+            moved[id_].append(Finding("statement_moved", id_, f"achievement {achievement_id} says another's"))
+    return moved
 
 
 def _verify_chain(learner: Standing, chain: Sequence[Posting]) -> list[Finding]:

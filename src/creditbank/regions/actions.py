@@ -37,11 +37,13 @@ async def put_regions(connection: AsyncConnection, wanted: Sequence[Region], now
         parent = region.parent
         if parent is not None and parent not in given and parent not in known:
             raise UnknownRegionAbove(given=region.code, above=parent, pointer=f"/items/{index}/code")
-    new = [region for region in wanted if region.code not in known]
-    changed = [region for region in wanted if region.code in known and known[region.code] != region]
-    await insert_new(connection, regions, [{**asdict(region), "recorded_at": now} for region in new])
+    new = [{**asdict(region), "recorded_at": now} for region in wanted if region.code not in known]
+    entered = await insert_new(connection, regions, new)
+    # Somebody may change or enter one while we look: what it is now counts, and stays so until we are done.
+    held = await by_code(connection, sorted(given - entered), lock=True)
+    changed = [region for region in wanted if region.code in held and held[region.code] != region]
     await update_rows(connection, regions, [{**asdict(r), "recorded_at": now} for r in changed], ("code",))
-    return Kept(len(new), len(changed), len(wanted) - len(new) - len(changed))
+    return Kept(len(entered), len(changed), len(wanted) - len(entered) - len(changed))
 
 
 async def hold_group(connection: AsyncConnection, group: RegionGroup) -> int | None:
@@ -87,9 +89,12 @@ async def put_populations(connection: AsyncConnection, wanted: Sequence[Populati
             raise UnknownRegion(given=one.region, pointer=f"/items/{index}/region")
     stored = await stored_populations(connection, wanted)
     new = [one for one in wanted if population_key(one) not in stored]
-    found = [(*stored[population_key(one)], one) for one in wanted if population_key(one) in stored]
+    ids = await insert_new(
+        connection, populations, [{"id": new_id(), **asdict(one), "recorded_at": now} for one in new]
+    )
+    held = await stored_populations(connection, wanted, lock=True)
+    found = [(*held[population_key(one)], one) for one in wanted]
     changed = [(id_, one) for id_, former, one in found if former != one]
-    await insert_new(connection, populations, [{"id": new_id(), **asdict(one), "recorded_at": now} for one in new])
     rows = [{"id": id_, "people": one.people, "recorded_at": now} for id_, one in changed]
     await update_rows(connection, populations, rows, ("id",))
-    return Kept(len(new), len(changed), len(wanted) - len(new) - len(changed))
+    return Kept(len(ids), len(changed), len(wanted) - len(ids) - len(changed))

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.database.statements import among, starting
+from creditbank.database.statements import among, for_update, starting
 from creditbank.regions.domain import (
     LEVELS,
     Level,
@@ -36,11 +36,12 @@ async def find(connection: AsyncConnection, code: str) -> Region:
     return _region_of(row)
 
 
-async def by_code(connection: AsyncConnection, codes: Sequence[str]) -> dict[str, Region]:
-    """Those of the codes that are divisions of the bank."""
+async def by_code(connection: AsyncConnection, codes: Sequence[str], *, lock: bool = False) -> dict[str, Region]:
+    """Those of the codes that are divisions of the bank; with ``lock`` held until the transaction ends."""
     if not codes:
         return {}
-    rows = await connection.execute(select(regions).where(among(connection, regions.c.code, codes)))
+    chosen = select(regions).where(among(connection, regions.c.code, codes)).order_by(regions.c.code)
+    rows = await connection.execute(for_update(connection, chosen, regions) if lock else chosen)
     return {row.code: _region_of(row) for row in rows}
 
 
@@ -119,14 +120,17 @@ async def populations_of(
 
 
 async def stored_populations(
-    connection: AsyncConnection, wanted: Sequence[Population]
+    connection: AsyncConnection, wanted: Sequence[Population], *, lock: bool = False
 ) -> dict[PopulationKey, tuple[UUID, Population]]:
-    """Those of the figures that are there, with the ids of their rows."""
+    """Those of the figures that are there, with the ids of their rows; ``lock`` holds them with all of their years."""
     codes, years = sorted({one.region for one in wanted}), sorted({one.year for one in wanted})
-    statement = select(populations).where(
-        among(connection, populations.c.region, codes), among(connection, populations.c.year, years)
+    chosen = (
+        select(populations)
+        .where(among(connection, populations.c.region, codes), among(connection, populations.c.year, years))
+        .order_by(populations.c.id)
     )
-    found = [(row.id, _population_of(row)) for row in await connection.execute(statement)]
+    rows = await connection.execute(for_update(connection, chosen, populations) if lock else chosen)
+    found = [(row.id, _population_of(row)) for row in rows]
     return {population_key(one): (id_, one) for id_, one in found}
 
 

@@ -87,6 +87,8 @@ class Sandboxes:
         self._clock = clock
         self.credentials = credentials
         self._rates = rates
+        # Of all sandboxes, and by the bank's clock: neither beginning anew nor travelling lets anybody come more often.
+        self._rates_inside = Rates(settings.model_copy(update={"rate_processes": 1}), clock)
         self._build = build
         self._folder = Path(settings.sandbox_folder)
         self._open: dict[str, _Open] = {}
@@ -108,9 +110,11 @@ class Sandboxes:
     async def enter(self, actor: Actor, scope: Scope) -> _Open:
         """The actor's sandbox, made anew first where that is asked for; whoever enters has to leave.
 
-        Raises EdgeRefusal: 503 when another process has them.
+        Raises EdgeRefusal: 503 when another process has them, 429 when it was made anew too often.
         """
         name, anew = name_of(actor), scope["method"] == "POST" and scope["path"] == RESET
+        if anew:
+            self._rates.admit(Request(scope), "reset", name)
         found, door = self._open.get(name), self._doors[name]
         if found is None or anew or door.locked():
             async with door:
@@ -146,6 +150,7 @@ class Sandboxes:
         settings = self._settings_of(name)
         clock = SandboxClock(self._clock, await self._prepare(name))
         app = self._build(settings, clock, self.credentials)
+        app.state.rates = self._rates_inside
         lifespan = app.router.lifespan_context(app)
         await lifespan.__aenter__()
         self._open[name] = _Open(app, lifespan)

@@ -19,9 +19,10 @@ from creditbank.clock import Clock
 from creditbank.settings import Settings
 from creditbank.web.problems import EdgeRefusal
 
-Name = Literal["client", "failed", "register", "resolve", "token"]
+Name = Literal["client", "failed", "public", "register", "reset", "resolve", "token"]
 
-_WINDOW_SECONDS: Final = 60
+_MINUTE: Final = 60
+_HOUR: Final = 3600
 _CALLERS_MAX: Final = 50_000
 # Who has an IPv6 address has a whole network of them.
 _IPV6_BITS: Final = 64
@@ -39,10 +40,11 @@ class Level:
 
 
 class Meter:
-    """The buckets of one policy: ``amount`` requests at once, and as many a minute."""
+    """The buckets of one policy: ``amount`` requests at once, and as many in a window of so many seconds."""
 
-    def __init__(self, amount: int, processes: int, clock: Clock) -> None:
-        self._step = _WINDOW_SECONDS / max(1, amount // processes)
+    def __init__(self, amount: int, processes: int, clock: Clock, window: int = _MINUTE) -> None:
+        self._window = window
+        self._step = window / max(1, amount // processes)
         self._clock = clock
         # When the bucket of a caller will be full again. A full one need not be remembered.
         self._full_at: dict[Hashable, float] = {}
@@ -51,21 +53,21 @@ class Meter:
         """Take one request out of the caller's bucket, if there is one left."""
         now = self._clock().timestamp()
         # A clock that was set back must not keep anybody out for longer than a window.
-        until = min(max(self._full_at.get(caller, now), now), now + _WINDOW_SECONDS) + self._step
+        until = min(max(self._full_at.get(caller, now), now), now + self._window) + self._step
         missing = until - now
-        if missing > _WINDOW_SECONDS + 1e-6:
+        if missing > self._window + 1e-6:
             self._full_at[caller] = until - self._step
-            return Level(False, 0, max(1, ceil(missing - _WINDOW_SECONDS)))
+            return Level(False, 0, max(1, ceil(missing - self._window)))
         if len(self._full_at) >= _CALLERS_MAX and caller not in self._full_at:
             self._sweep(now)
         self._full_at[caller] = until
-        return Level(True, int((_WINDOW_SECONDS - missing) / self._step + 1e-6), ceil(missing))
+        return Level(True, int((self._window - missing) / self._step + 1e-6), ceil(missing))
 
     def is_empty(self, caller: Hashable) -> bool:
         """Whether the caller's next request would be refused."""
         if caller not in self._full_at:
             return False
-        return self._full_at[caller] - self._clock().timestamp() > _WINDOW_SECONDS - self._step + 1e-6
+        return self._full_at[caller] - self._clock().timestamp() > self._window - self._step + 1e-6
 
     def _sweep(self, now: float) -> None:
         """Make room: the full ones go, and if that is not enough, those that are nearest to it."""
@@ -77,15 +79,19 @@ class Rates:
     """The policies of a process. One that is set to 0 does not exist."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        amounts: dict[Name, int] = {
-            "client": settings.rate_client_per_minute,
-            "failed": settings.rate_failed_per_minute,
-            "register": settings.rate_register_per_minute,
-            "resolve": settings.rate_resolve_per_minute,
-            "token": settings.rate_token_per_minute,
+        processes = settings.rate_processes
+        # One process alone has the sandboxes.
+        policies: dict[Name, tuple[int, int, int]] = {
+            "client": (settings.rate_client_per_minute, processes, _MINUTE),
+            "failed": (settings.rate_failed_per_minute, processes, _MINUTE),
+            "resolve": (settings.rate_resolve_per_minute, processes, _MINUTE),
+            "register": (settings.rate_register_per_minute, processes, _MINUTE),
+            "token": (settings.rate_token_per_minute, processes, _MINUTE),
+            "public": (settings.rate_public_per_minute, processes, _MINUTE),
+            "reset": (settings.rate_reset_per_hour, 1, _HOUR),
         }
-        self._meters = {name: Meter(n, settings.rate_processes, clock) for name, n in amounts.items() if n}
-        self._policies = {name: f'"{name}";q={n};w={_WINDOW_SECONDS}' for name, n in amounts.items()}
+        self._meters = {name: Meter(n, of, clock, window) for name, (n, of, window) in policies.items() if n}
+        self._policies = {name: f'"{name}";q={n};w={window}' for name, (n, _, window) in policies.items()}
 
     def admit(self, request: Request, name: Name, caller: Hashable) -> None:
         """Count a request, and leave for its answer what stands. Raises EdgeRefusal: 429 for one too many."""
