@@ -38,6 +38,7 @@ Action = Literal[
     "erasure.decide",
     "head_count.put",
     "head_count.read",
+    "identity.issue",
     "learner.export",
     "looks.read",
     "lot.read",
@@ -100,6 +101,8 @@ RULES: Final[Mapping[Action, Rule]] = {
     "account.act": _rule("learner_not_found", _PROVIDER, _SELF),
     "account.mend": _rule("learner_not_found", _PROVIDER),
     "account.end": _rule("bank_only"),
+    # A student number is its institution's to give: others look it up and give it to nobody.
+    "identity.issue": _rule("foreign_provider", _PROVIDER),
     "achievement.read": _rule("achievement_not_found", _PROVIDER, _SELF),
     # What a provider states is the provider's: nobody states anything of themselves.
     "achievement.state": _rule("foreign_provider", _PROVIDER),

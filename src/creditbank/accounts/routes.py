@@ -27,12 +27,12 @@ from creditbank.learners.domain import (
     IdentityTaken,
     Learner,
     LearnerErased,
-    birth_date_of,
     check_born,
 )
 from creditbank.learners.queries import find
 from creditbank.learners.routes import number_form
 from creditbank.learners.schemas import LearnerIn, LearnerOut
+from creditbank.providers.domain import UnknownProvider
 from creditbank.web.bodies import JsonBody, Read, faults_of, is_malformed, items_of
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
@@ -106,21 +106,19 @@ def _read_item(raw: bytes, actor: Actor, today: date) -> _Read:
     try:
         new = _item.validate_json(raw)
         check_born(new.birth_date, today)
-        identities = tuple(identity.to_domain(actor.provider) for identity in new.identities)
-        born = birth_date_of(new.birth_date, identities)
+        return new.to_domain(actor)
     except ValidationError as invalid:
         return EdgeRefusal(400) if is_malformed(invalid) else EdgeRefusal(422, faults_of(invalid))
     except Refusal as refusal:
         return refusal
-    return Application(new.name, born, new.region, identities, actor.provider)
 
 
 async def _again(connection: AsyncConnection, edge: Edge, was: Mapping[str, str], read: _Read) -> _Became:
     """What became of an item the first time: an account is read as it is now, and what was refused stays so."""
     if not isinstance(read, Application):
         return read
-    if "taken" in was:
-        return IdentityTaken(type=was["taken"])
+    if "id" not in was:
+        return _refusal_of(was)
     try:
         return (await find(connection, edge.vault, UUID(was["id"])))[0]
     except LearnerErased as gone:
@@ -131,7 +129,14 @@ def _kept(became: _Became) -> dict[str, str]:
     """What is kept of an item: ids and types only, for the answer names people and no one key could seal it."""
     if isinstance(became, Learner):
         return {"id": str(became.id)}
-    return {"taken": became.type} if isinstance(became, IdentityTaken) else {}
+    if isinstance(became, UnknownProvider):
+        return {"unknown": became.pointer}
+    return {}
+
+
+def _refusal_of(was: Mapping[str, str]) -> Refusal:
+    """What was kept of an application that the bank refused after it had read it."""
+    return UnknownProvider(pointer=was["unknown"]) if "unknown" in was else IdentityTaken()
 
 
 def _told(request: Request, became: Sequence[_Became]) -> Answer:

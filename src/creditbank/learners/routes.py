@@ -17,13 +17,11 @@ from creditbank.consents.queries import lets
 from creditbank.learners import queries
 from creditbank.learners.actions import Mending, Opened, mend, move, open_accounts
 from creditbank.learners.domain import (
-    Application,
     Learner,
     LearnerNotFound,
     MovedInFuture,
     NumberForm,
     Residence,
-    birth_date_of,
     check_born,
 )
 from creditbank.learners.schemas import (
@@ -88,12 +86,10 @@ async def open_account(
     """Open an account. An identity that another account has already is a conflict, never a second account."""
     new = body.value
     check_born(new.birth_date, edge.today())
-    identities = tuple(identity.to_domain(actor.provider) for identity in new.identities)
-    born = birth_date_of(new.birth_date, identities)
+    application = new.to_domain(actor)
 
     async def work(connection: AsyncConnection) -> Answer:
         now = edge.clock()
-        application = Application(new.name, born, new.region, identities, actor.provider)
         outcome = (await open_accounts(connection, edge.vault, number_form(edge), [application], now))[0]
         if not isinstance(outcome, Opened):
             raise outcome
