@@ -19,11 +19,12 @@ _STANDING = (
     api_clients.c.assurance,
     api_clients.c.networks,
     api_clients.c.suspended_at,
+    api_clients.c.made_by,
 )
 
 
 def _standing_of(row: Any, client_id: UUID, *, is_test: bool) -> Standing:
-    actor = Actor(client_id, row.provider, frozenset(row.scopes.split()), row.assurance, is_test)
+    actor = Actor(client_id, row.provider, frozenset(row.scopes.split()), row.assurance, is_test, row.made_by)
     return Standing(actor, row.suspended_at is not None, networks_of(row.networks.split()))
 
 

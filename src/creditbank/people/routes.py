@@ -39,7 +39,9 @@ _grant = JsonBody(GrantIn, {"role": "assessor", "provider": "cq/yuzhong", "until
 _place = JsonBody(PlaceIn, {"provider": "cq/yuzhong"})
 
 Reader = Annotated[Actor, Depends(require("users:read"))]
-Writer = Annotated[Actor, Depends(require("users:write"))]
+# Whoever is given a role could do with it what needs a fresh proof: giving one needs that too.
+Writer = Annotated[Actor, Depends(require("users:write", is_grave=True))]
+Revoker = Annotated[Actor, Depends(require("users:write"))]
 Person = Annotated[Actor, Depends(require_person)]
 
 
@@ -172,7 +174,7 @@ async def grant_role(
     status_code=204,
     responses={204: {"description": "taken back"}, **documented(404, 409, 410)},
 )
-async def revoke_role(id: UUID, grant_id: UUID, request: Request, edge: EdgeDep, actor: Writer) -> Response:
+async def revoke_role(id: UUID, grant_id: UUID, request: Request, edge: EdgeDep, actor: Revoker) -> Response:
     """Take a role back. Every process honours it no longer than its cache of credentials lasts."""
 
     async def work(connection: AsyncConnection) -> Answer:

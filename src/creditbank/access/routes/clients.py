@@ -37,7 +37,9 @@ _change = JsonBody(ClientChangeIn, {"suspended": True})
 _key = JsonBody(KeyIn, {"kind": "test", "days": 90})
 
 Reader = Annotated[Actor, Depends(require("clients:read"))]
-Writer = Annotated[Actor, Depends(require("clients:write"))]
+# Whoever could make a key without a fresh proof of who they are would get round every such proof by it.
+Writer = Annotated[Actor, Depends(require("clients:write", is_grave=True))]
+Revoker = Annotated[Actor, Depends(require("clients:write"))]
 
 
 def _expiry(now: datetime, days: int | None) -> datetime | None:
@@ -76,6 +78,7 @@ async def create_client(
             _expiry(now, wanted.days),
             wanted.networks,
             is_test=wanted.kind == "test",
+            made_by=actor.principal,
         )
         client_id, printed = await actions.create_client(connection, new, now, actor.client_id)
         client = await queries.find_client(connection, client_id)
@@ -195,7 +198,7 @@ async def revoke_key(
     key: Annotated[str, Path(max_length=64, description="the key's id: the part after `cb_live_`")],
     request: Request,
     edge: EdgeDep,
-    actor: Writer,
+    actor: Revoker,
 ) -> Response:
     """Make a key worthless: here at once, in every other process within 30 seconds."""
 

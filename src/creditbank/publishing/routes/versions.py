@@ -128,7 +128,7 @@ async def draft_rule_set(
         rule_set = await actions.register(connection, draft.code, actor.provider, now, audience)
         _check_owner(actor, rule_set)
         await check_acting(connection, actor)
-        version = await actions.add_draft(connection, rule_set, draft, actor.identity, now)
+        version = await actions.add_draft(connection, rule_set, draft, actor.principal, now)
         subject = f"rule_set_version:{version.id}"
         await record(connection, actor.client_id, "rule_set.draft", subject, {"sha256": draft.sha256}, now)
         return _answer(version, 201)
@@ -252,7 +252,7 @@ async def replace_draft(
         if (draft.code, draft.number) != (version.rule_set.code, version.number):
             raise VersionMoved(rule_set=version.rule_set.code, number=version.number)
         now = edge.clock()
-        await actions.replace_draft(connection, version, draft, actor.identity, now)
+        await actions.replace_draft(connection, version, draft, actor.principal, now)
         subject = f"rule_set_version:{version.id}"
         await record(connection, actor.client_id, "rule_set.redraft", subject, {"sha256": draft.sha256}, now)
         return _answer(await queries.find_version(connection, id, number), 200)
@@ -351,7 +351,7 @@ async def approve_rule_set_version(
     """Approve a simulated version. Whoever put a document into it may not; nor is a stale simulation enough."""
 
     async def work(connection: AsyncConnection, version: StoredVersion) -> Callable[[StoredVersion], Answer]:
-        by = actor.identity
+        by = actor.principal
         await life.approve(connection, version, by, edge.clock, edge.settings.simulation_days)
         return lambda found: _shown(200, VersionSummary.from_domain(found), found)
 
