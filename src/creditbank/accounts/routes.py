@@ -21,6 +21,7 @@ from creditbank.accounts.schemas import AccountStateIn, OpenedBatch, OpenedItem
 from creditbank.conversions.routes import DoorDep
 from creditbank.errors import Refusal
 from creditbank.intake.domain import BatchTooLarge
+from creditbank.learners import queries
 from creditbank.learners.actions import Opened, open_accounts
 from creditbank.learners.domain import (
     Application,
@@ -30,7 +31,7 @@ from creditbank.learners.domain import (
     check_born,
 )
 from creditbank.learners.queries import find
-from creditbank.learners.routes import number_form
+from creditbank.learners.routes import OPENING_REFUSED, count_asking, number_form
 from creditbank.learners.schemas import LearnerIn, LearnerOut
 from creditbank.providers.domain import UnknownProvider
 from creditbank.web.bodies import JsonBody, Read, faults_of, is_malformed, items_of
@@ -86,12 +87,16 @@ async def open_accounts_at_once(
 
     async def work(connection: AsyncConnection) -> Answer:
         now = edge.clock()
-        wanted = [one for one in read if isinstance(one, Application)]
+        counted = await _count(connection, edge, request, actor, read)
+        wanted = [one for one in counted if isinstance(one, Application)]
         outcomes = iter(await open_accounts(connection, edge.vault, number_form(edge), wanted, now))
-        opened = [next(outcomes) if isinstance(one, Application) else one for one in read]
+        opened = [next(outcomes) if isinstance(one, Application) else one for one in counted]
         became = [one.learner if isinstance(one, Opened) else one for one in opened]
         subjects = [f"learner:{one.id}" for one in became if isinstance(one, Learner)]
         await record_all(connection, actor.client_id, "learner.open", subjects, now)
+        refused = sum(isinstance(one, IdentityTaken) for one in became)
+        if refused:
+            await record(connection, actor.client_id, OPENING_REFUSED, actor.identity, {"refused": refused}, now)
         return _told(request, became)
 
     async def retell(connection: AsyncConnection, kept: bytes) -> Answer:
@@ -100,6 +105,23 @@ async def open_accounts_at_once(
         return _told(request, became)
 
     return await once(request, edge, actor.client_id, raw, work, retell)
+
+
+async def _count(
+    connection: AsyncConnection, edge: Edge, request: Request, actor: Actor, read: Sequence[_Read]
+) -> list[_Read]:
+    """What was read, with a refusal for each account that asks after an identity when no more may be looked up."""
+    applications = [one for one in read if isinstance(one, Application)]
+    taken = iter(await queries.taken(connection, edge.vault, applications))
+    counted: list[_Read] = []
+    for one in read:
+        try:
+            if isinstance(one, Application):
+                count_asking(request, actor, one, is_taken=next(taken))
+            counted.append(one)
+        except EdgeRefusal as too_many:
+            counted.append(too_many)
+    return counted
 
 
 def _read_item(raw: bytes, actor: Actor, today: date) -> _Read:
@@ -131,11 +153,15 @@ def _kept(became: _Became) -> dict[str, str]:
         return {"id": str(became.id)}
     if isinstance(became, UnknownProvider):
         return {"unknown": became.pointer}
+    if isinstance(became, EdgeRefusal) and became.status == 429:
+        return {"spent": ""}
     return {}
 
 
-def _refusal_of(was: Mapping[str, str]) -> Refusal:
+def _refusal_of(was: Mapping[str, str]) -> Refusal | EdgeRefusal:
     """What was kept of an application that the bank refused after it had read it."""
+    if "spent" in was:
+        return EdgeRefusal(429, code="too_many_requests")
     return UnknownProvider(pointer=was["unknown"]) if "unknown" in was else IdentityTaken()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -17,6 +17,8 @@ from creditbank.consents.queries import lets
 from creditbank.learners import queries
 from creditbank.learners.actions import Mending, Opened, mend, move, open_accounts
 from creditbank.learners.domain import (
+    Application,
+    IdentityTaken,
     Learner,
     LearnerNotFound,
     MovedInFuture,
@@ -39,9 +41,12 @@ from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
 from creditbank.web.paging import Page
 from creditbank.web.problems import documented
+from creditbank.web.rates import Rates
 from creditbank.web.revisions import check_match, etag, is_unchanged
 
 router = APIRouter(tags=["learners"])
+
+OPENING_REFUSED: Final = "learner.open_refused"
 
 _new = JsonBody(
     LearnerIn,
@@ -63,6 +68,16 @@ Writer = Annotated[Actor, Depends(require("learners:write"))]
 def number_form(edge: Edge) -> NumberForm:
     """How this bank's account numbers look."""
     return NumberForm(edge.settings.account_prefix, edge.settings.account_digits)
+
+
+def count_asking(request: Request, actor: Actor, application: Application, *, is_taken: bool) -> None:
+    """Count an opening that tells of an identity that somebody has it as the look-up that it is.
+
+    Whoever has looked up too much asks by openings neither, whatever the answer would be. Raises EdgeRefusal: 429.
+    """
+    rates: Rates = request.app.state.rates
+    if is_taken or (application.identities and rates.is_spent("resolve", actor.client_id)):
+        rates.admit(request, "resolve", actor.client_id)
 
 
 def _answer(learner: Learner, key: LearnerKey, status: int) -> Answer:
@@ -90,13 +105,21 @@ async def open_account(
 
     async def work(connection: AsyncConnection) -> Answer:
         now = edge.clock()
+        (is_taken,) = await queries.taken(connection, edge.vault, [application])
+        count_asking(request, actor, application, is_taken=is_taken)
         outcome = (await open_accounts(connection, edge.vault, number_form(edge), [application], now))[0]
         if not isinstance(outcome, Opened):
             raise outcome
         await record(connection, actor.client_id, "learner.open", f"learner:{outcome.learner.id}", {}, now)
         return _answer(outcome.learner, outcome.key, 201)
 
-    return await once(request, edge, actor.client_id, body.raw, work)
+    try:
+        return await once(request, edge, actor.client_id, body.raw, work)
+    except IdentityTaken:
+        # Of what is refused nothing stays but this: it is a way to fish for people too.
+        async with edge.database.write() as connection:
+            await record(connection, actor.client_id, OPENING_REFUSED, actor.identity, {"refused": 1}, edge.clock())
+        raise
 
 
 @router.post(
