@@ -334,3 +334,17 @@ async def test_nothing_that_is_sent_to_the_pages_breaks_them(world: World) -> No
                 await browser.get("/login/with/campus/callback", params=query),
             ]
             assert [answer.status_code for answer in answers if answer.status_code >= 500] == [], (path, body, query)
+
+
+async def test_wrong_passwords_from_one_network_are_counted_together(world: World) -> None:
+    statuses = []
+    for n in range(101):
+        # Whoever has an IPv6 address has 2^64 of them.
+        browser = world.browser(address=f"2001:db8:7:7::{n:x}")
+        answer = await browser.post("/login", data={"login": f"guess-{n}@town", "password": "not the password"})
+        statuses.append(answer.status_code)
+    assert set(statuses[:100]) == {403}
+    assert statuses[100] == 429
+    elsewhere = world.browser(address="2001:db8:7:8::1")
+    answer = await elsewhere.post("/login", data={"login": "guess@town", "password": "not the password"})
+    assert answer.status_code == 403

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -16,6 +16,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import CrossOrigin
+from creditbank.access.guards import address_of
 from creditbank.errors import Refusal
 from creditbank.people import actions, queries
 from creditbank.people.domain import Account, LoginRefused, Place, PlaceNotHeld, places
@@ -29,6 +30,7 @@ from creditbank.sealing import SealBroken
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.origins import is_cross_origin
 from creditbank.web.problems import EdgeRefusal, language_of, status_of
+from creditbank.web.rates import origin_of
 from creditbank.web.sentences import sentence
 
 router = APIRouter(include_in_schema=False)
@@ -150,8 +152,8 @@ async def sign_in(request: Request, edge: EdgeDep) -> Response:
 async def _prove(request: Request, edge: Edge, login: str, password: str) -> Account:
     """The account that login and password open. Raises LoginRefused, TooManyAttempts."""
     passwords: Passwords = request.app.state.passwords
-    address = request.client.host if request.client else ""
-    return await prove(edge.database, edge.vault, passwords, edge.clock, login, password, address)
+    origin = origin_of(address_of(request))
+    return await prove(edge.database, edge.vault, passwords, edge.clock, login, password, origin)
 
 
 async def _admit(
@@ -318,7 +320,8 @@ async def come_back(
         response = _form_page(request, HOME, refusal)
     else:
         now, recent = edge.clock(), timedelta(minutes=edge.settings.step_up_minutes)
-        proven = proven_at(claims.get("auth_time"), now, forced=flow.forced, recent=recent)
+        begun = datetime.fromtimestamp(flow.begun, UTC) if flow.forced else None
+        proven = proven_at(claims.get("auth_time"), now, forced_at=begun, recent=recent)
         response = await _admit(request, edge, account, flow.following, now - proven)
     # Good for once: who comes with the same state again finds nothing.
     _set(response, edge, _flow_cookie(edge), "", 0)
