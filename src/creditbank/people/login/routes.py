@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl
@@ -146,7 +146,10 @@ async def sign_in(request: Request, edge: EdgeDep) -> Response:
         return _form_page(request, following, refusal)
     if account.is_password_initial:
         following = "/login/password"
-    return await _admit(request, edge, account, following)
+    try:
+        return await _admit(request, edge, account, following)
+    except LoginRefused as refusal:
+        return _form_page(request, following, refusal)
 
 
 async def _prove(request: Request, edge: Edge, login: str, password: str) -> Account:
@@ -159,11 +162,18 @@ async def _prove(request: Request, edge: Edge, login: str, password: str) -> Acc
 async def _admit(
     request: Request, edge: Edge, account: Account, following: str, proven: timedelta = timedelta()
 ) -> Response:
-    """Begin a session under a fresh token, and end the one with which the browser came. ``proven`` so long ago."""
+    """Begin a session under a fresh token, and end the one with which the browser came. ``proven`` so long ago.
+
+    Raises LoginRefused when the account is no more as it was when it was proven.
+    """
     former = await _signed_in(request, edge)
     device = request.headers.get("user-agent", "")
     async with edge.database.write() as connection:
         now = edge.clock()
+        current = await queries.account_of(connection, account.id, lock=True)
+        if current is None or not current.is_active or current.password != account.password:
+            # Changed or closed since it was proven: then that proof is worth nothing any more.
+            raise LoginRefused
         if former is not None:
             await actions.end_session(connection, former.session.user_id, former.session.id, now)
         grants = (await queries.grants_of(connection, [account.id]))[account.id]
@@ -255,7 +265,7 @@ async def change_password(request: Request, edge: EdgeDep) -> Response:
     async with edge.database.write() as connection:
         await actions.set_password(connection, account.id, stored, signed.actor.identity, edge.clock())
     _sessions(request).forget(account.id)
-    return await _admit(request, edge, account, HOME)
+    return await _admit(request, edge, replace(account, password=stored), HOME)
 
 
 # --- At an identity provider ------------------------------------------------------------------------------------------
@@ -316,13 +326,12 @@ async def come_back(
             raise LoginRefused
         claims = await gate.claims(flow, code)
         account = await _account_of(edge, gate, claims)
-    except (Refusal, EdgeRefusal) as refusal:
-        response = _form_page(request, HOME, refusal)
-    else:
         now, recent = edge.clock(), timedelta(minutes=edge.settings.step_up_minutes)
         begun = datetime.fromtimestamp(flow.begun, UTC) if flow.forced else None
         proven = proven_at(claims.get("auth_time"), now, forced_at=begun, recent=recent)
         response = await _admit(request, edge, account, flow.following, now - proven)
+    except (Refusal, EdgeRefusal) as refusal:
+        response = _form_page(request, HOME, refusal)
     # Good for once: who comes with the same state again finds nothing.
     _set(response, edge, _flow_cookie(edge), "", 0)
     return response
