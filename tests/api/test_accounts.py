@@ -103,6 +103,58 @@ async def test_student_number_is_its_school_s(world: World) -> None:
     assert (await world.send("rival", "POST /v1/learners/resolve", issued)).json()["id"] == mine
 
 
+@pytest.mark.parametrize(
+    ("by", "issuer", "status", "code", "field"),
+    [
+        ("rival", "cq/yuzhong", 403, "foreign_provider", "/issuer"),
+        ("rival", "cq/yuzhong/jiefangbei", 403, "foreign_provider", "/issuer"),
+        ("partner", "cq", 403, "foreign_provider", "/issuer"),
+        ("partner", "cq/yuzhong/jiefangbei", 201, None, ""),
+        ("partner", "cq/yuzhong/nothing", 422, "unknown_provider", "/issuer"),
+        ("bank", "cq/nothing", 422, "unknown_provider", "/issuer"),
+        ("bank", "cq/yuzhong", 201, None, ""),
+        ("bank", None, 422, "issuer_unnamed", "/issuer"),
+    ],
+)
+async def test_a_student_number_is_given_by_whoever_acts_for_its_institution(
+    by: str, issuer: str | None, status: int, code: str | None, field: str, world: World
+) -> None:
+    identity = {"type": "student_number", "value": world.fresh("S"), **({"issuer": issuer} if issuer else {})}
+    account = {"name": "Li Wei", "identities": [{"type": "phone", "value": "13612345678"}, identity][status == 201 :]}
+    before = await world.stored()
+
+    if status == 201:
+        assert (await world.send(by, "POST /v1/learners", account)).status_code == 201
+        return
+    refused = await world.send(by, "POST /v1/learners", account)
+    assert (refused.status_code, refused.json()["code"]) == (status, code)
+    assert [error["pointer"] for error in refused.json()["errors"]] == [f"/identities/1{field}"]
+
+    key = {"Idempotency-Key": world.fresh("batch")}
+    for _ in range(2):
+        batch = (await world.send(by, "POST /v1/learners/batch", [account], key)).json()["results"][0]
+        assert (batch["status"], batch["problem"]["code"]) == (status, code)
+        assert [error["pointer"] for error in batch["problem"]["errors"]] == [f"/0/identities/1{field}"]
+
+    if issuer is not None:
+        own = {"bank": "cq/yuzhong", "rival": "cq/jiangbei", "partner": "cq/yuzhong"}[by]
+        stated = {**world.statement(), "provider": own, "learner": {"identity": identity}}
+        opening = {**stated, "open_account": {"name": "Li Wei"}}
+        posted = await world.send(by, "POST /v1/achievements", opening)
+        assert (posted.status_code, posted.json()["code"]) == (status, code)
+        assert [error["pointer"] for error in posted.json()["errors"]] == ["/learner/identity/issuer"]
+    after = await world.stored()
+    assert after["learners"] == before["learners"]
+    assert after["learner_identities"] == before["learner_identities"]
+
+
+async def test_a_student_number_of_nowhere_is_not_looked_up(world: World) -> None:
+    identity = {"type": "student_number", "value": world.fresh("S")}
+    asked = await world.send("bank", "POST /v1/learners/resolve", {"identity": identity})
+    assert (asked.status_code, asked.json()["code"]) == (422, "issuer_unnamed")
+    assert [error["pointer"] for error in asked.json()["errors"]] == ["/identity/issuer"]
+
+
 async def test_every_look_and_change_is_written_down_without_a_word_about_the_person(world: World) -> None:
     learner = await world.open("王五六七", birth_date="1980-05-05")
     headers = {"X-Request-ID": ASKED, "If-Match": "*"}

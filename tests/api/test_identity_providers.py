@@ -21,7 +21,7 @@ import pytest
 import pytest_asyncio
 
 from creditbank.app import create_app
-from creditbank.people import actions
+from creditbank.people import actions, queries
 from creditbank.people.domain import NewGrant, Place
 from tests.api.world import COLLEGE, World, opened
 from tests.bank import settings_for
@@ -225,3 +225,16 @@ async def test_when_they_signed_in_there_is_believed_of_who_says_it(world: World
 async def test_a_file_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="FileNotFoundError"):
         create_app(settings_for("sqlite+aiosqlite:///never-opened", identity_providers=str(tmp_path / "none")))
+
+
+async def test_a_role_that_a_provider_gave_twice_is_taken_back_twice(world: World) -> None:
+    user_id = await world.person("twice@town")
+    auditor, now = NewGrant("auditor", Place()), world.clock()
+    async with world.database.write() as connection:
+        for _ in range(2):
+            # As two browsers of one person that come back at once would once have left it.
+            await actions.grant(connection, user_id, auditor, None, "issuer:campus", now)
+        await actions.grant(connection, user_id, auditor, None, "issuer:other", now)
+        await actions.sync_grants(connection, user_id, [], "issuer:campus", now)
+        held = (await queries.grants_of(connection, [user_id]))[user_id]
+    assert [one.granted_by for one in held if one.holds(now)] == ["issuer:other"]

@@ -13,8 +13,10 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from creditbank.database.engine import Database
 from creditbank.people import actions, queries
-from creditbank.people.domain import NewGrant, Place
+from creditbank.people.domain import Account, NewGrant, Place
+from creditbank.people.login import proving, routes
 from tests.api.world import COLLEGE, PASSWORD, SCHOOL, World, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -334,3 +336,39 @@ async def test_nothing_that_is_sent_to_the_pages_breaks_them(world: World) -> No
                 await browser.get("/login/with/campus/callback", params=query),
             ]
             assert [answer.status_code for answer in answers if answer.status_code >= 500] == [], (path, body, query)
+
+
+async def test_wrong_passwords_from_one_network_are_counted_together(world: World) -> None:
+    statuses = []
+    for n in range(101):
+        # Whoever has an IPv6 address has 2^64 of them.
+        browser = world.browser(address=f"2001:db8:7:7::{n:x}")
+        answer = await browser.post("/login", data={"login": f"guess-{n}@town", "password": "not the password"})
+        statuses.append(answer.status_code)
+    assert set(statuses[:100]) == {403}
+    assert statuses[100] == 429
+    elsewhere = world.browser(address="2001:db8:7:8::1")
+    answer = await elsewhere.post("/login", data={"login": "guess@town", "password": "not the password"})
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("change", ["password", "closed"])
+async def test_a_proof_is_worth_nothing_once_the_account_has_changed(
+    change: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_id = await world.person(f"raced-{change}@town", AUDITOR)
+    proven = proving.prove
+
+    async def overtaken(database: Database, *others: Any) -> Account:
+        account = await proven(database, *others)
+        async with world.database.write() as connection:
+            if change == "password":
+                await actions.set_password(connection, user_id, "another", "test:", world.clock())
+            else:
+                await actions.close(connection, user_id, "test:", world.clock())
+        return account
+
+    monkeypatch.setattr(routes, "prove", overtaken)
+    answer = await post(world.browser(), "/login", login=f"raced-{change}@town", password=PASSWORD)
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers

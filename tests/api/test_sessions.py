@@ -11,7 +11,7 @@ import pytest_asyncio
 from creditbank.people.domain import NewGrant, Place
 from creditbank.people.jobs import FORGETTING
 from creditbank.people.sessions import Sessions
-from tests.api.world import COLLEGE, World, opened
+from tests.api.world import COLLEGE, RIVAL, World, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -195,3 +195,19 @@ async def test_sessions_that_are_over_are_removed_after_some_days(world: World) 
         )
         assert asked.scalar_one() == 1
     assert kept == 1
+
+
+async def test_what_was_done_in_one_place_is_no_answer_in_another(world: World) -> None:
+    staff = [NewGrant("provider_staff", Place(code)) for code in (COLLEGE, RIVAL)]
+    await world.person("two-hats@town", *staff)
+    browser = await world.sign_in("two-hats@town")
+    answers = []
+    for provider in (COLLEGE, RIVAL):
+        moved = await browser.put("/v1/sessions/current/place", json={"provider": provider})
+        assert moved.status_code == 200, moved.text
+        for _ in range(2):
+            opened_ = await browser.post("/v1/learners", json={"name": "Li"}, headers={"Idempotency-Key": "hats"})
+            assert opened_.status_code == 201, opened_.text
+            answers.append((opened_.json()["id"], "idempotent-replayed" in opened_.headers))
+    assert [replayed for _, replayed in answers] == [False, True, False, True]
+    assert answers[0][0] == answers[1][0] != answers[2][0]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
+from creditbank.access.domain import Actor
 from creditbank.people.domain import NewGrant, Place
 from tests.api.test_policy import routes
-from tests.api.world import World, opened
+from tests.api.world import World, opened, ruling
 from tests.bank import document, granting
 from tests.covering import covered
 
@@ -21,16 +23,21 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 REGISTRAR = NewGrant("registrar", Place())
 GRAVE = {
     "GET /v1/learners/{id}/export",
+    "PATCH /v1/clients/{id}",
     "POST /v1/achievements/{id}/revocation",
     "POST /v1/activities/{id}/cancellation",
     "POST /v1/conversions/{id}/annulment/decision",
     "POST /v1/learners/activation-codes",
     "POST /v1/learners/{id}/confirmation",
     "POST /v1/learners/{id}/guardianships",
+    "POST /v1/clients",
+    "POST /v1/clients/{id}/keys",
     "POST /v1/learners/{id}/erasure",
     "POST /v1/learners/{id}/erasure/decision",
     "POST /v1/rule-sets/{id}/versions/{number}/publish",
     "POST /v1/rule-sets/{id}/versions/{number}/withdraw",
+    "POST /v1/users",
+    "POST /v1/users/{id}/roles",
 }
 
 
@@ -105,3 +112,50 @@ async def test_approving_is_another_person_s_on_whatever_device_and_with_whateve
     assert approved.status_code == 200, approved.text
     assert approved.json()["approved_by"].startswith("user:")
     assert (await desk.post(f"{at}/publish")).status_code == 200
+
+
+async def test_a_person_makes_no_user_and_gives_no_role_without_signing_in_once_more(world: World) -> None:
+    await world.person("root@town", NewGrant("administrator", Place()))
+    browser = await world.sign_in("root@town")
+    user = {"login": "other@town", "name": "Other", "roles": []}
+    world.clock.turn(minutes=10)
+    before = await world.stored()
+    for path, body in (("/v1/users", user), (f"/v1/users/{world.ids['user']}/roles", {"role": "assessor"})):
+        refused = await browser.post(path, json=body)
+        assert (refused.status_code, refused.json()["code"]) == (403, "step_up_needed")
+    assert await world.stored() == before
+    await world.sign_in("root@town", browser)
+    assert (await browser.post("/v1/users", json=user)).status_code == 201
+
+
+async def test_a_program_is_no_second_person_to_who_made_it(world: World) -> None:
+    scopes = ["learners:read", "clients:write", "rulings:write", "rulings:approve", "privacy:erase"]
+    for name, by in (("hand", "bank"), ("hand's hand", "hand")):
+        caller = world.client(by)
+        made = await caller.post("/v1/clients", json={"name": name, "scopes": scopes})
+        assert made.status_code == 201, made.text
+        world.keys[name] = made.json()["key"]["key"]
+    learner = await world.open()
+    for author, second, status in (
+        ("bank", "hand", 403),
+        ("bank", "hand's hand", 403),
+        ("hand", "bank", 403),
+        ("hand", "hand's hand", 403),
+        ("hand", "approver", 200),
+    ):
+        proposed = await world.client(author).post("/v1/rulings", json=ruling(learner))
+        assert proposed.status_code == 201, proposed.text
+        at = f"/v1/learners/{learner}/rulings/{proposed.json()['id']}/approval"
+        decided = await world.client(second).post(at)
+        assert decided.status_code == status, (author, second, decided.text)
+        if status == 403:
+            assert decided.json()["code"] == "two_people_needed"
+
+
+async def test_a_program_of_a_person_counts_as_the_person() -> None:
+    person = Actor(UUID(int=1), None, frozenset(), "provider", user_id=UUID(int=1))
+    program = Actor(UUID(int=2), None, frozenset(), "provider", made_by=person.principal)
+    operators = Actor(UUID(int=3), None, frozenset(), "provider")
+    assert (person.principal, person.principal_id) == (program.principal, program.principal_id)
+    assert program.identity == f"client:{UUID(int=2)}"
+    assert (operators.principal, operators.principal_id) == (operators.identity, UUID(int=3))

@@ -27,6 +27,7 @@ from creditbank.learners.domain import (
     normalise,
 )
 from creditbank.learners.queries import find, lookup_key, resolve
+from creditbank.providers.domain import UnknownProvider
 from tests.bank import Bank
 
 FORM = NumberForm("CQ", 9)
@@ -37,7 +38,7 @@ def application(name: str, *identities: Identity) -> Application:
     return Application(name, date(1990, 5, 6), "500103", identities, "cq/school")
 
 
-async def open_all(bank: Bank, *applications: Application) -> list[Opened | IdentityTaken]:
+async def open_all(bank: Bank, *applications: Application) -> list[Opened | IdentityTaken | UnknownProvider]:
     async with bank.database.write() as connection:
         return await open_accounts(connection, bank.vault, FORM, applications, bank.clock())
 
@@ -62,6 +63,25 @@ async def test_an_account_is_found_by_its_number_and_by_each_identity(bank: Bank
         assert (await find(connection, bank.vault, learner.id))[0] == learner
 
 
+async def test_nobody_asks_after_an_identity_beside_one_that_is_taken_anyway(bank: Bank) -> None:
+    outcomes = await open_all(
+        bank, application("A", CARD), application("B", CARD, PHONE), application("C", PHONE), application("D", PHONE)
+    )
+
+    # Of the second nothing was looked at: its phone number stayed free for the third.
+    assert [type(one).__name__ for one in outcomes] == ["Opened", "IdentityTaken", "Opened", "IdentityTaken"]
+
+
+async def test_a_student_number_of_no_institution_opens_nothing(bank: Bank) -> None:
+    nowhere = Identity("student_number", "2024001", "cq/nowhere")
+
+    refused, opened = await open_all(bank, application("A", CARD, nowhere), application("B", CARD))
+
+    assert isinstance(refused, UnknownProvider)
+    assert refused.pointer == "/identities/1/issuer"
+    assert isinstance(opened, Opened)
+
+
 async def test_identities_are_stored_as_keys_that_need_the_secret(bank: Bank) -> None:
     await open_all(bank, application("Li Wei", PHONE))
 
@@ -84,7 +104,7 @@ async def test_an_identity_is_of_one_account(bank: Bank) -> None:
 
     assert [type(outcome).__name__ for outcome in outcomes] == ["IdentityTaken", "Opened", "IdentityTaken"]
     assert isinstance(outcomes[0], IdentityTaken)
-    assert (outcomes[0].type, outcomes[0].pointer) == ("phone", "/identities")
+    assert (outcomes[0].terms(), outcomes[0].pointer) == ({}, "/identities")
     # What the impostor had claimed beside it is free again, and no number is left behind.
     assert await bank.count("learners") == 2
     assert await bank.count("learner_identities") == 4
@@ -92,7 +112,7 @@ async def test_an_identity_is_of_one_account(bank: Bank) -> None:
 
 
 async def test_a_student_number_is_one_at_the_institution_that_gave_it(bank: Bank) -> None:
-    mine, theirs = (Identity("student_number", "2024001", issuer) for issuer in ("cq/school", "cq/other"))
+    mine, theirs = (Identity("student_number", "2024001", issuer) for issuer in ("cq/school", "cq"))
 
     outcomes = await open_all(bank, application("Li Wei", mine), application("Zhang San", theirs))
 

@@ -44,6 +44,8 @@ class NewClient:
     expires_at: datetime | None = None
     networks: Sequence[str] = ()
     is_test: bool = False
+    # The principal who lets it in; none for the operator.
+    made_by: str | None = None
 
 
 async def create_client(
@@ -69,6 +71,7 @@ async def create_client(
             public_keys=null(),
             revision=1,
             created_at=now,
+            made_by=new.made_by,
         )
     )
     details = {"scopes": sorted(set(new.scopes)), "provider": new.provider, "assurance": new.assurance}

@@ -105,6 +105,8 @@ class Actor:
     assurance: str
     # Whether the credential opens the sandbox and not the real books.
     is_test: bool = False
+    # Of a program the principal who made it, and so may have its key; none was made by the operator.
+    made_by: str | None = None
     # The rest is of people only.
     user_id: UUID | None = None
     roles: frozenset[str] = frozenset()
@@ -118,13 +120,23 @@ class Actor:
 
     @property
     def identity(self) -> str:
-        """Who acts, in one word: what two-people rules compare and records name."""
+        """Who acts, in one word: what records name."""
         return f"client:{self.client_id}" if self.user_id is None else f"user:{self.user_id}"
 
     @property
     def by(self) -> By:
         """Who acts, as the audit log names them."""
         return By("client" if self.user_id is None else "person", str(self.client_id), self.provider)
+
+    @property
+    def principal(self) -> str:
+        """As whom the actor counts where two people are needed: a program as whoever made it."""
+        return self.made_by or self.identity
+
+    @property
+    def principal_id(self) -> UUID:
+        """The id of the principal. Ids are never given twice, whatever they are of."""
+        return UUID(self.principal.partition(":")[2])
 
     @property
     def is_bank(self) -> bool:

@@ -85,6 +85,8 @@ async def authenticate(request: Request) -> Actor:
         raise EdgeRefusal(401, headers=_CHALLENGE)
     request.scope["client_id"], request.scope["acting_for"] = actor.client_id, actor.provider
     request.scope["self"] = None if actor.is_guardian else actor.learner_id
+    # A person acts in one place after another; a program in its own always.
+    request.scope["place"] = () if actor.user_id is None else (actor.provider or "", str(actor.learner_id or ""))
     rates.admit(request, "client", actor.client_id)
     return actor
 

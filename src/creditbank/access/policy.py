@@ -41,6 +41,7 @@ Action = Literal[
     "guardianship.govern",
     "head_count.put",
     "head_count.read",
+    "identity.issue",
     "learner.export",
     "looks.read",
     "lot.read",
@@ -106,6 +107,8 @@ RULES: Final[Mapping[Action, Rule]] = {
     "account.activate": _rule("learner_not_found", _PROVIDER),
     "account.confirm": _rule("bank_only"),
     "account.end": _rule("bank_only"),
+    # A student number is its institution's to give: others look it up and give it to nobody.
+    "identity.issue": _rule("foreign_provider", _PROVIDER),
     "achievement.read": _rule("achievement_not_found", _PROVIDER, _SELF),
     # What a provider states is the provider's: nobody states anything of themselves.
     "achievement.state": _rule("foreign_provider", _PROVIDER),

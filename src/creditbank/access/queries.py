@@ -20,6 +20,7 @@ _STANDING = (
     api_clients.c.assurance,
     api_clients.c.networks,
     api_clients.c.suspended_at,
+    api_clients.c.made_by,
 )
 
 
@@ -33,7 +34,7 @@ async def stopped_by(connection: AsyncConnection, code: str) -> str | None:
 async def _standing_of(connection: AsyncConnection, row: Any, client_id: UUID, *, is_test: bool) -> Standing:
     stopped = await stopped_by(connection, row.provider) if row.provider is not None else None
     scopes = frozenset(row.scopes.split())
-    actor = Actor(client_id, row.provider, scopes, row.assurance, is_test, stopped_by=stopped)
+    actor = Actor(client_id, row.provider, scopes, row.assurance, is_test, row.made_by, stopped_by=stopped)
     return Standing(actor, row.suspended_at is not None, networks_of(row.networks.split()))
 
 

@@ -28,6 +28,7 @@ api_clients = Table(
     # The most that achievements of this client may be assured: what it says of its own assurance is capped by it.
     Column("assurance", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("made_by", Text, doc="user:id or client:id, as whom it counts where two people are needed; none: operator"),
     Column("networks", Text, nullable=False, doc="space separated; none: it may call from everywhere"),
     Column("public_keys", Json(), doc="a JWK set, by value: the bank fetches nothing that a client names"),
     Column("suspended_at", Instant),

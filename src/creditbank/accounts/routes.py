@@ -21,18 +21,19 @@ from creditbank.accounts.schemas import AccountStateIn, OpenedBatch, OpenedItem
 from creditbank.conversions.routes import DoorDep
 from creditbank.errors import Refusal
 from creditbank.intake.domain import BatchTooLarge
+from creditbank.learners import queries
 from creditbank.learners.actions import Opened, open_accounts
 from creditbank.learners.domain import (
     Application,
     IdentityTaken,
     Learner,
     LearnerErased,
-    birth_date_of,
     check_born,
 )
 from creditbank.learners.queries import find
-from creditbank.learners.routes import number_form
+from creditbank.learners.routes import OPENING_REFUSED, count_asking, number_form
 from creditbank.learners.schemas import LearnerIn, LearnerOut
+from creditbank.providers.domain import UnknownProvider
 from creditbank.web.bodies import JsonBody, Read, faults_of, is_malformed, items_of
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
@@ -86,12 +87,16 @@ async def open_accounts_at_once(
 
     async def work(connection: AsyncConnection) -> Answer:
         now = edge.clock()
-        wanted = [one for one in read if isinstance(one, Application)]
+        counted = await _count(connection, edge, request, actor, read)
+        wanted = [one for one in counted if isinstance(one, Application)]
         outcomes = iter(await open_accounts(connection, edge.vault, number_form(edge), wanted, now))
-        opened = [next(outcomes) if isinstance(one, Application) else one for one in read]
+        opened = [next(outcomes) if isinstance(one, Application) else one for one in counted]
         became = [one.learner if isinstance(one, Opened) else one for one in opened]
         things = [(f"learner:{one.id}", one.owned) for one in became if isinstance(one, Learner)]
         await record_all(connection, actor.by, "learner.open", things, now)
+        refused = sum(isinstance(one, IdentityTaken) for one in became)
+        if refused:
+            await record(connection, actor.by, OPENING_REFUSED, actor.identity, {"refused": refused}, now)
         return _told(request, became)
 
     async def retell(connection: AsyncConnection, kept: bytes) -> Answer:
@@ -102,25 +107,40 @@ async def open_accounts_at_once(
     return await once(request, edge, actor.client_id, raw, work, retell)
 
 
+async def _count(
+    connection: AsyncConnection, edge: Edge, request: Request, actor: Actor, read: Sequence[_Read]
+) -> list[_Read]:
+    """What was read, with a refusal for each account that asks after an identity when no more may be looked up."""
+    applications = [one for one in read if isinstance(one, Application)]
+    taken = iter(await queries.taken(connection, edge.vault, applications))
+    counted: list[_Read] = []
+    for one in read:
+        try:
+            if isinstance(one, Application):
+                count_asking(request, actor, one, is_taken=next(taken))
+            counted.append(one)
+        except EdgeRefusal as too_many:
+            counted.append(too_many)
+    return counted
+
+
 def _read_item(raw: bytes, actor: Actor, today: date) -> _Read:
     try:
         new = _item.validate_json(raw)
         check_born(new.birth_date, today)
-        identities = tuple(identity.to_domain(actor.provider) for identity in new.identities)
-        born = birth_date_of(new.birth_date, identities)
+        return new.to_domain(actor)
     except ValidationError as invalid:
         return EdgeRefusal(400) if is_malformed(invalid) else EdgeRefusal(422, faults_of(invalid))
     except Refusal as refusal:
         return refusal
-    return Application(new.name, born, new.region, identities, actor.provider)
 
 
 async def _again(connection: AsyncConnection, edge: Edge, was: Mapping[str, str], read: _Read) -> _Became:
     """What became of an item the first time: an account is read as it is now, and what was refused stays so."""
     if not isinstance(read, Application):
         return read
-    if "taken" in was:
-        return IdentityTaken(type=was["taken"])
+    if "id" not in was:
+        return _refusal_of(was)
     try:
         return (await find(connection, edge.vault, UUID(was["id"])))[0]
     except LearnerErased as gone:
@@ -131,7 +151,18 @@ def _kept(became: _Became) -> dict[str, str]:
     """What is kept of an item: ids and types only, for the answer names people and no one key could seal it."""
     if isinstance(became, Learner):
         return {"id": str(became.id)}
-    return {"taken": became.type} if isinstance(became, IdentityTaken) else {}
+    if isinstance(became, UnknownProvider):
+        return {"unknown": became.pointer}
+    if isinstance(became, EdgeRefusal) and became.status == 429:
+        return {"spent": ""}
+    return {}
+
+
+def _refusal_of(was: Mapping[str, str]) -> Refusal | EdgeRefusal:
+    """What was kept of an application that the bank refused after it had read it."""
+    if "spent" in was:
+        return EdgeRefusal(429, code="too_many_requests")
+    return UnknownProvider(pointer=was["unknown"]) if "unknown" in was else IdentityTaken()
 
 
 def _told(request: Request, became: Sequence[_Became]) -> Answer:

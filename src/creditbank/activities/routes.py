@@ -293,7 +293,7 @@ async def record_attendance(
     body: Annotated[Read[RosterIn], Depends(_roster)],
 ) -> Response:
     """Write down by roster who was there. Somebody who cannot be is refused and harms no other."""
-    references = [one.to_domain(actor.provider) for one in body.value.learners]
+    references = [one.to_domain(actor.provider, f"/learners/{place}") for place, one in enumerate(body.value.learners)]
 
     async def work(connection: AsyncConnection) -> Answer:
         activity = await _mine(connection, actor, id)
@@ -361,7 +361,7 @@ async def check_in(
     body: Annotated[Read[CheckInIn], Depends(_check_in)],
 ) -> Response:
     """Check somebody in by the code that they saw at the venue, or oneself. Again is no second attendance."""
-    reference = body.value.learner.to_domain(actor.provider)
+    reference = body.value.learner.to_domain(actor.provider, "/learner")
 
     async def work(connection: AsyncConnection) -> Answer:
         activity = await queries.held(connection, id)

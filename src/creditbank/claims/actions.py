@@ -94,7 +94,7 @@ async def propose_ruling(
         new.rule_set,
         new.content,
         RulingState.PROPOSED,
-        actor.client_id,
+        actor.principal_id,
         None,
         new.expires,
         learner.recorded_at,
@@ -139,9 +139,9 @@ async def decide_ruling(
     else:
         if ruling.state is not RulingState.PROPOSED:
             raise RulingDecided(state=ruling.state.value)
-        if actor.client_id == ruling.author_id:
+        if actor.principal_id == ruling.author_id:
             raise TwoPeopleNeeded
-        approver = actor.client_id
+        approver = actor.principal_id
     await _tick(connection, desk, learner)
     await connection.execute(
         update(rulings)
@@ -229,7 +229,7 @@ async def lodge_claim(
         outcome.achievement.id,
         provider,
         ClaimState.LODGED,
-        actor.client_id,
+        actor.principal_id,
         None,
         None,
         0,
@@ -291,13 +291,13 @@ async def decide_claim(
     claim = await queries.find_claim(connection, learner_id, claim_id)
     if not claim.is_open:
         raise ClaimDecided(state=claim.state.value)
-    if actor.client_id in {claim.lodged_by, claim.decided_by}:
+    if actor.principal_id in {claim.lodged_by, claim.decided_by}:
         raise TwoPeopleNeeded
     if reason is None:
         state = ClaimState.ACCEPTED
     else:
         state = ClaimState.CLOSED if claim.state is ClaimState.APPEALED else ClaimState.REJECTED
-    decided = replace(claim, state=state, decided_by=actor.client_id, reason=reason)
+    decided = replace(claim, state=state, decided_by=actor.principal_id, reason=reason)
     await _write(connection, desk, learner, decided)
     await _close(connection, learner, claim.id, "accepted" if reason is None else reason.value)
     if reason is not None:
@@ -457,7 +457,7 @@ async def propose_waiver(
         owed,
         reason,
         WaiverState.PROPOSED,
-        actor.client_id,
+        actor.principal_id,
         None,
         learner.recorded_at,
         None,
@@ -498,9 +498,9 @@ async def decide_waiver(
     if waiver is None:
         raise NoWaiverProposed
     if state is WaiverState.WITHDRAWN:
-        if actor.client_id != waiver.author_id:
+        if actor.principal_id != waiver.author_id:
             raise NotTheProposer
-    elif actor.client_id == waiver.author_id:
+    elif actor.principal_id == waiver.author_id:
         raise TwoPeopleNeeded
     if state is WaiverState.APPROVED:
         owed = -lot.positions[Account.OWED]
@@ -508,7 +508,7 @@ async def decide_waiver(
         if owed != waiver.milli:
             raise DebtChanged(proposed=str(Credits(waiver.milli)), owed=str(Credits(owed)))
         code = Code.WRITE_OFF.value.lower()
-        done = Act(f"waive:{waiver.id}", code, waiver.reason.value, waiver.author_id, actor.client_id)
+        done = Act(f"waive:{waiver.id}", code, waiver.reason.value, waiver.author_id, actor.principal_id)
         await waive_debt(connection, learner, lot, done, today=today, now=desk.clock())
         await _close(connection, learner, lot.id, "waived")
     else:
@@ -516,6 +516,6 @@ async def decide_waiver(
     await connection.execute(
         update(waivers)
         .where(waivers.c.learner_id == learner_id, waivers.c.id == waiver.id)
-        .values(state=state.value, decided_by=actor.client_id, decided_at=learner.recorded_at)
+        .values(state=state.value, decided_by=actor.principal_id, decided_at=learner.recorded_at)
     )
-    return replace(waiver, state=state, decided_by=actor.client_id, decided_at=learner.recorded_at)
+    return replace(waiver, state=state, decided_by=actor.principal_id, decided_at=learner.recorded_at)

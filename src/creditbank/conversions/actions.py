@@ -450,7 +450,7 @@ async def propose_annulment(
         "award_id": conversion.award.id,
         "reason": reason,
         "state": AnnulmentState.PROPOSED.value,
-        "author_id": actor.client_id,
+        "author_id": actor.principal_id,
         "approver_id": None,
         "recorded_at": await stamp(connection, learner, counter.clock),
         "decided_at": None,
@@ -469,7 +469,7 @@ async def decide_annulment(
     proposed = conversion.proposed
     if proposed is None or conversion.award is None:
         raise NoAnnulmentProposed
-    if proposed.author_id == actor.client_id:
+    if proposed.author_id == actor.principal_id:
         raise TwoPeopleNeeded
     if approves:
         book = await counter.shelf.book(connection)
@@ -483,14 +483,14 @@ async def decide_annulment(
             Step(lot, annul(lot.positions, milli, undone[lot.id], expired=lot.is_expired(today)), today)
             for lot, milli in ((lots[lot_id], milli) for lot_id, milli in conversion.used.items())
         ]
-        done = Act(f"annul:{conversion.award.id}", "annul", proposed.reason, proposed.author_id, actor.client_id)
+        done = Act(f"annul:{conversion.award.id}", "annul", proposed.reason, proposed.author_id, actor.principal_id)
         await act(connection, learner, done, steps, counter.clock())
     state = AnnulmentState.APPROVED if approves else AnnulmentState.REFUSED
     row = {
         "learner_id": learner.id,
         "id": proposed.id,
         "state": state.value,
-        "approver_id": actor.client_id,
+        "approver_id": actor.principal_id,
         "decided_at": await stamp(connection, learner, counter.clock),
     }
     await update_rows(connection, annulments, [row], ("learner_id", "id"))

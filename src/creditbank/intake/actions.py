@@ -141,10 +141,13 @@ async def _resolve_learners(
     for key, submission in zip(keys, submissions, strict=True):
         if key is not None and key not in found and submission.application is not None:
             to_open.setdefault(key, submission.application)
+    refused: dict[bytes, Refusal] = {}
     opened = await open_accounts(connection, desk.vault, desk.number_form, list(to_open.values()), desk.clock())
     for key, outcome in zip(to_open, opened, strict=True):
         if isinstance(outcome, Opened):
             found[key] = outcome.learner.id
+        elif isinstance(outcome, UnknownProvider):
+            refused[key] = UnknownProvider(pointer="/learner/identity/issuer")
         else:
             # Somebody else opened it between the look and the claim: it is there now.
             found.update(await learners.resolve(connection, [key]))
@@ -154,8 +157,10 @@ async def _resolve_learners(
         is_known = learner_id is not None and (key is not None or learner_id in known)
         if learner_id in gone:
             resolved.append(LearnerErased(pointer="/learner"))
+        elif learner_id is not None and is_known:
+            resolved.append(learner_id)
         else:
-            resolved.append(learner_id if learner_id is not None and is_known else UnknownLearner())
+            resolved.append(refused.get(key, UnknownLearner()) if key is not None else UnknownLearner())
     return resolved
 
 

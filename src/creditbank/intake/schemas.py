@@ -14,7 +14,7 @@ from creditbank.access.policy import Owned, can
 from creditbank.achievements.domain import cap_assurance
 from creditbank.achievements.schemas import AchievementOut, StatementIn
 from creditbank.intake.domain import ProviderUnnamed, State, Submission
-from creditbank.learners.domain import Application, Identity, birth_date_of
+from creditbank.learners.domain import Application, Identity, birth_date_of, check_issuer
 from creditbank.learners.schemas import AccountIn, ReferenceIn
 from creditbank.ledger.domain import Lot
 from creditbank.ledger.schemas import LotOut, show_lot
@@ -49,7 +49,7 @@ class AchievementIn(StatementIn):
         return Submission(
             actor.client_id,
             provider,
-            self.learner.to_domain(actor.provider or provider),
+            self.learner.to_domain(actor.provider or provider, "/learner"),
             {**self.content(cap_assurance(self.assurance, actor.assurance)), "provider": provider},
             application,
         )
@@ -59,7 +59,9 @@ class AchievementIn(StatementIn):
         if account is None or self.learner.identity is None:
             # Without an identity nobody could ever find the account that would be opened.
             return None
-        identities: tuple[Identity, ...] = (self.learner.identity.to_domain(own),)
+        at = "/learner/identity"
+        identities: tuple[Identity, ...] = (self.learner.identity.to_domain(own, at),)
+        check_issuer(actor, identities[0], at)
         born = birth_date_of(account.birth_date, identities, "/open_account/birth_date")
         return Application(account.name, born, account.region, identities, actor.provider)
 

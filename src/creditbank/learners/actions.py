@@ -31,6 +31,8 @@ from creditbank.learners.domain import (
 )
 from creditbank.learners.queries import LockedLearner, absence, find, lock, resolve, seal_profile
 from creditbank.learners.tables import learner_identities, learner_keys, learners, residences
+from creditbank.providers.domain import UnknownProvider
+from creditbank.providers.queries import by_code
 from creditbank.sealing import LearnerKey, Vault
 
 
@@ -44,24 +46,35 @@ class Opened:
 
 async def open_accounts(
     connection: AsyncConnection, vault: Vault, form: NumberForm, applications: Sequence[Application], now: datetime
-) -> list[Opened | IdentityTaken]:
-    """Open an account for each application, or say which identity is another's already. One bad one harms no other."""
+) -> list[Opened | IdentityTaken | UnknownProvider]:
+    """Open an account for each application, or say why not: an identity is another's, or of no institution.
+
+    One bad one harms no other. Of two applications that name one identity the first has it, and of the other nothing
+    is looked at: beside an identity that is taken anyway nobody may ask after others.
+    """
     ids = [new_id() for _ in applications]
     claims: dict[bytes, tuple[UUID, str]] = {}
+    refused: dict[UUID, IdentityTaken | UnknownProvider] = await _of_no_issuer(connection, ids, applications)
     for learner_id, application in zip(ids, applications, strict=True):
-        for identity in _found_by(application):
-            # Of two applications that name one identity the first has it.
-            claims.setdefault(vault.lookup_key(*identity.parts()), (learner_id, identity.type))
+        keys = {vault.lookup_key(*identity.parts()): identity.type for identity in _found_by(application)}
+        if learner_id in refused:
+            continue
+        if keys.keys() & claims.keys():
+            refused[learner_id] = IdentityTaken()
+            continue
+        claims.update((key, (learner_id, type_)) for key, type_ in keys.items())
     mine = await _claim(connection, claims)
     numbers = await _claim_numbers(connection, vault, form, ids)
-    outcomes: list[Opened | IdentityTaken] = []
+    outcomes: list[Opened | IdentityTaken | UnknownProvider] = []
     accounts: list[tuple[Learner, LearnerKey, bytes]] = []
     lost: list[UUID] = []
     for learner_id, application in zip(ids, applications, strict=True):
-        keys = [(vault.lookup_key(*i.parts()), i.type) for i in _found_by(application)]
-        taken = [type_ for key, type_ in keys if key not in mine or claims[key][0] != learner_id]
-        if taken:
-            outcomes.append(IdentityTaken(type=taken[0]))
+        if learner_id in refused:
+            outcomes.append(refused[learner_id])
+            lost.append(learner_id)
+            continue
+        if any(vault.lookup_key(*identity.parts()) not in mine for identity in _found_by(application)):
+            outcomes.append(IdentityTaken())
             lost.append(learner_id)
             continue
         key, wrapped = vault.new_key(learner_id)
@@ -82,6 +95,20 @@ async def open_accounts(
 def _found_by(application: Application) -> tuple[Identity, ...]:
     """The identities by which the account will be found: none that nobody but their bearer speaks of."""
     return () if application.is_own_word else application.identities
+
+
+async def _of_no_issuer(
+    connection: AsyncConnection, ids: Sequence[UUID], applications: Sequence[Application]
+) -> dict[UUID, IdentityTaken | UnknownProvider]:
+    """Those applications with a student number of an institution that the bank does not know."""
+    issuers = {i.issuer for a in applications for i in a.identities if i.issuer not in {None, a.provider}}
+    unknown = issuers - (await by_code(connection, sorted(filter(None, issuers)))).keys()
+    refused: dict[UUID, IdentityTaken | UnknownProvider] = {}
+    for learner_id, application in zip(ids, applications, strict=True):
+        for place, identity in enumerate(application.identities):
+            if identity.issuer in unknown and learner_id not in refused:
+                refused[learner_id] = UnknownProvider(pointer=f"/identities/{place}/issuer")
+    return refused
 
 
 async def _insert(

@@ -10,9 +10,11 @@ from datetime import date
 from typing import Final, Literal
 from uuid import UUID
 
-from creditbank.access.policy import Owned
+from creditbank.access.domain import Actor
+from creditbank.access.policy import Owned, can
 from creditbank.errors import Kind, Refusal
 from creditbank.identifiers import born_on, id_card_of
+from creditbank.providers.domain import ForeignProvider
 
 # What a new account's hash chain starts from.
 NO_POSTING: Final = bytes(32)
@@ -199,11 +201,10 @@ class LearnerErased(Refusal):
 
 @dataclass(eq=False, kw_only=True)
 class IdentityTaken(Refusal):
-    """The identity is already another account's."""
+    """One of the identities is already another account's. Which is not told: it would tell of each whether it is."""
 
     code = "identity_taken"
     kind = Kind.CONFLICT
-    type: str
     pointer: str = "/identities"
 
 
@@ -216,6 +217,23 @@ class IdentityHeld(Refusal):
     type: str
     learner: UUID
     pointer: str = "/identity"
+
+
+@dataclass(eq=False, kw_only=True)
+class IssuerUnnamed(Refusal):
+    """A student number is one at its institution only, and whoever acts for none says which."""
+
+    code = "issuer_unnamed"
+    kind = Kind.INVALID
+
+
+def check_issuer(actor: Actor, identity: Identity, pointer: str) -> None:
+    """Hold whoever gives an account an identity to acting for the institution that issued it. Raises ForeignProvider.
+
+    Who is found under another's number would else receive what that institution states of its own student.
+    """
+    if identity.issuer is not None and not can(actor, "identity.issue", Owned(identity.issuer)):
+        raise ForeignProvider(provider_code=identity.issuer, pointer=f"{pointer}/issuer")
 
 
 @dataclass(eq=False, kw_only=True)

@@ -20,6 +20,7 @@ from creditbank.learners.domain import (
     PENDING,
     AccountEnded,
     AccountUnconfirmed,
+    Application,
     Identity,
     Learner,
     LearnerErased,
@@ -116,6 +117,13 @@ async def resolve(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[by
         among(connection, learner_identities.c.key, keys)
     )
     return {bytes(row.key): row.learner_id for row in await connection.execute(statement)}
+
+
+async def taken(connection: AsyncConnection, vault: Vault, applications: Sequence[Application]) -> list[bool]:
+    """Of each application, whether an identity that it names is an account's already."""
+    keys = [{vault.lookup_key(*identity.parts()) for identity in one.identities} for one in applications]
+    found = (await resolve(connection, sorted(set().union(*keys)))).keys()
+    return [not found.isdisjoint(mine) for mine in keys]
 
 
 async def existing(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> set[UUID]:

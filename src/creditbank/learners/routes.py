@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -19,6 +19,7 @@ from creditbank.learners import queries
 from creditbank.learners.actions import Mending, Opened, mend, move, open_accounts
 from creditbank.learners.domain import (
     Application,
+    IdentityTaken,
     Learner,
     LearnerErased,
     LearnerNotFound,
@@ -26,7 +27,6 @@ from creditbank.learners.domain import (
     NumberForm,
     Reference,
     Residence,
-    birth_date_of,
     check_born,
 )
 from creditbank.learners.schemas import (
@@ -44,9 +44,12 @@ from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
 from creditbank.web.paging import Page
 from creditbank.web.problems import documented
+from creditbank.web.rates import Rates
 from creditbank.web.revisions import check_match, etag, is_unchanged
 
 router = APIRouter(tags=["learners"])
+
+OPENING_REFUSED: Final = "learner.open_refused"
 
 _new = JsonBody(
     LearnerIn,
@@ -70,6 +73,16 @@ def number_form(edge: Edge) -> NumberForm:
     return NumberForm(edge.settings.account_prefix, edge.settings.account_digits)
 
 
+def count_asking(request: Request, actor: Actor, application: Application, *, is_taken: bool) -> None:
+    """Count an opening that tells of an identity that somebody has it as the look-up that it is.
+
+    Whoever has looked up too much asks by openings neither, whatever the answer would be. Raises EdgeRefusal: 429.
+    """
+    rates: Rates = request.app.state.rates
+    if is_taken or (application.identities and rates.is_spent("resolve", actor.client_id)):
+        rates.admit(request, "resolve", actor.client_id)
+
+
 def _answer(learner: Learner, key: LearnerKey, status: int) -> Answer:
     headers = {"ETag": etag(learner.revision)}
     if status == 201:
@@ -91,12 +104,12 @@ async def open_account(
     """Open an account. An identity that another account has already is a conflict, never a second account."""
     new = body.value
     check_born(new.birth_date, edge.today())
-    identities = tuple(identity.to_domain(actor.provider) for identity in new.identities)
-    born = birth_date_of(new.birth_date, identities)
+    application = new.to_domain(actor)
 
     async def work(connection: AsyncConnection) -> Answer:
         now = edge.clock()
-        application = Application(new.name, born, new.region, identities, actor.provider)
+        (is_taken,) = await queries.taken(connection, edge.vault, [application])
+        count_asking(request, actor, application, is_taken=is_taken)
         outcome = (await open_accounts(connection, edge.vault, number_form(edge), [application], now))[0]
         if not isinstance(outcome, Opened):
             raise outcome
@@ -105,7 +118,13 @@ async def open_account(
         )
         return _answer(outcome.learner, outcome.key, 201)
 
-    return await once(request, edge, actor.client_id, body.raw, work)
+    try:
+        return await once(request, edge, actor.client_id, body.raw, work)
+    except IdentityTaken:
+        # Of what is refused nothing stays but this: it is a way to fish for people too.
+        async with edge.database.write() as connection:
+            await record(connection, actor.by, OPENING_REFUSED, actor.identity, {"refused": 1}, edge.clock())
+        raise
 
 
 @router.post(

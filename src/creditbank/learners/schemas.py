@@ -9,13 +9,18 @@ from uuid import UUID
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from creditbank.access.domain import Actor
 from creditbank.learners.domain import (
     ISSUED_BY_PROVIDER,
     AccountState,
+    Application,
     Identity,
+    IssuerUnnamed,
     Learner,
     Reference,
     Residence,
+    birth_date_of,
+    check_issuer,
     mask,
     normalise,
 )
@@ -37,9 +42,14 @@ class IdentityIn(Body):
             raise PydanticCustomError("no_such_identity", "no such identity")
         return self
 
-    def to_domain(self, own: str | None) -> Identity:
-        """The identity in its one form; ``own``, the caller's provider, gave a student number that names no other."""
+    def to_domain(self, own: str | None, pointer: str) -> Identity:
+        """The identity in its one form; ``own``, the caller's provider, gave a student number that names no other.
+
+        Raises IssuerUnnamed where the caller has no provider: equal numbers of two schools are two people.
+        """
         issuer = (self.issuer or own) if self.type in ISSUED_BY_PROVIDER else None
+        if issuer is None and self.type in ISSUED_BY_PROVIDER:
+            raise IssuerUnnamed(pointer=f"{pointer}/issuer")
         return Identity(self.type, normalise(self.type, self.value) or self.value, issuer)
 
 
@@ -56,9 +66,10 @@ class ReferenceIn(Body):
             raise PydanticCustomError("exactly_one", "exactly one")
         return self
 
-    def to_domain(self, own: str | None) -> Reference:
-        """The reference as the bank resolves it."""
-        return Reference(self.id, self.number, self.identity.to_domain(own) if self.identity else None)
+    def to_domain(self, own: str | None, pointer: str = "") -> Reference:
+        """The reference as the bank resolves it; ``pointer`` is where it stands. Raises IssuerUnnamed."""
+        identity = self.identity.to_domain(own, f"{pointer}/identity") if self.identity else None
+        return Reference(self.id, self.number, identity)
 
 
 class AccountIn(Body):
@@ -73,6 +84,16 @@ class LearnerIn(AccountIn):
     """A new account."""
 
     identities: Annotated[list[IdentityIn], Field(default_factory=list, max_length=8)]
+
+    def to_domain(self, actor: Actor) -> Application:
+        """The application that this caller makes. Raises IssuerUnnamed, ForeignProvider, BirthDateDiffers."""
+        identities = tuple(
+            one.to_domain(actor.provider, f"/identities/{place}") for place, one in enumerate(self.identities)
+        )
+        for place, identity in enumerate(identities):
+            check_issuer(actor, identity, f"/identities/{place}")
+        born = birth_date_of(self.birth_date, identities)
+        return Application(self.name, born, self.region, identities, actor.provider)
 
 
 class LearnerChange(Change):

@@ -145,12 +145,15 @@ async def sync_grants(
     connection: AsyncConnection, user_id: UUID, wanted: Sequence[NewGrant], by: str, now: datetime
 ) -> None:
     """Make what an identity provider gave what it gives now; what others gave is left alone."""
+    # Two browsers of one person at once: the second finds what the first gave.
+    await queries.account_of(connection, user_id, lock=True)
     held = (await queries.grants_of(connection, [user_id]))[user_id]
-    mine = {(one.role, one.place): one for one in held if one.granted_by == by and one.holds(now)}
+    given = [one for one in held if one.granted_by == by and one.revoked_at is None]
+    mine = {(one.role, one.place) for one in given if one.holds(now)}
     asked = {(one.role, one.place): one for one in wanted}
-    for key, lost in mine.items():
-        if key not in asked:
-            await revoke(connection, user_id, lost.id, None, by, now)
+    for one in given:
+        if (one.role, one.place) not in asked or not one.holds(now):
+            await revoke(connection, user_id, one.id, None, by, now)
     for key, new in asked.items():
         if key not in mine:
             await grant(connection, user_id, new, None, by, now)

@@ -9,11 +9,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row, func, or_, select
+from sqlalchemy import Row, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.queries import stopped_by
-from creditbank.database.statements import among, under
+from creditbank.database.statements import among, for_update, under
 from creditbank.people.domain import Account, Grant, Place, Session, Standing, User, UserNotFound
 from creditbank.people.tables import failed_logins, sessions, user_identities, user_keys, user_roles, users
 from creditbank.sealing import LearnerKey, Vault
@@ -42,9 +42,9 @@ async def find_account(connection: AsyncConnection, vault: Vault, login: str) ->
     return await _account(connection, users.c.login_key == login_key(vault, login))
 
 
-async def account_of(connection: AsyncConnection, user_id: UUID) -> Account | None:
-    """The account of a user."""
-    return await _account(connection, users.c.id == user_id)
+async def account_of(connection: AsyncConnection, user_id: UUID, *, lock: bool = False) -> Account | None:
+    """The account of a user; locked, nobody else changes it meanwhile."""
+    return await _account(connection, users.c.id == user_id, lock=lock)
 
 
 async def account_at(connection: AsyncConnection, vault: Vault, issuer: str, subject: str) -> Account | None:
@@ -54,8 +54,11 @@ async def account_at(connection: AsyncConnection, vault: Vault, issuer: str, sub
     return await _account(connection, users.c.id == found)
 
 
-async def _account(connection: AsyncConnection, condition: Any) -> Account | None:
-    statement = select(users.c.id, users.c.password, users.c.is_password_initial, users.c.status).where(condition)
+async def _account(connection: AsyncConnection, condition: Any, *, lock: bool = False) -> Account | None:
+    columns = (users.c.id, users.c.password, users.c.is_password_initial, users.c.status)
+    statement: Select[Any] = select(*columns).where(condition)
+    if lock:
+        statement = for_update(connection, statement, users)
     row = (await connection.execute(statement)).one_or_none()
     return None if row is None else Account(row.id, row.password, row.is_password_initial, row.status == "active")
 

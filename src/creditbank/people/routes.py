@@ -39,7 +39,8 @@ _grant = JsonBody(GrantIn, {"role": "assessor", "provider": "cq/yuzhong", "until
 _place = JsonBody(PlaceIn, {"provider": "cq/yuzhong"})
 
 Reader = Annotated[Actor, Depends(require("users:read"))]
-Writer = Annotated[Actor, Depends(require("users:write"))]
+# Whoever is given a role could do with it what needs a fresh proof: giving one needs that too.
+Writer = Annotated[Actor, Depends(require("users:write", is_grave=True))]
 Revoker = Annotated[Actor, Depends(require("users:write", while_stopped=True))]
 Person = Annotated[Actor, Depends(require_person)]
 

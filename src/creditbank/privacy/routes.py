@@ -82,7 +82,7 @@ async def propose_erasure(
     check_whole(actor, "erasure.decide", Owned(learner_id=id))
 
     async def work(connection: AsyncConnection) -> Answer:
-        erasure, learner = await actions.propose(connection, eraser, id, body.value.reason, actor.identity)
+        erasure, learner = await actions.propose(connection, eraser, id, body.value.reason, actor.principal)
         details = {"reason": erasure.reason}
         await record(
             connection, actor.by, "erasure.propose", f"learner:{id}", details, edge.clock(), Owned(learner_id=id)
@@ -122,7 +122,7 @@ async def decide_erasure(
                 eraser,
                 id,
                 approves=approves,
-                approver=actor.identity,
+                approver=actor.principal,
                 client_id=actor.client_id,
                 today=edge.today(),
             )

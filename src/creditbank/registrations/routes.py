@@ -69,7 +69,7 @@ async def register_learner(
     new = body.value
     check_born(new.birth_date, edge.today())
     check_age(new.birth_date, edge.today())
-    claimed = () if new.identity is None else (new.identity.to_domain(None),)
+    claimed = () if new.identity is None else (new.identity.to_domain(None, "/identity"),)
     birth_date_of(new.birth_date, claimed)
     check_strength(new.password, edge.settings.password_length_min, (new.login, new.name))
     passwords: Passwords = request.app.state.passwords
@@ -112,7 +112,7 @@ async def confirm_learner(
     An identity that another account has is refused, and the refusal names that account.
     """
     check_whole(actor, "account.confirm", Owned(learner_id=id))
-    seen = body.value.identity.to_domain(None)
+    seen = body.value.identity.to_domain(None, "/identity")
 
     async def work(connection: AsyncConnection) -> Answer:
         confirmed, key = await confirm(connection, edge.vault, id, seen)

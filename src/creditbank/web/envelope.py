@@ -95,10 +95,10 @@ class Envelope:
 
 def _rates(scope: Scope) -> list[tuple[bytes, bytes]]:
     """How often the caller may still come (draft-ietf-httpapi-ratelimit-headers), where it was counted."""
-    shown: list[tuple[str, str]] | None = scope.get("rates")
+    shown: dict[str, tuple[str, str]] | None = scope.get("rates")
     if shown is None:
         return []
-    policies, levels = (", ".join(part).encode() for part in zip(*shown, strict=True))
+    policies, levels = (", ".join(part).encode() for part in zip(*shown.values(), strict=True))
     return [(b"ratelimit-policy", policies), (b"ratelimit", levels)]
 
 

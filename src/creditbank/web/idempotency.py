@@ -102,8 +102,11 @@ def attempt_of(request: Request, edge: Edge, client_id: UUID, body: bytes) -> At
     if not _FORM.match(given):
         raise KeyMalformed
     asked = [request.method, request.url.path, request.headers.get("if-match", ""), body.decode("latin-1")]
+    # What a person did in one place is no answer in another.
+    place: tuple[str, ...] = request.scope.get("place", ())
     return Attempt(
-        edge.vault.lookup_key("idempotency", str(client_id), given), edge.vault.lookup_key("fingerprint", *asked)
+        edge.vault.lookup_key("idempotency", str(client_id), *place, given),
+        edge.vault.lookup_key("fingerprint", *asked),
     )
 
 

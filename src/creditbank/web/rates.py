@@ -100,7 +100,7 @@ class Rates:
             return
         level = meter.take(caller)
         shown = (self._policies[name], f'"{name}";r={level.left};t={level.seconds}')
-        request.scope.setdefault("rates", []).append(shown)
+        request.scope.setdefault("rates", {})[name] = shown
         if not level.is_admitted:
             raise EdgeRefusal(429, code="too_many_requests", headers={"Retry-After": str(level.seconds)})
 

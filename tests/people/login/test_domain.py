@@ -56,8 +56,11 @@ def test_no_text_leads_away(text: str) -> None:
     [
         (int(NOW.timestamp()) - 60, False, NOW - timedelta(seconds=60)),
         (int(NOW.timestamp()) - 86_400, True, NOW - timedelta(days=1)),
+        (int(NOW.timestamp()) - 10, True, NOW - timedelta(seconds=10)),
+        (int(NOW.timestamp()) - 90, True, NOW - timedelta(seconds=90)),
+        (int(NOW.timestamp()) - 91, True, NOW - RECENT),
         (int(NOW.timestamp()) + 999, False, NOW),
-        (None, True, NOW),
+        (None, True, NOW - RECENT),
         (None, False, NOW - RECENT),
         ("yesterday", False, NOW - RECENT),
         (True, False, NOW - RECENT),
@@ -68,4 +71,5 @@ def test_no_text_leads_away(text: str) -> None:
 def test_who_signed_in_elsewhere_long_ago_has_not_proven_who_they_are_now(
     said: object, forced: bool, proven: datetime
 ) -> None:
-    assert proven_at(said, NOW, forced=forced, recent=RECENT) == proven
+    begun = NOW - timedelta(seconds=30) if forced else None
+    assert proven_at(said, NOW, forced_at=begun, recent=RECENT) == proven

@@ -37,7 +37,8 @@ _change = JsonBody(ClientChangeIn, {"suspended": True})
 _key = JsonBody(KeyIn, {"kind": "test", "days": 90})
 
 Reader = Annotated[Actor, Depends(require("clients:read"))]
-Writer = Annotated[Actor, Depends(require("clients:write"))]
+# Whoever could make a key without a fresh proof of who they are would get round every such proof by it.
+Writer = Annotated[Actor, Depends(require("clients:write", is_grave=True))]
 Revoker = Annotated[Actor, Depends(require("clients:write", while_stopped=True))]
 
 
@@ -77,6 +78,7 @@ async def create_client(
             _expiry(now, wanted.days),
             wanted.networks,
             is_test=wanted.kind == "test",
+            made_by=actor.principal,
         )
         client_id, printed = await actions.create_client(connection, new, now, actor.by)
         client = await queries.find_client(connection, client_id)

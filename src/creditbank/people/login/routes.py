@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import timedelta
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -16,6 +16,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import CrossOrigin
+from creditbank.access.guards import address_of
 from creditbank.errors import Refusal
 from creditbank.people import actions, queries
 from creditbank.people.domain import Account, LoginRefused, Place, PlaceNotHeld, places
@@ -30,6 +31,7 @@ from creditbank.sealing import SealBroken
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.origins import is_cross_origin
 from creditbank.web.problems import EdgeRefusal, language_of, status_of
+from creditbank.web.rates import origin_of
 from creditbank.web.sentences import sentence
 
 router = APIRouter(include_in_schema=False)
@@ -132,24 +134,34 @@ async def sign_in(request: Request, edge: EdgeDep) -> Response:
         return _form_page(request, following, refusal)
     if account.is_password_initial:
         following = "/login/password"
-    return await _admit(request, edge, account, following)
+    try:
+        return await _admit(request, edge, account, following)
+    except LoginRefused as refusal:
+        return _form_page(request, following, refusal)
 
 
 async def _prove(request: Request, edge: Edge, login: str, password: str) -> Account:
     """The account that login and password open. Raises LoginRefused, TooManyAttempts."""
     passwords: Passwords = request.app.state.passwords
-    address = request.client.host if request.client else ""
-    return await prove(edge.database, edge.vault, passwords, edge.clock, login, password, address)
+    origin = origin_of(address_of(request))
+    return await prove(edge.database, edge.vault, passwords, edge.clock, login, password, origin)
 
 
 async def _admit(
     request: Request, edge: Edge, account: Account, following: str, proven: timedelta = timedelta()
 ) -> Response:
-    """Begin a session under a fresh token, and end the one with which the browser came. ``proven`` so long ago."""
+    """Begin a session under a fresh token, and end the one with which the browser came. ``proven`` so long ago.
+
+    Raises LoginRefused when the account is no more as it was when it was proven.
+    """
     former = await _signed_in(request, edge)
     device = request.headers.get("user-agent", "")
     async with edge.database.write() as connection:
         now = edge.clock()
+        current = await queries.account_of(connection, account.id, lock=True)
+        if current is None or not current.is_active or current.password != account.password:
+            # Changed or closed since it was proven: then that proof is worth nothing any more.
+            raise LoginRefused
         if former is not None:
             await actions.end_session(connection, former.session.user_id, former.session.id, now)
         grants = (await queries.grants_of(connection, [account.id]))[account.id]
@@ -241,7 +253,7 @@ async def change_password(request: Request, edge: EdgeDep) -> Response:
     async with edge.database.write() as connection:
         await actions.set_password(connection, account.id, stored, signed.actor.identity, edge.clock())
     _sessions(request).forget(account.id)
-    return await _admit(request, edge, account, HOME)
+    return await _admit(request, edge, replace(account, password=stored), HOME)
 
 
 # --- At an identity provider ------------------------------------------------------------------------------------------
@@ -302,12 +314,12 @@ async def come_back(
             raise LoginRefused
         claims = await gate.claims(flow, code)
         account = await _account_of(edge, gate, claims)
+        now, recent = edge.clock(), timedelta(minutes=edge.settings.step_up_minutes)
+        begun = datetime.fromtimestamp(flow.begun, UTC) if flow.forced else None
+        proven = proven_at(claims.get("auth_time"), now, forced_at=begun, recent=recent)
+        response = await _admit(request, edge, account, flow.following, now - proven)
     except (Refusal, EdgeRefusal) as refusal:
         response = _form_page(request, HOME, refusal)
-    else:
-        now, recent = edge.clock(), timedelta(minutes=edge.settings.step_up_minutes)
-        proven = proven_at(claims.get("auth_time"), now, forced=flow.forced, recent=recent)
-        response = await _admit(request, edge, account, flow.following, now - proven)
     # Good for once: who comes with the same state again finds nothing.
     set_cookie(response, edge, _flow_cookie(edge), "", 0)
     return response

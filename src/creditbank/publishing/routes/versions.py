@@ -126,7 +126,7 @@ async def draft_rule_set(
         now = edge.clock()
         rule_set = await actions.register(connection, draft.code, actor.provider, now, audience)
         _check_owner(actor, rule_set)
-        version = await actions.add_draft(connection, rule_set, draft, actor.identity, now)
+        version = await actions.add_draft(connection, rule_set, draft, actor.principal, now)
         subject = f"rule_set_version:{version.id}"
         await record(
             connection,
@@ -258,7 +258,7 @@ async def replace_draft(
         if (draft.code, draft.number) != (version.rule_set.code, version.number):
             raise VersionMoved(rule_set=version.rule_set.code, number=version.number)
         now = edge.clock()
-        await actions.replace_draft(connection, version, draft, actor.identity, now)
+        await actions.replace_draft(connection, version, draft, actor.principal, now)
         subject = f"rule_set_version:{version.id}"
         await record(
             connection,
@@ -371,7 +371,7 @@ async def approve_rule_set_version(
     """Approve a simulated version. Whoever put a document into it may not; nor is a stale simulation enough."""
 
     async def work(connection: AsyncConnection, version: StoredVersion) -> Callable[[StoredVersion], Answer]:
-        by = actor.identity
+        by = actor.principal
         await life.approve(connection, version, by, edge.clock, edge.settings.simulation_days)
         return lambda found: _shown(200, VersionSummary.from_domain(found), found)
 
