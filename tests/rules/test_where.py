@@ -107,6 +107,24 @@ def test_what_a_condition_found_is_said() -> None:
     assert mismatches(rules, "{id: a}", "a: [none, 'x: where: credits=3 (wanted credits >= 4)']") == []
 
 
+@pytest.mark.parametrize(
+    ("condition", "text"),
+    [
+        ("{all: [{fact: credits, op: '<', value: 2}, {fact: code, op: exists, value: false}]}",
+         "(credits < 2 and code is absent)"),
+        ("{any: [{fact: credits, op: '<', value: '1/2'}, {not: {fact: code, op: exists}}]}",
+         "(credits < 0.5 or not code exists)"),
+        ("{fact: code, op: not_in, value: [X, A]}", "code not in X|A"),
+        ("{fact: completed, op: '>', value: 2030-01-02}", "completed > 2030-01-02"),
+    ],
+)  # fmt: skip
+def test_a_condition_that_fails_is_said_as_it_was_written(condition: str, text: str) -> None:
+    rules = f"recognition: [{{id: x, match: {{where: {condition}}}, grant: {{credits: {{fixed: 1}}}}}}]"
+    (mismatch,) = mismatches(rules, "{id: a, code: A}", "a: 1")
+
+    assert f"(wanted {text})" in mismatch.got
+
+
 def test_a_condition_stands_beside_the_other_tests() -> None:
     rules = f"recognition: [{{id: r, match: {{kind: exam, where: {NIGHT}}}, grant: {{credits: {{fixed: 1}}}}}}]"
     given = (
