@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record, record_all
@@ -33,7 +33,7 @@ from creditbank.learners.domain import (
 from creditbank.learners.queries import find
 from creditbank.learners.routes import number_form
 from creditbank.learners.schemas import LearnerIn, LearnerOut
-from creditbank.web.bodies import JsonBody, Read, faults_of, is_malformed, items_of
+from creditbank.web.bodies import JsonBody, Read, items_of, read_item
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
 from creditbank.web.problems import EdgeRefusal, documented, instance_of, language_of, problem_of, status_of
@@ -104,13 +104,11 @@ async def open_accounts_at_once(
 
 def _read_item(raw: bytes, actor: Actor, today: date) -> _Read:
     try:
-        new = _item.validate_json(raw)
+        new = read_item(_item, raw)
         check_born(new.birth_date, today)
         identities = tuple(identity.to_domain(actor.provider) for identity in new.identities)
         born = birth_date_of(new.birth_date, identities)
-    except ValidationError as invalid:
-        return EdgeRefusal(400) if is_malformed(invalid) else EdgeRefusal(422, faults_of(invalid))
-    except Refusal as refusal:
+    except (Refusal, EdgeRefusal) as refusal:
         return refusal
     return Application(new.name, born, new.region, identities, actor.provider)
 
