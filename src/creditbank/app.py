@@ -53,6 +53,7 @@ from creditbank.people.jobs import ask_forgetting
 from creditbank.people.login.providers import Gate, read_providers
 from creditbank.people.login.routes import router as login
 from creditbank.people.passwords import Passwords
+from creditbank.people.roles import roles_with
 from creditbank.people.routes import router as people
 from creditbank.people.sessions import Limits, Sessions
 from creditbank.privacy.actions import Eraser, check_roll, is_roll_ahead
@@ -238,6 +239,7 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
     limits = Limits(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))
     app.state.sessions = Sessions(database, clock, settings.credential_cache_seconds, limits)
     app.state.person_of = app.state.sessions.actor
+    app.state.roles_with = roles_with
 
     def forget_standings() -> None:
         credentials.forget()

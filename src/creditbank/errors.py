@@ -6,7 +6,7 @@ sentences stand in ``locale/`` by code. A test holds that no refusal lacks a sen
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import ClassVar
@@ -26,12 +26,18 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong at one place of what was sent; ``pointer`` is a JSON Pointer into it, ``row`` a line from 1."""
+    """One thing wrong at one place of what was sent; ``pointer`` is a JSON Pointer into it, ``row`` a line from 1.
+
+    Without a ``message`` the sentence is that of ``says`` or else of the code, filled with ``terms``.
+    Of a JSON body the terms are the bank's own words and numbers and never what was sent, for batches keep them.
+    """
 
     pointer: str
     code: str
     message: str
     row: int | None = None
+    says: str = ""
+    terms: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -43,6 +49,11 @@ class Refusal(Exception):
 
     pointer: str = ""
     faults: tuple[Fault, ...] = field(default=())
+
+    @property
+    def says(self) -> str:
+        """The sentence to be read: that of the code, unless the code has several."""
+        return self.code
 
     def terms(self) -> dict[str, str]:
         """The values that the sentence of this refusal names."""

@@ -251,7 +251,10 @@ async def test_with_an_initial_password_nothing_is_done_before_it_is_changed(wor
     browser = world.browser()
     answer = await post(browser, "/login", login="new@town", password=PASSWORD, next="/v1/providers")
     assert answer.headers["location"] == "/login/password"
-    assert (await browser.get("/v1/providers")).json()["code"] == "missing_scope"
+    refused = await browser.get("/v1/providers")
+    assert (refused.status_code, refused.json()["code"]) == (403, "password_change_needed")
+    assert "/login/password" in refused.json()["detail"]
+    assert (await browser.get("/v1/sessions")).status_code == 200
     moved = await browser.put("/v1/sessions/current/place", json={})
     assert moved.json()["code"] == "place_not_held"
 

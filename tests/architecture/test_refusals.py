@@ -85,6 +85,8 @@ def test_every_refusal_has_a_sentence_with_terms_of_its_own(language: Language) 
     for refusal in REFUSALS:
         names = {name for name in refusal.__dataclass_fields__ if name not in {"pointer", "faults"}}
         assert _terms(sentence(refusal.code, language)) <= names, refusal.code
+        said = str(catalogue(language)._catalog.get(f"{refusal.code}_advice", ""))  # type: ignore[attr-defined]
+        assert _terms(said) <= names, refusal.code
     # A test that fails says what came; its message is made where it is found.
     for code in (set(_edge()) | _faults() | set(_OTHER.values())) - {"test_failed"}:
         assert _terms(sentence(code, language)) == set(), code
@@ -108,6 +110,8 @@ def test_no_sentence_is_left_over() -> None:
         used |= set(re.findall(r'say\("(\w+)"\)', template.read_text("utf-8")))
     # Why a decision was withdrawn is said by a sentence of the reason's own name.
     used |= {f"withdrawn_{reason}" for reason in used}
+    # What to do about a refusal is said by a sentence of its own name.
+    used |= {f"{code}_advice" for code in {refusal.code for refusal in REFUSALS} | set(_edge())}
     known = {code for code in catalogue("en")._catalog if code}  # type: ignore[attr-defined]
     assert known - used == set()
 

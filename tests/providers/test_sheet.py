@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from creditbank.providers.domain import Provider
 from creditbank.providers.sheet import faults_against, read_table
+from creditbank.web.problems import sentence_of
 from creditbank.web.sheets import TableRefused
 
 HEAD = "code,name_zh,provider_type\n"
@@ -103,3 +106,24 @@ def test_nobody_closes_itself_by_a_table() -> None:
     entries = read_table("code,name_zh,provider_type,status\ncq/a,甲,community_school,closed\n".encode())
     found = [(fault.pointer, fault.code) for fault in faults_against(entries, KNOWN, "cq/a", {"cq/a"})]
     assert found == [("/status", "not_yours")]
+
+
+def test_a_type_or_status_that_is_none_is_named_with_those_there_are() -> None:
+    with pytest.raises(TableRefused) as refused:
+        read_table("code,name_zh,provider_type,status\ncq,甲,municipal_centre,open\n".encode())
+
+    status, type_ = sorted(refused.value.faults, key=lambda fault: fault.pointer, reverse=True)
+    assert sentence_of(type_, "en").startswith(
+        "“municipal_centre” is not one of the 15 values there are, such as university, "
+    )
+    assert "GET /v1/provider-types" in sentence_of(type_, "zh-Hans")
+    assert sentence_of(status, "en") == "“open” is not one of active, suspended, closed, 正常, 停用, 暂停, 关闭."
+
+
+def test_the_table_that_the_page_shows_can_be_entered() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/network.md").read_text("utf-8")
+    (table,) = re.findall(r"^```csv\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    entries = read_table(table.encode())
+
+    assert (entries[0].code, entries[0].provider_type) == ("cq", "guidance_centre")
+    assert faults_against(entries, {}, None, {entry.code for entry in entries}) == []

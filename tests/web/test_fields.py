@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from creditbank.web.bodies import faults_of, pointer_to
-from creditbank.web.fields import Name, Number, Path, Region, Text, at_most
+from creditbank.web.fields import Instant, LocalName, Name, Number, Path, Region, Text, at_most
+from creditbank.web.problems import sentence_of
 
 NUMBERS: dict[str, str] = {
     '"3"': "3", '"2.50"': "2.5", '"2.000"': "2", "3": "3", "0": "0", '"0.001"': "0.001", "999999999": "999999999",
@@ -26,8 +27,14 @@ BAD: dict[str, tuple[Any, str, str]] = {
     "a whole float": (Number, "3.0", "float_refused"),
     "an exponent": (Number, '"1e3"', "not_a_number"),
     "too fine": (Number, '"0.0001"', "not_a_number"),
-    "negative": (Number, "-1", "not_a_number"),
-    "too long": (Number, "1000000000", "not_a_number"),
+    "negative": (Number, "-1", "number_negative"),
+    "a negative text": (Number, '"-3"', "number_negative"),
+    "a negative fraction": (Number, '"-0.5"', "number_negative"),
+    "too long": (Number, "1000000000", "number_too_large"),
+    "a long text": (Number, '"' + "9" * 30 + '"', "number_too_large"),
+    "a long integer": (Number, "9" * 4000, "number_too_large"),
+    "a long negative integer": (Number, "-" + "9" * 4000, "number_negative"),
+    "a zero before it": (Number, '"007"', "not_a_number"),
     "a truth": (Number, "true", "not_a_number"),
     "nothing": (Number, "null", "not_a_number"),
     "a line feed after it": (Number, r'"2.5\n"', "not_a_number"),
@@ -52,6 +59,44 @@ def test_what_is_refused(type_: Any, sent: str, code: str) -> None:
         TypeAdapter(type_).validate_json(sent)
 
     assert [fault.code for fault in faults_of(invalid.value)] == [code]
+
+
+MESSAGES: dict[str, tuple[Any, str, str, str]] = {
+    "too large": (
+        Number, '"99999999999"', "Larger than 999999999.999, which is the most that is taken here.",
+        "超过此处的上限 999999999.999。",
+    ),
+    "over its limit": (
+        Annotated[Number, at_most(100)], '"101"', "Larger than 100, which is the most that is taken here.",
+        "超过此处的上限 100。",
+    ),
+    "one of two": (Literal["a b", "it's"], '"c"', "It must be one of a b, it's.", "只能是以下之一：a b, it's。"),
+    "one of one": (Literal["a"], '"c"', "It must be one of a.", "只能是以下之一：a。"),
+    "one of numbers": (Literal[1, 2], "3", "It must be one of 1, 2.", "只能是以下之一：1, 2。"),
+    "one of many": (
+        Literal["a", "b", "c", "d", "e", "f", "g", "h", "or i"], '"x"',
+        "It must be one of 9 values, such as a, b, c, d, e, f, g, h; the OpenAPI document has them all.",
+        "只能是 9 个值之一，例如 a, b, c, d, e, f, g, h；完整列表见 OpenAPI 文档。",
+    ),
+    "no text": (Name, "5", "Of the wrong type: a text is wanted.", "类型不对：应为文本。"),
+    "no list": (list[str], "{}", "Of the wrong type: a list is wanted.", "类型不对：应为列表。"),
+    "no object": (
+        LocalName, "[]", "Of the wrong type: an object with fields is wanted.", "类型不对：应为含字段的对象。"
+    ),
+    "no time": (
+        Instant, '"soon"', "Of the wrong type: an instant such as 2026-06-20T09:00:00Z is wanted.",
+        "类型不对：应为时刻，例如 2026-06-20T09:00:00Z。",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("type_", "sent", "english", "chinese"), MESSAGES.values(), ids=MESSAGES)
+def test_what_was_wanted_is_said(type_: Any, sent: str, english: str, chinese: str) -> None:
+    with pytest.raises(ValidationError) as invalid:
+        TypeAdapter(type_).validate_json(sent, strict=True)
+
+    (fault,) = faults_of(invalid.value)
+    assert (sentence_of(fault, "en"), sentence_of(fault, "zh-Hans")) == (english, chinese)
 
 
 def test_texts_are_kept_in_one_form() -> None:

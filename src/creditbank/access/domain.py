@@ -117,6 +117,8 @@ class Actor:
     stopped_by: str | None = None
     # Whether that learner is a minor for whom the person acts: what they see is a look of somebody else's.
     is_guardian: bool = False
+    # Whether the password is still the one that somebody else gave: nothing is done before it is changed.
+    must_change_password: bool = False
 
     @property
     def identity(self) -> str:
@@ -285,11 +287,26 @@ class Client:
 
 @dataclass(eq=False, kw_only=True)
 class MissingScope(Refusal):
-    """The credential is good but does not carry the scope that this route needs."""
+    """The credential is good but does not carry the scope that this route needs; ``roles`` name who of people may."""
 
     code = "missing_scope"
     kind = Kind.FORBIDDEN
     scope: str
+    roles: str = ""
+
+    @property
+    def says(self) -> str:
+        """A person has roles, a program scopes."""
+        return "missing_scope_of_person" if self.roles else self.code
+
+
+@dataclass(eq=False, kw_only=True)
+class PasswordChangeNeeded(Refusal):
+    """A person with a first password, which somebody else has seen, changes it before all else; ``at`` is where."""
+
+    code = "password_change_needed"
+    kind = Kind.FORBIDDEN
+    at: str = "/login/password"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -311,10 +328,20 @@ class StepUpNeeded(Refusal):
 
 @dataclass(eq=False, kw_only=True)
 class CrossOrigin(Refusal):
-    """A page of somebody else's made the browser send this, with the cookie of whoever is signed in."""
+    """A page of somebody else's made the browser send this, with the cookie of whoever is signed in.
+
+    ``is_unsaid``: no header says where it came from, as when a program signs in without ``Origin``.
+    """
 
     code = "cross_origin"
     kind = Kind.FORBIDDEN
+    own: str
+    is_unsaid: bool = False
+
+    @property
+    def says(self) -> str:
+        """Of a request without the headers it is said which one is missing."""
+        return "cross_origin_unsaid" if self.is_unsaid else self.code
 
 
 @dataclass(eq=False, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -15,6 +15,7 @@ from creditbank.access.domain import (
     BankOnly,
     CrossOrigin,
     MissingScope,
+    PasswordChangeNeeded,
     PeopleOnly,
     ProviderNotActive,
     StepUpNeeded,
@@ -27,6 +28,9 @@ from creditbank.web.rates import Name, Rates, origin_of
 
 PersonOf = Callable[[str], Awaitable[Actor | None]]
 """Finds the person whom a session's cookie lets in. Found on the application: the doorkeeper knows no sessions."""
+
+RolesWith = Callable[[str], Sequence[str]]
+"""The roles that carry a scope. Found on the application: the doorkeeper knows no roles."""
 
 PERSON: Final = "a person"
 """What a route needs that is for whoever is signed in, with any scope or none."""
@@ -47,6 +51,14 @@ _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="creditbank"'}
 def address_of(request: Request) -> str | None:
     """The caller's address. Behind a proxy the server takes it from the proxy's header, of proxies that it trusts."""
     return request.client.host if request.client else None
+
+
+def check_origin(request: Request) -> None:
+    """Let pass what the bank's own page sent, or a program that says so. Raises CrossOrigin."""
+    edge: Edge = request.app.state.edge
+    own = edge.settings.public_url
+    if is_cross_origin(request.method, request.headers, own):
+        raise CrossOrigin(own=own, is_unsaid=not {"origin", "sec-fetch-site"} & set(request.headers))
 
 
 async def admit(request: Request, _: object = Security(_BEARER)) -> Actor:
@@ -76,8 +88,7 @@ async def authenticate(request: Request) -> Actor:
         if scheme.lower() == "bearer":
             actor = await credentials.actor(printed.strip(), address, ask=ask)
     elif cookie is not None:
-        if is_cross_origin(request.method, request.headers, edge.settings.public_url):
-            raise CrossOrigin
+        check_origin(request)
         person_of: PersonOf = request.app.state.person_of
         actor = await person_of(cookie)
     if actor is None:
@@ -98,13 +109,17 @@ def require(
 
     What is grave asks people to have signed in just now. Whoever acts for an institution that is suspended or closed
     reads what is its own, and does ``while_stopped`` only what takes back or changes nothing. Raises as
-    ``authenticate``, MissingScope without the scope, ProviderNotActive, 429 for one request too many, StepUpNeeded.
+    ``authenticate``, PasswordChangeNeeded, MissingScope without the scope, ProviderNotActive, 429 for one request too
+    many, StepUpNeeded.
     """
 
     async def admitted(request: Request, _: object = Security(_BEARER)) -> Actor:
         actor = await authenticate(request)
+        if actor.must_change_password:
+            raise PasswordChangeNeeded
         if scope not in actor.scopes:
-            raise MissingScope(scope=scope)
+            roles_with: RolesWith = request.app.state.roles_with
+            raise MissingScope(scope=scope, roles=", ".join(roles_with(scope)) if actor.user_id is not None else "")
         if actor.stopped_by is not None and not while_stopped and request.method not in READING:
             raise ProviderNotActive(provider_code=actor.stopped_by)
         if quota is not None:

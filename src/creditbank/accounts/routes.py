@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record, record_all
@@ -34,7 +34,7 @@ from creditbank.learners.queries import find
 from creditbank.learners.routes import OPENING_REFUSED, count_asking, number_form
 from creditbank.learners.schemas import LearnerIn, LearnerOut
 from creditbank.providers.domain import UnknownProvider
-from creditbank.web.bodies import JsonBody, Read, faults_of, is_malformed, items_of
+from creditbank.web.bodies import JsonBody, Read, items_of, read_item
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
 from creditbank.web.problems import EdgeRefusal, documented, instance_of, language_of, problem_of, status_of
@@ -126,12 +126,10 @@ async def _count(
 
 def _read_item(raw: bytes, actor: Actor, today: date) -> _Read:
     try:
-        new = _item.validate_json(raw)
+        new = read_item(_item, raw)
         check_born(new.birth_date, today)
         return new.to_domain(actor)
-    except ValidationError as invalid:
-        return EdgeRefusal(400) if is_malformed(invalid) else EdgeRefusal(422, faults_of(invalid))
-    except Refusal as refusal:
+    except (Refusal, EdgeRefusal) as refusal:
         return refusal
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import TypeAdapter
 
-from creditbank.access.domain import Actor, CrossOrigin
-from creditbank.access.guards import address_of, require
+from creditbank.access.domain import Actor
+from creditbank.access.guards import address_of, check_origin, require
 from creditbank.access.policy import can
 from creditbank.activations.actions import check, issue, redeem
 from creditbank.activations.domain import ActivationRefused, Issued
@@ -21,7 +21,6 @@ from creditbank.people.login.cookies import set_cookie
 from creditbank.people.passwords import Passwords, check_strength
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
-from creditbank.web.origins import is_cross_origin
 from creditbank.web.problems import documented, instance_of, language_of, problem_of, status_of
 
 router = APIRouter(tags=["learners"])
@@ -95,9 +94,8 @@ async def activate_account(
     request: Request, edge: EdgeDep, body: Annotated[Read[ActivationIn], Depends(_brought)]
 ) -> Response:
     """Come into one's account by a code and something only its owner knows. Whatever is wrong is answered alike."""
-    if is_cross_origin(request.method, request.headers, edge.settings.public_url):
-        # Nobody may be made to sign in as somebody else by another site's page.
-        raise CrossOrigin
+    # Nobody may be made to sign in as somebody else by another site's page.
+    check_origin(request)
     new = body.value
     passwords: Passwords = request.app.state.passwords
     check_strength(new.password, edge.settings.password_length_min, (new.login,))

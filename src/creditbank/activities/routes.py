@@ -404,7 +404,7 @@ async def check_in(
 async def upload_attendance_sheet(id: UUID, request: Request, edge: EdgeDep, desk: DeskDep, actor: Writer) -> Response:
     """Take a sheet that was kept without a network. The same again, or one that overlaps, counts nobody twice."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
-        raise EdgeRefusal(415)
+        raise EdgeRefusal(415, terms={"wanted": "text/csv"})
     raw = await request.body()
     sheet = await asyncio.to_thread(read_sheet, raw, edge.settings.account_prefix, edge.settings.zone)
     most = edge.settings.batch_items_max

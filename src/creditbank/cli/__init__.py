@@ -6,11 +6,18 @@ have no group. A new noun is a new module and a line here.
 
 from __future__ import annotations
 
+from typing import Final
+
 import typer
 
 from creditbank.cli import audit, backups, bank, clients, config, privacy, providers, rules, server, users
 
-app = typer.Typer(no_args_is_help=True, help="The Learning Credit Bank.", pretty_exceptions_enable=False)
+_HELP: Final = (
+    "The Learning Credit Bank. From nothing: config secrets > .env, migrate, users create, providers import, "
+    "clients create, serve, verify, backup. To look around first: demo."
+)
+
+app = typer.Typer(no_args_is_help=True, help=_HELP, pretty_exceptions_enable=False)
 for command in (
     server.version,
     server.serve,

@@ -17,7 +17,7 @@ from creditbank.providers.domain import is_code
 from creditbank.providers.sheet import Entry, in_order
 from creditbank.regions.actions import Kept
 from creditbank.settings import Settings
-from creditbank.web.sentences import sentence
+from creditbank.web.problems import sentence_of
 
 commands = typer.Typer(no_args_is_help=True, help="Institutions of the network.")
 
@@ -77,7 +77,7 @@ def _tell(faulty: Faulty) -> None:
     faults, count = faulty.refused.faults, faulty.refused.count
     for fault in faults:
         place = f"{faulty.table}: row {fault.row}, {fault.pointer.removeprefix('/')}"
-        said = f"{sentence(fault.code, 'en')} / {sentence(fault.code, 'zh-Hans')}"
+        said = f"{sentence_of(fault, 'en')} / {sentence_of(fault, 'zh-Hans')}"
         err.print(f"{place}: {fault.code}: {said}", style="red", highlight=False, markup=False, soft_wrap=True)
     if count > len(faults):
         err.print(f"and {count - len(faults)} more", style="red", highlight=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import date
 from typing import Annotated, Any, Final
@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import Actor
@@ -25,7 +25,7 @@ from creditbank.intake.gathering import Gathering
 from creditbank.intake.schemas import AchievementIn, BatchOut, Counts, ItemOut, RecordedOut, show_outcome
 from creditbank.learners.domain import check_born
 from creditbank.recognition.explain import names_of, reason_of
-from creditbank.web.bodies import NDJSON, JsonBody, Read, faults_of, is_malformed, items_of, to_json
+from creditbank.web.bodies import NDJSON, JsonBody, Read, items_of, read_item, to_json
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, attempt_of, once
 from creditbank.web.problems import EdgeRefusal, documented, instance_of, language_of, problem_of, status_of
@@ -219,15 +219,20 @@ def _batch(became: Sequence[_Became], statuses: Sequence[int], language: Languag
 
 def _refusal_kept(refusal: Refusal | EdgeRefusal) -> dict[str, Any]:
     """What is kept of a refusal. External ids are left out, for they may name a person; the request has them again."""
-    faults = [[fault.pointer, fault.code] for fault in refusal.faults]
+    faults = [[fault.pointer, fault.code, fault.says, fault.terms] for fault in refusal.faults]
     if isinstance(refusal, EdgeRefusal):
         return {"status": refusal.status, "faults": faults}
     terms = {name: term for name, term in refusal.terms().items() if name != "external_id"}
     return {"code": refusal.code, "terms": terms, "pointer": refusal.pointer, "faults": faults}
 
 
+def _fault_again(pointer: str, code: str, says: str = "", terms: Mapping[str, str] | None = None) -> Fault:
+    # What was kept before sentences had terms has neither.
+    return Fault(pointer, code, "", says=says, terms=terms or {})
+
+
 def _refused_again(kept: dict[str, Any], read: _Read) -> Refusal | EdgeRefusal:
-    faults = tuple(Fault(pointer, code, "") for pointer, code in kept["faults"])
+    faults = tuple(_fault_again(*fault) for fault in kept["faults"])
     if "status" in kept:
         return EdgeRefusal(kept["status"], faults)
     kind = next(kind for kind in every_refusal() if kind.code == kept["code"])
@@ -239,10 +244,8 @@ def _refused_again(kept: dict[str, Any], read: _Read) -> Refusal | EdgeRefusal:
 
 def _read_item(raw: bytes, actor: Actor, today: date) -> _Read:
     try:
-        return _submission(_item.validate_json(raw), actor, today)
-    except ValidationError as invalid:
-        return EdgeRefusal(400) if is_malformed(invalid) else EdgeRefusal(422, faults_of(invalid))
-    except Refusal as refusal:
+        return _submission(read_item(_item, raw), actor, today)
+    except (Refusal, EdgeRefusal) as refusal:
         return refusal
 
 

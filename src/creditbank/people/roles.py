@@ -61,3 +61,8 @@ ROLES: Final[Mapping[str, Role]] = {
     # Every scope. Two-people rules bind an administrator as everybody else.
     "administrator": _role(" ".join(SCOPES), "bank"),
 }
+
+
+def roles_with(scope: str) -> tuple[str, ...]:
+    """The roles that carry a scope, in the order of their names."""
+    return tuple(sorted(name for name, role in ROLES.items() if scope in role.scopes))

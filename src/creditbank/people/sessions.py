@@ -85,7 +85,11 @@ class Sessions:
             now,
             session.authenticated_at,
         )
-        return SignedIn(replace(actor, stopped_by=standing.stopped_by), session, standing.is_password_initial)
+        return SignedIn(
+            replace(actor, stopped_by=standing.stopped_by, must_change_password=standing.is_password_initial),
+            session,
+            standing.is_password_initial,
+        )
 
     async def actor(self, token: str) -> Actor | None:
         """The person whom the token lets in, as the doorkeeper asks for them."""

@@ -117,7 +117,7 @@ async def import_providers(
     A provider's own client enters and changes those below itself.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
-        raise EdgeRefusal(415)
+        raise EdgeRefusal(415, terms={"wanted": "text/csv"})
     own = part(actor, "provider.change", NOBODY_S)
     if isinstance(own, Denied):
         raise BankOnly

@@ -12,10 +12,12 @@ from creditbank.codes import code_list
 from creditbank.errors import Fault
 from creditbank.identifiers import lineage
 from creditbank.providers.domain import Provider, is_code, stopped_by
+from creditbank.web.bodies import CHOICES_SHOWN
 from creditbank.web.fields import REGION_FORM
 from creditbank.web.sheets import columns_of, read_rows, refuse
 
 _NAME_CHARS_MAX: Final = 200
+_GIVEN_SHOWN: Final = 40
 
 _HEADINGS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("code", "代码", "机构代码"), "code"),
@@ -123,15 +125,23 @@ def _read_row(row: int, cells: Mapping[str, str], reading: _Reading) -> None:
             faults.append(Fault(f"/{name}", "control_character", "", row))
     type_ = _types().get(plain.get("provider_type", ""))
     if type_ is None and plain.get("provider_type"):
-        faults.append(Fault("/provider_type", "not_one_of", "", row))
+        terms = _choices(plain["provider_type"], [item.code for item in code_list("provider_types").values()])
+        terms["at"] = "GET /v1/provider-types"
+        faults.append(Fault("/provider_type", "not_one_of", "", row, says="not_one_of_listed", terms=terms))
     status = _STATUSES.get(plain.get("status", ""))
     if status is None:
-        faults.append(Fault("/status", "not_one_of", "", row))
+        terms = _choices(plain["status"], [name for name in _STATUSES if name])
+        faults.append(Fault("/status", "not_one_of", "", row, says="not_one_of_given", terms=terms))
     if faults or type_ is None or status is None:
         reading.faults += faults
         return
     name_zh = plain.get("name_zh", "")
     reading.entries.append(Entry(row, code, name_zh, plain.get("name_en") or name_zh, type_, region or None, status))
+
+
+def _choices(given: str, names: Sequence[str]) -> dict[str, str]:
+    """The terms that name what was given and what could have been."""
+    return {"given": given[:_GIVEN_SHOWN], "choices": ", ".join(names[:CHOICES_SHOWN]), "count": str(len(names))}
 
 
 def _types() -> Mapping[str, str]:

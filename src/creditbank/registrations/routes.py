@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
-from creditbank.access.domain import Actor, By, CrossOrigin
-from creditbank.access.guards import address_of, check_whole, require
+from creditbank.access.domain import Actor, By
+from creditbank.access.guards import address_of, check_origin, check_whole, require
 from creditbank.access.policy import Owned
 from creditbank.learners.actions import Opened, confirm, open_accounts
 from creditbank.learners.domain import Application, birth_date_of, check_born
@@ -25,7 +25,6 @@ from creditbank.registrations.schemas import ConfirmationIn, RegisteredOut, Regi
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, once
-from creditbank.web.origins import is_cross_origin
 from creditbank.web.problems import documented
 from creditbank.web.rates import Rates, origin_of
 from creditbank.web.revisions import etag
@@ -59,9 +58,8 @@ async def register_learner(
 
     An identity is only claimed: the answer is the same whether the bank knows it or not, and it leads to nobody.
     """
-    if is_cross_origin(request.method, request.headers, edge.settings.public_url):
-        # Nobody may be made to sign in as somebody else by another site's page.
-        raise CrossOrigin
+    # Nobody may be made to sign in as somebody else by another site's page.
+    check_origin(request)
     if edge.settings.registration == "closed":
         raise RegistrationClosed
     rates: Rates = request.app.state.rates

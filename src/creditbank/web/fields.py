@@ -29,6 +29,7 @@ from creditbank.clock import is_within_time
 
 _NUMBER: Final = re.compile(r"^(0|[1-9]\d{0,8})(\.\d{1,3})?$", re.ASCII)
 # Unicode's categories Cc and Cs, without the line feed.
+_ANY_NUMBER: Final = re.compile(r"^-?(0|[1-9]\d*)(\.\d{1,3})?$", re.ASCII)
 _CONTROL: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _INTEGER_MAX: Final = 999_999_999
 _SCALAR_MAX: Final = 10**9
@@ -54,13 +55,24 @@ def _not_blank(text: str) -> str:
     return text
 
 
+def _out_of_bounds(*, is_negative: bool) -> PydanticCustomError:
+    if is_negative:
+        return PydanticCustomError("number_negative", "negative")
+    return PydanticCustomError("number_too_large", "too large", {"most": f"{_INTEGER_MAX}.999"})
+
+
 def _number(value: Any) -> Any:
     if isinstance(value, float):
         raise PydanticCustomError("float_refused", "a float is never exact")
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise PydanticCustomError("not_a_number", "not a number")
+    if isinstance(value, int) and abs(value) > _INTEGER_MAX:
+        # Not written out: an integer may have more digits than Python writes.
+        raise _out_of_bounds(is_negative=value < 0)
     text = str(value)
-    if not _NUMBER.fullmatch(text) or (isinstance(value, int) and value > _INTEGER_MAX):
+    if not _NUMBER.fullmatch(text):
+        if _ANY_NUMBER.fullmatch(text):
+            raise _out_of_bounds(is_negative=text.startswith("-"))
         raise PydanticCustomError("not_a_number", "not a number")
     # One way to write each number, so that equal statements are equal bytes.
     return text.rstrip("0").rstrip(".") if "." in text else text
@@ -86,7 +98,7 @@ def at_most(limit: int) -> AfterValidator:
 
     def check(text: str) -> str:
         if Decimal(text) > limit:
-            raise PydanticCustomError("number_too_large", "too large")
+            raise PydanticCustomError("number_too_large", "too large", {"most": str(limit)})
         return text
 
     return AfterValidator(check)
@@ -155,7 +167,7 @@ def _scalar(value: Any) -> str | int | bool:
     if not isinstance(value, int):
         raise PydanticCustomError("wrong_type", "neither text, whole number, nor yes or no")
     if abs(value) > _SCALAR_MAX:
-        raise PydanticCustomError("number_too_large", "too large")
+        raise PydanticCustomError("number_too_large", "too large", {"most": str(_SCALAR_MAX)})
     return value
 
 

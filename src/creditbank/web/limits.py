@@ -9,6 +9,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from creditbank.web.problems import EdgeRefusal, respond
 
 
+def too_large(bytes_max: int) -> EdgeRefusal:
+    """The refusal of a body that is larger than so many bytes."""
+    return EdgeRefusal(413, terms={"most": f"{bytes_max:,}"})
+
+
 class BodyLimit:
     """A middleware of our own, since the framework's answers in plain text and every refusal here is a problem."""
 
@@ -23,7 +28,7 @@ class BodyLimit:
             return
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > self._bytes_max:
-            await respond(Request(scope), EdgeRefusal(413))(scope, receive, send)
+            await respond(Request(scope), too_large(self._bytes_max))(scope, receive, send)
             return
         size = 0
 
@@ -33,7 +38,7 @@ class BodyLimit:
             size += len(message.get("body", b""))
             if size > self._bytes_max:
                 # Raised where the application reads, so that its own handler answers.
-                raise EdgeRefusal(413)
+                raise too_large(self._bytes_max)
             return message
 
         await self._app(scope, receive_counted, send)

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from creditbank.database.engine import was_locked_out
 from creditbank.errors import Fault, Kind, Refusal
-from creditbank.web.sentences import Language, negotiate, sentence
+from creditbank.web.sentences import Language, advice, joined, negotiate, sentence
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -67,7 +67,7 @@ class Problem(BaseModel):
                 "type": "urn:creditbank:problem:unknown_learner",
                 "title": "Nobody is known under what the achievement names as its learner.",
                 "status": 422,
-                "detail": "Nobody is known under what the achievement names as its learner.",
+                "detail": "Nobody is known under what the achievement names as its learner. Open an account first.",
                 "instance": "urn:request:8d3f2b",
                 "code": "unknown_learner",
                 "errors": [
@@ -87,7 +87,10 @@ class Problem(BaseModel):
 
 
 class EdgeRefusal(Exception):
-    """A refusal of the edge itself: a status of ``_EDGE_CODES``, with faults and headers where they help."""
+    """A refusal of the edge itself: a status of ``_EDGE_CODES``, with faults and headers where they help.
+
+    ``terms`` fill the advice, `<code>_advice`, which is given only with them.
+    """
 
     def __init__(
         self,
@@ -96,12 +99,14 @@ class EdgeRefusal(Exception):
         *,
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
+        terms: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(code or _EDGE_CODES[status])
         self.status = status
         self.code = code or _EDGE_CODES[status]
         self.faults = tuple(faults)
         self.headers = dict(headers or {})
+        self.terms = dict(terms or {})
 
 
 def language_of(request: Request) -> Language:
@@ -115,28 +120,39 @@ def status_of(refusal: Refusal | EdgeRefusal) -> int:
 
 
 def problem_of(refusal: Refusal | EdgeRefusal, language: Language, instance: str) -> dict[str, Any]:
-    """The problem as JSON: the sentence of the code, and each fault at its place."""
-    terms, pointer = (refusal.terms(), refusal.pointer) if isinstance(refusal, Refusal) else ({}, "")
-    text = sentence(refusal.code, language, terms)
+    """The problem as JSON: the sentence of the code, what to do about it in ``detail``, and each fault at its place."""
+    if isinstance(refusal, Refusal):
+        terms, pointer = refusal.terms(), refusal.pointer
+        text, more = sentence(refusal.says, language, terms), advice(refusal.code, language, terms)
+    else:
+        pointer, text = "", sentence(refusal.code, language)
+        more = advice(refusal.code, language, refusal.terms) if refusal.terms else ""
     faults = [_shown(fault, language) for fault in refusal.faults]
+    if refusal.code == _EDGE_CODES[400] and faults:
+        more = faults[0]["message"]
     if not faults and pointer:
         faults = [{"pointer": pointer, "code": refusal.code, "message": text}]
     return {
         "type": f"urn:creditbank:problem:{refusal.code}",
         "title": text,
         "status": status_of(refusal),
-        "detail": text,
+        "detail": joined(language, text, more),
         "instance": instance,
         "code": refusal.code,
         "errors": faults,
     }
 
 
+def sentence_of(fault: Fault, language: Language) -> str:
+    """What is wrong at one place, as people read it."""
+    return fault.message or sentence(fault.says or fault.code, language, fault.terms)
+
+
 def _shown(fault: Fault, language: Language) -> dict[str, Any]:
     shown = {
         "pointer": fault.pointer,
         "code": fault.code,
-        "message": fault.message or sentence(fault.code, language),
+        "message": sentence_of(fault, language),
     }
     return shown if fault.row is None else {**shown, "row": fault.row}
 
@@ -175,7 +191,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _plain(request: Request, error: HTTPException) -> Response:
         status = error.status_code if error.status_code in _EDGE_CODES else 500
-        return respond(request, EdgeRefusal(status, headers=error.headers))
+        allowed = (error.headers or {}).get("allow") or (error.headers or {}).get("Allow")
+        terms = {"methods": allowed} if allowed and status == 405 else None
+        return respond(request, EdgeRefusal(status, headers=error.headers, terms=terms))
 
 
 def respond_to_unexpected(request: Request, error: Exception) -> Response:

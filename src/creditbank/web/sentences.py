@@ -47,6 +47,18 @@ def sentence(code: str, language: Language, terms: Mapping[str, str] | None = No
     return found.format(**terms) if terms else found
 
 
+def advice(code: str, language: Language, terms: Mapping[str, str]) -> str:
+    """What to do about a refusal, by the sentence `<code>_advice`; empty where there is none."""
+    named = f"{code}_advice"
+    found = catalogue(language).gettext(named)
+    return "" if found == named else found.format(**terms)
+
+
+def joined(language: Language, *sentences: str) -> str:
+    """Sentences one after another, as the language sets them."""
+    return ("" if language == "zh-Hans" else " ").join(one for one in sentences if one)
+
+
 @lru_cache(maxsize=256)
 def negotiate(accept_language: str | None) -> Language:
     """The language to answer in: what the caller prefers of what there is, else English."""

@@ -62,7 +62,7 @@ async def upload_evidence(id: UUID, request: Request, edge: EdgeDep, desk: DeskD
     """Keep a file that shows something, sealed with the learner's key. The same file again is the same evidence."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in MEDIA_TYPES:
-        raise EdgeRefusal(415)
+        raise EdgeRefusal(415, terms={"wanted": ", ".join(MEDIA_TYPES)})
     content = await request.body()
     check_evidence(media_type, content)
     async with edge.database.read() as connection:

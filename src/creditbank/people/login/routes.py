@@ -15,8 +15,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.access.domain import CrossOrigin
-from creditbank.access.guards import address_of
+from creditbank.access.guards import address_of, check_origin
 from creditbank.errors import Refusal
 from creditbank.people import actions, queries
 from creditbank.people.domain import Account, LoginRefused, Place, PlaceNotHeld, places
@@ -29,7 +28,7 @@ from creditbank.people.passwords import Passwords, check_strength
 from creditbank.people.sessions import Sessions, SignedIn
 from creditbank.sealing import SealBroken
 from creditbank.web.edge import Edge, EdgeDep
-from creditbank.web.origins import is_cross_origin
+from creditbank.web.limits import too_large
 from creditbank.web.problems import EdgeRefusal, language_of, status_of
 from creditbank.web.rates import origin_of
 from creditbank.web.sentences import sentence
@@ -48,14 +47,13 @@ Name = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,40}$")]
 
 async def _form(request: Request, edge: Edge) -> dict[str, str]:
     """The fields of a form of the bank's own page. Raises CrossOrigin, 415, 400, 413."""
-    if is_cross_origin(request.method, request.headers, edge.settings.public_url):
-        # Not only who is signed in: nobody may be made to sign in as somebody else either.
-        raise CrossOrigin
+    # Not only who is signed in: nobody may be made to sign in as somebody else either.
+    check_origin(request)
     raw = await request.body()
     if raw and request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
-        raise EdgeRefusal(415)
+        raise EdgeRefusal(415, terms={"wanted": _FORM})
     if len(raw) > _FORM_BYTES_MAX:
-        raise EdgeRefusal(413)
+        raise too_large(_FORM_BYTES_MAX)
     try:
         return dict(parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=_FIELDS_MAX, errors="strict"))
     except ValueError as wrong:
@@ -78,7 +76,7 @@ def _to(where: str) -> RedirectResponse:
 
 def _wrong(request: Request, refusal: Refusal | EdgeRefusal) -> str:
     terms = refusal.terms() if isinstance(refusal, Refusal) else {}
-    return sentence(refusal.code, language_of(request), terms)
+    return sentence(refusal.says if isinstance(refusal, Refusal) else refusal.code, language_of(request), terms)
 
 
 def _form_page(

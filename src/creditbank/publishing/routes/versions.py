@@ -86,7 +86,7 @@ def _form(request: Request) -> Literal["yaml", "json"]:
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     form = _FORMS.get(media_type)
     if form is None:
-        raise EdgeRefusal(415)
+        raise EdgeRefusal(415, terms={"wanted": ", ".join(_FORMS)})
     return form
 
 
