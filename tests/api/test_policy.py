@@ -876,7 +876,8 @@ async def _let_accounts_be_merged(world: World) -> None:
         body = {"merged": await world.open(name), "reason": "document_seen"}
         at = f"/v1/learners/{world.ids[name]}/merges"
         world.ids[merge] = (await post(world, at, body, by="bank", status=201)).json()["id"]
-    await post(world, f"{at}/{world.ids['done_merge']}/decision", {"decision": "approve"}, by="approver", status=200)
+    at = f"/v1/learners/{world.ids['united']}/merges/{world.ids['done_merge']}"
+    await post(world, f"{at}/decision", {"decision": "approve"}, by="approver", status=200)
     await world.work()
 
 
