@@ -49,6 +49,7 @@ from creditbank.learners.routes import number_form
 from creditbank.learners.routes import router as learners
 from creditbank.ledger.queries import holdings_of
 from creditbank.ledger.routes import router as ledger
+from creditbank.merges.routes import router as merges
 from creditbank.people.jobs import ask_forgetting
 from creditbank.people.login.providers import Gate, read_providers
 from creditbank.people.login.routes import router as login
@@ -113,6 +114,7 @@ ROUTERS = (
     activations,
     registrations,
     guardianships,
+    merges,
     health.router,
 )
 

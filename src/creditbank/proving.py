@@ -24,6 +24,7 @@ from creditbank.checkpoints.receipts import Receipt
 from creditbank.checkpoints.verify import verify_leaves, verify_log, verify_receipts
 from creditbank.database.engine import Database
 from creditbank.learners.queries import page_of_ids
+from creditbank.merges.queries import verify_merges
 from creditbank.privacy.queries import verify_erasures
 from creditbank.recognition.verify import (
     LEARNERS_A_PAGE,
@@ -138,6 +139,7 @@ class _Prover:
         async with self._database.snapshot() as connection:
             findings = await verify_claims(connection)
             findings += await verify_erasures(connection)
+            findings += await verify_merges(connection)
             findings += await verify_log(connection, keys)
             findings += await verify_receipts(connection, self._order.receipts, keys)
         return Page(0, 0, 0, findings)

@@ -48,7 +48,8 @@ role.grant P            rule_set.change P       ruling.make -           simulati
 user.read P             activity.hold P         activity.check_in PL    head_count.put P        head_count.read P
 provider.figures P      region.change -         client.govern P         account.end -           audit.read P
 consent.give L          consent.read PL         erasure.decide -        learner.export L        looks.read L
-account.activate P      account.confirm -       guardianship.govern -   identity.issue P
+merge.decide -          account.activate P      account.confirm -       guardianship.govern -
+identity.issue P
 """
 WHO = dict(zip(*[iter(TOLD.split())] * 2, strict=True))
 CELLS = [(action, actor, thing) for action in RULES for actor in ACTORS for thing in THINGS]

@@ -221,6 +221,28 @@ TABLE = (
         "POST /v1/learners/@minor/guardianships/@guardianship/end",
         foreign=("POST /v1/learners/@minor/guardianships/@guardianship/end", None, 403, "bank_only"),
     ),
+    Row(
+        f"POST {L}/merges",
+        "learners:write",
+        f"POST {MINE}/merges",
+        {"merged": "@doubled", "reason": "document_seen"},
+        foreign=(f"POST {MINE}/merges", {"merged": "@stranger", "reason": "document_seen"}, *UNKNOWN),
+    ),
+    reads(f"{L}/merges", "learners:read", f"{MINE}/merges", (f"{STRANGER}/merges", *UNKNOWN)),
+    Row(
+        f"POST {L}/merges/{{merge_id}}/decision",
+        "rulings:approve",
+        "POST /v1/learners/@undecided/merges/@merge/decision",
+        {"decision": "approve"},
+        foreign=("POST /v1/learners/@undecided/merges/@merge/decision", {"decision": "approve"}, 403, "bank_only"),
+    ),
+    Row(
+        f"POST {L}/merges/{{merge_id}}/undoing",
+        "learners:write",
+        "POST /v1/learners/@united/merges/@done_merge/undoing",
+        {"reason": "different_people"},
+        foreign=(f"POST {STRANGER}/merges/@done_merge/undoing", {"reason": "different_people"}, *UNKNOWN),
+    ),
     # Whoever carries this scope may look for anybody: that is what it is for, and every look is written down.
     Row("POST /v1/learners/resolve", "learners:resolve", "POST /v1/learners/resolve", {"id": "@stranger"}),
     reads(L, "learners:read", MINE, (STRANGER, 404, "learner_not_found")),
@@ -838,11 +860,25 @@ async def _let_people_go(world: World) -> None:
     world.ids["pending"] = answer.json()["learner"]
     world.ids |= {name: await world.open(name) for name in ("staying", "going")}
     await _let_parents_act(world)
+    await _let_accounts_be_merged(world)
     at = f"/v1/learners/{world.ids['staying']}/consents"
     body = {"recipient": RIVAL, "what": ["credits"], "purpose": "Admission."}
     world.ids["consent"] = (await post(world, at, body, by="bank", status=201)).json()["id"]
     at = f"/v1/learners/{world.ids['going']}/erasure"
     await post(world, at, {"reason": "learner_asked"}, by="bank", status=201)
+
+
+async def _let_accounts_be_merged(world: World) -> None:
+    """An account that may be merged; a merge that waits for its second person, and one that is done."""
+    world.ids["doubled"] = await world.open("doubled")
+    for name, merge in (("undecided", "merge"), ("united", "done_merge")):
+        world.ids[name] = await world.open(name)
+        body = {"merged": await world.open(name), "reason": "document_seen"}
+        at = f"/v1/learners/{world.ids[name]}/merges"
+        world.ids[merge] = (await post(world, at, body, by="bank", status=201)).json()["id"]
+    at = f"/v1/learners/{world.ids['united']}/merges/{world.ids['done_merge']}"
+    await post(world, f"{at}/decision", {"decision": "approve"}, by="approver", status=200)
+    await world.work()
 
 
 async def _let_parents_act(world: World) -> None:

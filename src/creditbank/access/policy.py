@@ -45,6 +45,7 @@ Action = Literal[
     "learner.export",
     "looks.read",
     "lot.read",
+    "merge.decide",
     "offering.change",
     "programme.govern",
     "provider.accredit",
@@ -127,6 +128,8 @@ RULES: Final[Mapping[Action, Rule]] = {
     "review.work": _rule("review_not_found", _PROVIDER),
     "review.close": _rule("bank_only"),
     "ruling.make": _rule("bank_only"),
+    # Two people of the bank decide whether two accounts are one person's; whoever opened both may propose it.
+    "merge.decide": _rule("bank_only"),
     "rule_set.change": _rule("foreign_rule_set", _PROVIDER),
     # The largest changes are about persons, of whatever provider.
     "simulation.cases": _rule("bank_only"),

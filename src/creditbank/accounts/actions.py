@@ -13,7 +13,16 @@ from creditbank.access.domain import Actor
 from creditbank.clock import rising
 from creditbank.conversions.actions import Counter, withdraw_all
 from creditbank.learners.actions import advance
-from creditbank.learners.domain import ACTIVE, ENDED, PENDING, AccountState, AccountStateSame, Learner
+from creditbank.learners.domain import (
+    ACTIVE,
+    ENDED,
+    MERGED,
+    PENDING,
+    AccountEnded,
+    AccountState,
+    AccountStateSame,
+    Learner,
+)
 from creditbank.learners.queries import absence, find, lock
 from creditbank.learners.tables import learners
 from creditbank.recognition.actions import settle
@@ -26,7 +35,7 @@ async def change_state(
 ) -> tuple[Learner, LearnerKey]:
     """Close an account, say that its owner died, or open it again. Ending it withdraws its open applications.
 
-    Raises LearnerNotFound, LearnerErased, AccountStateSame, AccountUnconfirmed.
+    Raises LearnerNotFound, LearnerErased, AccountStateSame, AccountUnconfirmed, and AccountEnded of a merged one.
     """
     locked = await lock(connection, counter.vault, [learner_id])
     if learner_id not in locked:
@@ -34,6 +43,9 @@ async def change_state(
     learner = locked[learner_id]
     if learner.state == state:
         raise AccountStateSame(state=state)
+    if learner.state == MERGED:
+        # Two people merged it, and two undo that.
+        raise AccountEnded(state=MERGED)
     account, key = await find(connection, counter.vault, learner_id)
     if state == ACTIVE and account.profile.is_own_word:
         # Opened again it is what it was; active it is when somebody has seen a document.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.domain import VALID, Content, Version
@@ -41,6 +41,12 @@ async def give_up(connection: AsyncConnection, keys: Sequence[bytes]) -> None:
     await connection.execute(delete(achievement_keys).where(among(connection, achievement_keys.c.key, keys)))
 
 
+async def hand_over(connection: AsyncConnection, achievement_ids: Sequence[UUID], learner_id: UUID) -> None:
+    """Let the external ids of these achievements lead to this learner, where the achievements stand under their ids."""
+    theirs = among(connection, achievement_keys.c.achievement_id, achievement_ids)
+    await connection.execute(update(achievement_keys).where(theirs).values(learner_id=learner_id))
+
+
 @dataclass(frozen=True, slots=True)
 class NewVersion:
     """A version to store: of a new achievement when ``number`` is 1."""
@@ -54,6 +60,8 @@ class NewVersion:
     status: str = VALID
     reason: str | None = None
     effective: date | None = None
+    # The merged account that was named, of a new achievement.
+    named_id: UUID | None = None
 
 
 async def store(connection: AsyncConnection, versions: Sequence[NewVersion]) -> list[Version]:
@@ -62,7 +70,12 @@ async def store(connection: AsyncConnection, versions: Sequence[NewVersion]) -> 
         connection,
         achievements,
         [
-            {"learner_id": v.learner.id, "id": v.achievement_id, "provider": v.content["provider"]}
+            {
+                "learner_id": v.learner.id,
+                "id": v.achievement_id,
+                "provider": v.content["provider"],
+                "named_id": v.named_id,
+            }
             for v in versions
             if v.number == 1
         ],

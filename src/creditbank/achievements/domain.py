@@ -17,6 +17,10 @@ of completion, numbers as decimal texts, dates as ISO texts, absent fields left 
 VALID: Final = "valid"
 REVOKED: Final = "revoked"
 
+MERGED: Final = "merged"
+MERGE_UNDONE: Final = "merge_undone"
+"""Why the bank withdraws an achievement at one account of a person: it stands at the other."""
+
 ASSURANCES: Final = ("self", "provider", "verified", "signed")
 
 
@@ -47,6 +51,12 @@ class Achievement:
     def current(self) -> Version:
         """The version that counts."""
         return self.versions[-1]
+
+    @property
+    def is_in_transit(self) -> bool:
+        """Whether it was withdrawn here because it stands, or is about to, at the person's other account."""
+        now = self.current
+        return now.status == REVOKED and now.client_id is None and now.reason in {MERGED, MERGE_UNDONE}
 
     @property
     def key(self) -> str:

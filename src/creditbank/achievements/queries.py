@@ -46,6 +46,24 @@ async def owner(connection: AsyncConnection, achievement_id: UUID) -> UUID | Non
     return (await connection.execute(statement)).scalar_one_or_none()
 
 
+async def owners(connection: AsyncConnection, achievement_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Whose these achievements are, by their ids."""
+    if not achievement_ids:
+        return {}
+    statement = select(achievement_keys.c.achievement_id, achievement_keys.c.learner_id).where(
+        among(connection, achievement_keys.c.achievement_id, achievement_ids)
+    )
+    return {id_: learner_id for id_, learner_id in await connection.execute(statement)}
+
+
+async def named(connection: AsyncConnection, learner_id: UUID, named_id: UUID) -> set[UUID]:
+    """A learner's achievements whose providers named this merged account."""
+    statement = select(achievements.c.id).where(
+        achievements.c.learner_id == learner_id, achievements.c.named_id == named_id
+    )
+    return set((await connection.execute(statement)).scalars())
+
+
 _stored = achievement_versions.c
 _VERSIONS = select(
     _stored.learner_id,

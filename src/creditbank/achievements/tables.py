@@ -34,6 +34,7 @@ achievements = Table(
     Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
     Column("id", Uuid, primary_key=True),
     Column("provider", Code, ForeignKey("providers.code"), nullable=False, index=True),
+    Column("named_id", Uuid, doc="the merged account that whoever stated it named; none: the learner's own"),
     info={"dist": "learner", "learner_key": "learner_id"},
 )
 

@@ -178,9 +178,9 @@ async def resolve(connection: AsyncConnection, desk: Desk, references: Sequence[
     keys = [learners.lookup_key(desk.vault, one) for one in references]
     found = await learners.resolve(connection, sorted({key for key in keys if key is not None}))
     wanted = {one.id for one in references if one.id is not None}
-    there = await learners.existing(connection, sorted(wanted))
+    there = await learners.meant(connection, sorted(wanted))
     return [
-        found.get(key) if key is not None else one.id if one.id in there else None
+        found.get(key) if key is not None else there[one.id].learner_id if one.id in there else None
         for key, one in zip(keys, references, strict=True)
     ]
 

@@ -15,6 +15,7 @@ from creditbank.access.policy import Owned, can
 from creditbank.achievements.actions import Claim, NewVersion, claim, give_up, store
 from creditbank.achievements.domain import (
     REVOKED,
+    VALID,
     Achievement,
     AchievementNotFound,
     AchievementRevoked,
@@ -30,7 +31,16 @@ from creditbank.identifiers import lineage, new_id
 from creditbank.intake.domain import State, Submission, TryAgain, state_of
 from creditbank.learners import queries as learners
 from creditbank.learners.actions import Opened, open_accounts
-from creditbank.learners.domain import ENDED, AccountEnded, Application, LearnerErased, NumberForm, UnknownLearner
+from creditbank.learners.domain import (
+    ENDED,
+    MERGED,
+    AccountEnded,
+    Application,
+    Found,
+    LearnerErased,
+    NumberForm,
+    UnknownLearner,
+)
 from creditbank.learners.queries import LockedLearner
 from creditbank.ledger.domain import Account, Lot
 from creditbank.providers.domain import Provider, UnknownProvider, stopped_by
@@ -91,6 +101,7 @@ class _Ready:
     submission: Submission
     provider: Provider
     learner_id: UUID
+    named_id: UUID | None
     key: bytes
 
 
@@ -116,7 +127,7 @@ async def submit(
             outcomes[index] = found
         else:
             key = lookup_key(desk.vault, provider.code, submission.content["external_id"])
-            ready.append(_Ready(index, submission, provider, found, key))
+            ready.append(_Ready(index, submission, provider, found.learner_id, found.named_id, key))
     # The same external id twice in one batch: the first is stored, the others meet it as they would meet an old one.
     while ready:
         first: dict[bytes, _Ready] = {}
@@ -130,13 +141,13 @@ async def submit(
 
 async def _resolve_learners(
     connection: AsyncConnection, desk: Desk, submissions: Sequence[Submission]
-) -> list[UUID | Refusal]:
+) -> list[Found | Refusal]:
     """Whom each submission is about. Accounts are opened for those who are unknown and may be."""
     keys = [learners.lookup_key(desk.vault, s.learner) for s in submissions]
-    found = await learners.resolve(connection, sorted({key for key in keys if key is not None}))
+    found = await learners.found_by(connection, sorted({key for key in keys if key is not None}))
     wanted = {s.learner.id for s in submissions if s.learner.id is not None}
-    known = await learners.existing(connection, sorted(wanted))
-    gone = await learners.erased(connection, sorted(wanted - known))
+    known = await learners.meant(connection, sorted(wanted))
+    gone = await learners.erased(connection, sorted(wanted - known.keys()))
     to_open: dict[bytes, Application] = {}
     for key, submission in zip(keys, submissions, strict=True):
         if key is not None and key not in found and submission.application is not None:
@@ -145,22 +156,20 @@ async def _resolve_learners(
     opened = await open_accounts(connection, desk.vault, desk.number_form, list(to_open.values()), desk.clock())
     for key, outcome in zip(to_open, opened, strict=True):
         if isinstance(outcome, Opened):
-            found[key] = outcome.learner.id
+            found[key] = Found(outcome.learner.id)
         elif isinstance(outcome, UnknownProvider):
             refused[key] = UnknownProvider(pointer="/learner/identity/issuer")
         else:
             # Somebody else opened it between the look and the claim: it is there now.
-            found.update(await learners.resolve(connection, [key]))
-    resolved: list[UUID | Refusal] = []
+            found.update(await learners.found_by(connection, [key]))
+    resolved: list[Found | Refusal] = []
     for key, submission in zip(keys, submissions, strict=True):
-        learner_id = found.get(key) if key is not None else submission.learner.id
-        is_known = learner_id is not None and (key is not None or learner_id in known)
-        if learner_id in gone:
+        id_ = submission.learner.id
+        one = found.get(key) if key is not None else known.get(id_) if id_ is not None else None
+        if one is None and id_ in gone:
             resolved.append(LearnerErased(pointer="/learner"))
-        elif learner_id is not None and is_known:
-            resolved.append(learner_id)
         else:
-            resolved.append(refused.get(key, UnknownLearner()) if key is not None else UnknownLearner())
+            resolved.append(one or (UnknownLearner() if key is None else refused.get(key, UnknownLearner())))
     return resolved
 
 
@@ -173,6 +182,9 @@ async def _record(connection: AsyncConnection, desk: Desk, ready: Sequence[_Read
     locked = await learners.lock(connection, desk.vault, sorted(set(owners.values())))
     if len(locked) != len(set(owners.values())):
         # An account was erased between the look and the lock.
+        raise TryAgain
+    if any(locked[owners[one.key]].state == MERGED for one in ready if one.key in new):
+        # It was merged between the look and the lock: the next look finds whoever stands for it.
         raise TryAgain
     outcomes: dict[int, Outcome] = {}
     ended = [one for one in ready if one.key in new and locked[owners[one.key]].state in ENDED]
@@ -210,6 +222,7 @@ def _first_version(desk: Desk, one: _Ready, taken: Claim, locked: Mapping[UUID, 
         one.submission.content,
         one.submission.client_id,
         learner.recorded_at,
+        named_id=one.named_id,
     )
 
 
@@ -217,7 +230,7 @@ def _again(one: _Ready, recorded: Recorded) -> Outcome:
     """The same external id came before: the same content as any version is answered as before, other is a conflict."""
     mine = _plain(one.submission.content)
     same = any(_plain(version.content) == mine for version in recorded.achievement.versions)
-    if same and one.learner_id == recorded.achievement.learner_id:
+    if same and recorded.achievement.learner_id in (one.learner_id, one.named_id):
         return recorded
     return ExternalIdConflict(external_id=one.submission.content["external_id"])
 
@@ -238,7 +251,7 @@ async def amend(
 ) -> Recorded:
     """Store a further version of an achievement and settle its learner.
 
-    Raises AchievementNotFound, AchievementRevoked, IdentityOfAchievementFixed, NothingAmended.
+    Raises AchievementNotFound, AchievementRevoked, IdentityOfAchievementFixed, NothingAmended, TryAgain.
     """
     learner, achievement = await _held(connection, desk, achievement_id, actor)
     current = achievement.current.content
@@ -263,7 +276,7 @@ async def revoke(
 ) -> Recorded:
     """Say that an achievement does not hold (any more) and settle its learner; ``effective`` is the day, else today.
 
-    Raises AchievementNotFound, AchievementRevoked.
+    Raises AchievementNotFound, AchievementRevoked, TryAgain.
     """
     learner, achievement = await _held(connection, desk, achievement_id, actor)
     version = _next_version(desk, learner, achievement, actor.client_id, achievement.current.content, reason)
@@ -284,6 +297,9 @@ async def _held(
     if not can(actor, "achievement.state", Owned(achievement.current.content["provider"])):
         # Whoever may not know of it is told no more than that there is none.
         raise AchievementNotFound
+    if achievement.is_in_transit or (learner.state == MERGED and achievement.current.status == VALID):
+        # Two accounts are being merged, or a merge undone, and it is under way from one to the other.
+        raise TryAgain
     if achievement.current.status == REVOKED:
         raise AchievementRevoked
     return learner, achievement

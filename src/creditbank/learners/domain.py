@@ -26,14 +26,15 @@ ISSUED_BY_PROVIDER: Final = frozenset({"student_number"})
 
 
 AccountState = Literal["pending", "active", "closed", "deceased", "merged"]
-"""What an account that can be opened is. ``merged`` is kept for what is not built yet.
+"""What an account that can be opened is. ``merged``: its owner had two, and the other one holds its facts (merges/).
 
 ``pending``: opened by whoever it is of, and who that is nobody has confirmed. Facts accrue to it as to any other.
 """
 
 ACTIVE: Final = "active"
 PENDING: Final = "pending"
-ENDED: Final = frozenset({"closed", "deceased", "merged"})
+MERGED: Final = "merged"
+ENDED: Final = frozenset({"closed", "deceased", MERGED})
 """States of accounts of which nothing new is recorded. What they hold is read, amended and revoked as ever."""
 
 ERASED: Final = "erased"
@@ -127,6 +128,8 @@ class Learner:
     provider: str | None
     revision: int
     state: AccountState = ACTIVE
+    # The account that stands for a merged one.
+    merged_into: UUID | None = None
 
     @property
     def owned(self) -> Owned:
@@ -146,6 +149,14 @@ class Reference:
     def way(self) -> str:
         """By what the caller points, without what it is."""
         return self.identity.type if self.identity is not None else "number" if self.number is not None else "id"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Whom a reference means. ``named_id`` is the merged account that it names, where it is another."""
+
+    learner_id: UUID
+    named_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from creditbank.learners.domain import (
     AccountEnded,
     AccountUnconfirmed,
     Application,
+    Found,
     Identity,
     Learner,
     LearnerErased,
@@ -109,14 +110,27 @@ def lookup_key(vault: Vault, reference: Reference) -> bytes | None:
     return None
 
 
-async def resolve(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes, UUID]:
-    """The learners found under these look-up keys."""
+async def found_by(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes, Found]:
+    """Whom these look-up keys mean; of a merged account the one that stands for it, beside the one that was named."""
     if not keys:
         return {}
-    statement = select(learner_identities.c.key, learner_identities.c.learner_id).where(
-        among(connection, learner_identities.c.key, keys)
-    )
-    return {bytes(row.key): row.learner_id for row in await connection.execute(statement)}
+    columns = learner_identities.c
+    statement = select(columns.key, columns.learner_id, columns.merged_id).where(among(connection, columns.key, keys))
+    return {bytes(row.key): Found(row.learner_id, row.merged_id) for row in await connection.execute(statement)}
+
+
+async def resolve(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes, UUID]:
+    """The learners found under these look-up keys."""
+    return {key: found.learner_id for key, found in (await found_by(connection, keys)).items()}
+
+
+async def meant(connection: AsyncConnection, learner_ids: Sequence[UUID]) -> dict[UUID, Found]:
+    """Whom these ids mean, as ``found_by`` says it; ids of nobody and of erased people are left out."""
+    if not learner_ids:
+        return {}
+    mine = among(connection, learners.c.id, learner_ids)
+    statement = select(learners.c.id, learners.c.merged_into).where(mine, learners.c.state != ERASED)
+    return {id_: Found(id_) if into is None else Found(into, id_) for id_, into in await connection.execute(statement)}
 
 
 async def taken(connection: AsyncConnection, vault: Vault, applications: Sequence[Application]) -> list[bool]:
@@ -211,7 +225,8 @@ async def lock(connection: AsyncConnection, vault: Vault, learner_ids: Sequence[
 
 
 def _learner_of(row: Row[Any], key: LearnerKey) -> Learner:
-    return Learner(row.id, open_profile(key, row.profile), row.region, row.provider, row.revision, row.state)
+    profile = open_profile(key, row.profile)
+    return Learner(row.id, profile, row.region, row.provider, row.revision, row.state, row.merged_into)
 
 
 # Where somebody lives now: where they moved last, and of two records of one day as the later says.

@@ -159,7 +159,12 @@ async def resolve_learner(
 async def _look_up(connection: AsyncConnection, edge: Edge, reference: Reference) -> Learner | Refusal:
     """Whom a reference points at, or why nobody is shown."""
     key = queries.lookup_key(edge.vault, reference)
-    learner_id = reference.id if key is None else (await queries.resolve(connection, [key])).get(key)
+    learner_id = reference.id
+    if key is not None:
+        learner_id = (await queries.resolve(connection, [key])).get(key)
+    elif learner_id is not None:
+        meant = (await queries.meant(connection, [learner_id])).get(learner_id)
+        learner_id = meant.learner_id if meant is not None else learner_id
     if learner_id is None:
         return LearnerNotFound()
     try:

@@ -115,6 +115,7 @@ class LearnerOut(BaseModel):
     identities: list[str]
     claimed: list[str] = Field(description="types of identities that the learner named and nobody has seen")
     state: AccountState
+    merged_into: UUID | None = Field(description="of a merged account the one that stands for it; null for others")
 
     @classmethod
     def from_domain(cls, learner: Learner) -> LearnerOut:
@@ -129,6 +130,7 @@ class LearnerOut(BaseModel):
             identities=[identity.type for identity in profile.identities],
             claimed=[identity.type for identity in profile.claimed],
             state=learner.state,
+            merged_into=learner.merged_into,
         )
 
 

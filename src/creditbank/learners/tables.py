@@ -34,6 +34,7 @@ learners = Table(
     Column("evaluated_epoch", BigInteger, doc="of the book under which it was; none before the first achievement"),
     Column("created_at", Instant, nullable=False),
     Column("state", Text, nullable=False, server_default=text("'active'"), doc="what the account is: learners/domain"),
+    Column("merged_into", Uuid, index=True, doc="the account that stands for a merged one"),
     CheckConstraint("state in ('pending', 'active', 'closed', 'deceased', 'merged', 'erased')", name="state"),
     info={"dist": "learner", "learner_key": "id"},
 )
@@ -54,6 +55,7 @@ learner_identities = Table(
     Column("key", LargeBinary, primary_key=True),
     Column("type", Text, nullable=False),
     Column("learner_id", Uuid, nullable=False, index=True),
+    Column("merged_id", Uuid, doc="the merged account whose it was; learner_id is the one that stands for it"),
     info={"dist": "lookup"},
 )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, insert, select, update
@@ -22,12 +23,15 @@ from creditbank.claims.tables import evidence_files
 from creditbank.clock import rising
 from creditbank.conversions.actions import Counter, withdraw_all
 from creditbank.identifiers import new_id
+from creditbank.intake.domain import TryAgain
 from creditbank.jobs.actions import enqueue
 from creditbank.learners.actions import advance
 from creditbank.learners.domain import ERASED
-from creditbank.learners.queries import LockedLearner, absence, lock
+from creditbank.learners.queries import LockedLearner, absence, lock, meant
 from creditbank.learners.tables import learner_identities, learner_keys, learners
 from creditbank.ledger.domain import TwoPeopleNeeded
+from creditbank.merges.domain import AccountMerged
+from creditbank.merges.queries import is_under_way, merged_accounts
 from creditbank.people.actions import forget_learner
 from creditbank.privacy.domain import (
     REPLAYED,
@@ -77,25 +81,32 @@ async def propose(
 ) -> tuple[Erasure, LockedLearner]:
     """Ask that a person be erased; nothing changes until another approves it.
 
-    Raises LearnerNotFound, LearnerErased, ErasureProposed.
+    Raises LearnerNotFound, LearnerErased, ErasureProposed, AccountMerged.
     """
     learner = await _locked(connection, eraser, learner_id)
+    await _check_alone(connection, learner_id)
     if await find_proposed(connection, learner_id) is not None:
         raise ErasureProposed
     erasure = Erasure(learner_id, new_id(), reason, ErasureState.PROPOSED, author, None, eraser.counter.clock(), None)
-    await connection.execute(
-        insert(erasures).values(
-            learner_id=learner_id,
-            id=erasure.id,
-            reason=reason,
-            state=erasure.state.value,
-            author=author,
-            approver=None,
-            recorded_at=erasure.recorded_at,
-            decided_at=None,
-        )
-    )
+    await connection.execute(insert(erasures).values(**_row(erasure), state=erasure.state.value))
     return erasure, learner
+
+
+def _row(erasure: Erasure) -> dict[str, Any]:
+    return {
+        "learner_id": erasure.learner_id,
+        "id": erasure.id,
+        "reason": erasure.reason,
+        "author": erasure.author,
+        "recorded_at": erasure.recorded_at,
+    }
+
+
+async def _check_alone(connection: AsyncConnection, learner_id: UUID) -> None:
+    """Hold an account to be one that stands for its owner. Raises AccountMerged."""
+    found = (await meant(connection, [learner_id])).get(learner_id)
+    if found is not None and found.learner_id != learner_id:
+        raise AccountMerged(into=found.learner_id)
 
 
 async def decide(
@@ -110,14 +121,23 @@ async def decide(
 ) -> Erasure:
     """Approve an erasure, and carry it out, or refuse it. Whoever proposed it may refuse it and not approve it.
 
-    Raises LearnerNotFound, LearnerErased, NoErasureProposed, TwoPeopleNeeded; OSError when the roll cannot be written.
+    The accounts that were merged into this one are the same person's, and are erased with it. Raises LearnerNotFound,
+    LearnerErased, NoErasureProposed, TwoPeopleNeeded, AccountMerged, TryAgain while a worker merges it or undoes that;
+    OSError when the roll cannot be written.
     """
-    learner = await _locked(connection, eraser, learner_id)
+    merged = await merged_accounts(connection, learner_id)
+    locked = await lock(connection, eraser.counter.vault, [learner_id, *merged])
+    if learner_id not in locked:
+        raise await absence(connection, learner_id)
     erasure = await find_proposed(connection, learner_id)
     if erasure is None:
         raise NoErasureProposed
     if approves and approver == erasure.author:
         raise TwoPeopleNeeded
+    if approves:
+        await _check_alone(connection, learner_id)
+        if merged != await merged_accounts(connection, learner_id) or await is_under_way(connection, learner_id):
+            raise TryAgain
     now = eraser.counter.clock()
     state = ErasureState.APPROVED if approves else ErasureState.REFUSED
     # Whoever takes their own proposal back is no second person.
@@ -128,9 +148,13 @@ async def decide(
         .values(state=state.value, approver=second, decided_at=now)
     )
     if approves:
-        await _erase(connection, eraser, learner, client_id, today)
+        for one in merged:
+            values = {**_row(erasure), "learner_id": one, "id": new_id(), "state": state.value, "approver": second}
+            await connection.execute(insert(erasures).values(**values, decided_at=now))
+        for account in locked.values():
+            await _erase(connection, eraser, account, client_id, today)
         # On the disk before the commit: what a crash undid may be erased again, what a restore undoes must be.
-        await asyncio.to_thread(eraser.roll.add, [Entry(learner_id, now)])
+        await asyncio.to_thread(eraser.roll.add, [Entry(one, now) for one in locked])
     return replace(erasure, state=state, approver=second, decided_at=now)
 
 
@@ -160,7 +184,10 @@ async def _erase(
     numbers = select(awards.c.number).where(awards.c.learner_id == learner.id)
     await forget_learner(connection, counter.vault, learner.id, learner.recorded_at)
     for statement in (
-        delete(achievement_keys).where(achievement_keys.c.achievement_id.in_(theirs)),
+        # One that a merge moved leads to the other account.
+        delete(achievement_keys).where(
+            achievement_keys.c.achievement_id.in_(theirs), achievement_keys.c.learner_id == learner.id
+        ),
         delete(award_numbers).where(award_numbers.c.number.in_(numbers)),
         delete(evidence_files).where(evidence_files.c.learner_id == learner.id),
         delete(learner_identities).where(learner_identities.c.learner_id == learner.id),

@@ -26,6 +26,8 @@ from creditbank.consents.queries import PURPOSE
 from creditbank.database.metadata import metadata
 from creditbank.guardianships.tables import guardianships
 from creditbank.learners.queries import PROFILE, find
+from creditbank.merges.queries import merged_accounts
+from creditbank.merges.tables import merges
 from creditbank.people.queries import DEVICE, find_key
 from creditbank.people.queries import PROFILE as USER_PROFILE
 from creditbank.people.tables import user_roles, users
@@ -107,6 +109,8 @@ TOLD: Final[Mapping[str, tuple[str, str]]] = {
     "users": ("登录名和姓名", "your login and name as a user"),
     "user_identities": ("通过哪些身份提供方登录", "links to identity providers, and since when"),
     "sessions": ("登录会话及所用设备", "where you are or were signed in, and on which device"),
+    "merges": ("账户合并及撤销合并", "mergers of two accounts of yours, and their undoing"),
+    "merge_steps": ("合并涉及的学习成果", "what became of each achievement in a merger"),
     "erasures": ("清除申请", "erasures asked for"),
     "audit_events": ("谁对此账户做过什么", "who did what to the account"),
 }
@@ -128,12 +132,14 @@ def user_column(table: Table) -> str | None:
 def owned_by(table: Table, learner_id: UUID) -> ColumnElement[bool]:
     """Whether a row of a table that speaks of learners, or of who signs in as one, is this one's.
 
-    A guardianship is the guardian's too.
+    A guardianship is the guardian's too, and a merger is of both accounts.
     """
     if owner_column(table) is None:
         return table.c[user_column(table) or "user_id"].in_(_signing_in(learner_id))
     if table is guardianships:
         return or_(guardianships.c.learner_id == learner_id, guardianships.c.guardian_id == learner_id)
+    if table is merges:
+        return or_(merges.c.learner_id == learner_id, merges.c.merged_id == learner_id)
     return table.c[owner_column(table) or "learner_id"] == learner_id
 
 
@@ -163,6 +169,8 @@ class Held:
     records: Mapping[str, Sequence[Mapping[str, Any]]]
     transcript: Drawn
     evidence: Sequence[tuple[UUID, str, str]]
+    # What is held under the accounts that were merged into this one: the same person's.
+    merged: Sequence[Held] = ()
 
 
 async def gather(
@@ -184,7 +192,11 @@ async def gather(
         ]
     drawn = await draw_present(connection, vault, shelf, learner_id, today, zone)
     evidence = [(row["id"], row["media_type"], row["stored_as"]) for row in records["evidence_files"]]
-    return Held(learner_id, key, records, drawn, evidence)
+    merged = [
+        await gather(connection, vault, shelf, one, today, zone)
+        for one in await merged_accounts(connection, learner_id)
+    ]
+    return Held(learner_id, key, records, drawn, evidence, merged)
 
 
 def _shown(table: Table, row: dict[str, Any], key: LearnerKey) -> dict[str, Any]:
@@ -263,6 +275,9 @@ def _members(held: Held, read: Callable[[str], bytes], made_at: datetime) -> Ite
         yield f"transcript.{language}.html", page.render(held.transcript, language).encode()
     for id_, media_type, stored_as in held.evidence:
         yield f"evidence/{id_}.{_SUFFIX[media_type]}", held.key.open(read(stored_as), EVIDENCE)
+    for one in held.merged:
+        for name, content in _members(one, read, made_at):
+            yield f"merged/{one.learner_id}/{name}", content
 
 
 def _read_me(held: Held, made_at: datetime) -> str:

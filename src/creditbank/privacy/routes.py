@@ -20,6 +20,7 @@ from creditbank.consents.domain import Consent
 from creditbank.consents.queries import consents_of, find_consent
 from creditbank.learners import queries as learners
 from creditbank.learners.domain import LearnerNotFound
+from creditbank.merges.queries import merged_accounts
 from creditbank.privacy import actions, queries
 from creditbank.privacy.actions import SWEPT, Eraser
 from creditbank.privacy.domain import ErasureState
@@ -114,8 +115,10 @@ async def decide_erasure(
     """
     check_whole(actor, "erasure.decide", Owned(learner_id=id))
     approves = body.value.decision == "approve"
+    erased = [id]
 
     async def work(connection: AsyncConnection) -> Answer:
+        erased[1:] = await merged_accounts(connection, id)
         try:
             erasure = await actions.decide(
                 connection,
@@ -130,14 +133,16 @@ async def decide_erasure(
             # Without the roll a restored backup would bring the person back: then nothing is erased yet.
             raise EdgeRefusal(503, code="erasure_roll_unwritable", headers={"Retry-After": "60"}) from full
         verb = "erasure.approve" if approves else "erasure.refuse"
-        await record(connection, actor.by, verb, f"learner:{id}", {}, edge.clock(), Owned(learner_id=id))
+        for one in erased if approves else [id]:
+            await record(connection, actor.by, verb, f"learner:{one}", {}, edge.clock(), Owned(learner_id=one))
         # It names nobody, and there is no key left to seal it with.
         return Answer(200, ErasureOut.from_domain(erasure).model_dump_json().encode())
 
     answer = await once(request, edge, actor.client_id, body.raw, work)
     if approves:
         prints: Prints = request.app.state.prints
-        prints.forget(id)
+        for one in erased:
+            prints.forget(one)
         await edge.database.sweep(*SWEPT)
     return answer
 

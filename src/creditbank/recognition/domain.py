@@ -59,6 +59,7 @@ class Cause(StrEnum):
     ACCREDITATION = "accreditation"
     DATE = "date"
     ENROLMENT = "enrolment"
+    MERGE = "merge"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ evaluations = Table(
     metadata,
     Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
     Column("id", Uuid, primary_key=True),
-    Column("cause", Text, nullable=False, doc="achievement, amendment, revocation, rules, accreditation, date"),
+    Column("cause", Text, nullable=False, doc="achievement, amendment, revocation, rules, accreditation, date, merge"),
     Column("as_of", Date, nullable=False),
     Column("epoch", BigInteger, nullable=False, doc="of the book it read: rules and registers as they stood then"),
     # Over ids, version numbers and the hashes of rules only: no text about a person is ever inside a hash.

@@ -112,7 +112,9 @@ async def verify_learners(
 async def verify_claims(connection: AsyncConnection) -> list[Finding]:
     taken = (await connection.execute(select(func.count()).select_from(achievement_keys))).scalar_one()
     # The external ids of erased people are forgotten with them.
-    held = select(func.count()).select_from(achievements).join(learners).where(learners.c.state != ERASED)
+    # One that a merge moved stands under one id at two accounts.
+    held = select(func.count(achievements.c.id.distinct())).join_from(achievements, learners)
+    held = held.where(learners.c.state != ERASED)
     stored = (await connection.execute(held)).scalar_one()
     if taken != stored:
         return [Finding("claims_differ", None, f"{taken} external ids are claimed for {stored} achievements")]

@@ -1,0 +1,1 @@
+"""Merges: two accounts of one person become one, and two again."""

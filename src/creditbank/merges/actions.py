@@ -1,0 +1,320 @@
+"""Deciding a merge and its undoing, and the steps in which facts move from one account to the other.
+
+A decision locks both accounts and moves no fact. A worker moves them, each step one transaction on one account: what
+is recorded at one, and what is withdrawn at the other, are two steps, and each finds out what is left to be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import insert, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.access.actions import record
+from creditbank.access.domain import SYSTEM, By
+from creditbank.achievements.actions import NewVersion, hand_over, store
+from creditbank.achievements.domain import MERGE_UNDONE, MERGED, REVOKED, VALID, Achievement, Version
+from creditbank.achievements.queries import named, of_learners, of_pairs, owners
+from creditbank.clock import rising
+from creditbank.database.statements import insert_rows
+from creditbank.identifiers import new_id
+from creditbank.intake.actions import Desk
+from creditbank.jobs.actions import enqueue
+from creditbank.learners import queries as learners_
+from creditbank.learners.domain import MERGED as MERGED_STATE
+from creditbank.learners.queries import LockedLearner
+from creditbank.learners.tables import learner_identities, learners
+from creditbank.ledger.domain import TwoPeopleNeeded
+from creditbank.merges.domain import (
+    Merge,
+    MergeBarred,
+    MergeNotDone,
+    MergeOpen,
+    MergeState,
+    MergeWithItself,
+    NoMergeProposed,
+    StepKind,
+)
+from creditbank.merges.queries import barring, find_merge, is_open, of_nobody_else
+from creditbank.merges.tables import merge_steps, merges
+from creditbank.recognition.actions import settle
+from creditbank.recognition.domain import Cause
+
+MERGE: Final = "merge"
+"""The kind of job that moves facts from one account of a person to the other, and back."""
+
+FACTS_A_STEP: Final = 50
+
+
+async def propose(
+    connection: AsyncConnection, desk: Desk, learner_id: UUID, merged_id: UUID, reason: str, author: str
+) -> Merge:
+    """Propose that ``learner_id`` stand for ``merged_id`` too; nothing changes until another approves it.
+
+    Raises LearnerNotFound, LearnerErased, MergeWithItself, AccountEnded, AccountUnconfirmed, MergeOpen, MergeBarred.
+    """
+    if learner_id == merged_id:
+        raise MergeWithItself
+    _, merged = await _both(connection, desk, learner_id, merged_id)
+    if await is_open(connection, learner_id, merged_id):
+        raise MergeOpen
+    merge = Merge(
+        learner_id, new_id(), merged_id, MergeState.PROPOSED, merged.state, reason, author,
+        None, None, None, None, desk.clock(), None, None, None,
+    )  # fmt: skip
+    await connection.execute(insert(merges).values(_row(merge)))
+    return merge
+
+
+async def _both(
+    connection: AsyncConnection, desk: Desk, learner_id: UUID, merged_id: UUID
+) -> tuple[LockedLearner, LockedLearner]:
+    """Both accounts, locked, if the one can stand for the other."""
+    locked = await _locked(connection, desk, learner_id, merged_id)
+    learner, merged = locked[learner_id], locked[merged_id]
+    learner.check_active()
+    learner.check_confirmed()
+    merged.check_active("/merged")
+    if has := await barring(connection, merged_id):
+        raise MergeBarred(learner=merged_id, what=", ".join(has))
+    return learner, merged
+
+
+async def _locked(connection: AsyncConnection, desk: Desk, *learner_ids: UUID) -> dict[UUID, LockedLearner]:
+    locked = await learners_.lock(connection, desk.vault, learner_ids)
+    for id_ in learner_ids:
+        if id_ not in locked:
+            raise await learners_.absence(connection, id_)
+    return locked
+
+
+async def propose_undoing(
+    connection: AsyncConnection, desk: Desk, learner_id: UUID, merge_id: UUID, reason: str, author: str
+) -> Merge:
+    """Propose that two accounts be two again; nothing changes until another approves it.
+
+    Raises LearnerNotFound, LearnerErased, MergeNotFound, MergeNotDone.
+    """
+    await _locked(connection, desk, learner_id)
+    merge = await find_merge(connection, learner_id, merge_id)
+    if merge.state is not MergeState.DONE:
+        raise MergeNotDone(state=merge.state.value)
+    proposed = replace(
+        merge,
+        state=MergeState.UNDO_PROPOSED,
+        undo_reason=reason,
+        undo_author=author,
+        undo_approver=None,
+        undo_recorded_at=desk.clock(),
+        undo_decided_at=None,
+    )
+    await _write(connection, proposed)
+    return proposed
+
+
+async def decide(
+    connection: AsyncConnection, desk: Desk, learner_id: UUID, merge_id: UUID, *, approves: bool, approver: str
+) -> Merge:
+    """Approve or refuse what is proposed of a merge: that it be made, or undone. A worker does it then.
+
+    Whoever proposed it may refuse it and not approve it. Raises LearnerNotFound, LearnerErased, MergeNotFound,
+    NoMergeProposed, TwoPeopleNeeded, and what ``propose`` raises where it is no longer possible.
+    """
+    merge = await find_merge(connection, learner_id, merge_id)
+    await _locked(connection, desk, learner_id, merge.merged_id)
+    # Read again: somebody else may have decided it before the accounts were locked.
+    merge = await find_merge(connection, learner_id, merge_id)
+    if merge.state not in (MergeState.PROPOSED, MergeState.UNDO_PROPOSED):
+        raise NoMergeProposed
+    is_undoing = merge.state is MergeState.UNDO_PROPOSED
+    author = merge.undo_author if is_undoing else merge.author
+    if approves and approver == author:
+        raise TwoPeopleNeeded
+    # Whoever takes their own proposal back is no second person.
+    second = None if approver == author else approver
+    now = desk.clock()
+    if is_undoing:
+        state = MergeState.UNDOING if approves else MergeState.DONE
+        merge = replace(merge, state=state, undo_approver=second, undo_decided_at=now)
+    else:
+        state = MergeState.APPROVED if approves else MergeState.DECLINED
+        merge = replace(merge, state=state, approver=second, decided_at=now)
+    if approves and is_undoing:
+        await _let_stand_alone(connection, merge)
+    elif approves:
+        _, merged = await _both(connection, desk, learner_id, merge.merged_id)
+        merge = replace(merge, former_state=merged.state)
+        await _let_stand_for(connection, merge)
+    await _write(connection, merge)
+    if approves:
+        payload = {"learner": str(learner_id), "merge": str(merge_id)}
+        await enqueue(connection, MERGE, payload, now)
+    return merge
+
+
+def _row(merge: Merge) -> dict[str, Any]:
+    return {column.name: getattr(merge, column.name) for column in merges.columns} | {"state": merge.state.value}
+
+
+async def _write(connection: AsyncConnection, merge: Merge) -> None:
+    mine = (merges.c.learner_id == merge.learner_id) & (merges.c.id == merge.id)
+    await connection.execute(update(merges).where(mine).values(_row(merge)))
+
+
+async def _let_stand_for(connection: AsyncConnection, merge: Merge) -> None:
+    """From here on whoever names the merged account means the other, and nothing new is recorded of the merged one."""
+    await connection.execute(
+        update(learners)
+        .where(learners.c.id == merge.merged_id)
+        .values(state=MERGED_STATE, merged_into=merge.learner_id, revision=learners.c.revision + 1)
+    )
+    await connection.execute(
+        update(learner_identities)
+        .where(learner_identities.c.learner_id == merge.merged_id)
+        .values(learner_id=merge.learner_id, merged_id=merge.merged_id)
+    )
+
+
+async def _let_stand_alone(connection: AsyncConnection, merge: Merge) -> None:
+    await connection.execute(
+        update(learners)
+        .where(learners.c.id == merge.merged_id)
+        .values(state=merge.former_state, merged_into=None, revision=learners.c.revision + 1)
+    )
+    theirs = learner_identities.c.merged_id == merge.merged_id
+    await connection.execute(
+        update(learner_identities)
+        .where(learner_identities.c.learner_id == merge.learner_id, theirs)
+        .values(learner_id=merge.merged_id, merged_id=None)
+    )
+
+
+async def note(connection: AsyncConnection, desk: Desk, by: By, action: str, merge: Merge, **details: str) -> None:
+    """Write down in the audit log, at both accounts, what was done about a merge."""
+    for id_ in (merge.learner_id, merge.merged_id):
+        account, _ = await learners_.find(connection, desk.vault, id_)
+        told = {"merge": str(merge.id), "into": str(merge.learner_id), "merged": str(merge.merged_id), **details}
+        await record(connection, by, action, f"learner:{id_}", told, desk.clock(), account.owned)
+
+
+async def carry(connection: AsyncConnection, desk: Desk, merge: Merge, today: date) -> int:
+    """One step of a merge: what stands at the merged account is recorded at the other, then withdrawn there.
+
+    Answers how many achievements it moved or withdrew; 0 when nothing was left, and the merge is done.
+    """
+    both = await learners_.load(connection, desk.vault, [merge.learner_id, merge.merged_id])
+    theirs = (await of_learners(connection, {merge.merged_id: both[merge.merged_id].key}))[merge.merged_id]
+    standing = [one for one in theirs if one.current.status == VALID]
+    led = await owners(connection, [one.id for one in standing])
+    if here := [one for one in standing if led[one.id] == merge.merged_id][:FACTS_A_STEP]:
+        learner = (await _locked(connection, desk, merge.learner_id))[merge.learner_id]
+        await _record(connection, desk, learner, here, f"merged from {merge.merged_id}", today)
+        await _trace(connection, merge, here, StepKind.MOVED, desk)
+        return len(here)
+    if moved := standing[:FACTS_A_STEP]:
+        merged = (await _locked(connection, desk, merge.merged_id))[merge.merged_id]
+        await _withdraw(connection, desk, merged, moved, MERGED, today)
+        return len(moved)
+    await _write(connection, replace(merge, state=MergeState.DONE))
+    await note(connection, desk, SYSTEM, "merge.done", merge)
+    return 0
+
+
+async def give_back(connection: AsyncConnection, desk: Desk, merge: Merge, today: date) -> int:
+    """One step of undoing: what was moved, and what named the merged account since, is withdrawn at the one account,
+    then stands again at the other.
+
+    Answers how many achievements it withdrew or returned; 0 when nothing was left, and the merge is undone.
+    """
+    both = await learners_.load(connection, desk.vault, [merge.learner_id, merge.merged_id])
+    held = (await of_learners(connection, {merge.learner_id: both[merge.learner_id].key}))[merge.learner_id]
+    led = await owners(connection, [one.id for one in held])
+    held = [one for one in held if led[one.id] == merge.learner_id]
+    moved = {step.achievement_id for step in merge.steps if step.kind is StepKind.MOVED}
+    others = await named(connection, merge.learner_id, merge.merged_id)
+    theirs = [one for one in held if one.id in moved or one.id in others]
+    if standing := [one for one in theirs if one.current.status == VALID][:FACTS_A_STEP]:
+        learner = (await _locked(connection, desk, merge.learner_id))[merge.learner_id]
+        await _withdraw(connection, desk, learner, standing, MERGE_UNDONE, today)
+        return len(standing)
+    if back := [one for one in theirs if one.is_in_transit][:FACTS_A_STEP]:
+        merged = (await _locked(connection, desk, merge.merged_id))[merge.merged_id]
+        await _record(connection, desk, merged, back, MERGE_UNDONE, today)
+        await _trace(connection, merge, back, StepKind.RETURNED, desk)
+        return len(back)
+    # What its provider withdrew meanwhile stays withdrawn at both; whoever states it again means the one it was of.
+    lapsed = [one for one in theirs if one.id in moved]
+    await _trace(connection, merge, lapsed, StepKind.LAPSED, desk)
+    if lapsed:
+        await hand_over(connection, [one.id for one in lapsed], merge.merged_id)
+    unclear = await of_nobody_else(connection, merge.learner_id)
+    since = merge.decided_at
+    later = [one for one in held if since is not None and one.versions[0].recorded_at > since and one.id in unclear]
+    await _trace(connection, merge, later, StepKind.STAYED, desk)
+    await _write(connection, replace(merge, state=MergeState.UNDONE))
+    await note(connection, desk, SYSTEM, "merge.undone", merge)
+    return 0
+
+
+async def _record(
+    connection: AsyncConnection, desk: Desk, at: LockedLearner, facts: Sequence[Achievement], reason: str, today: date
+) -> None:
+    """Record at an account, under the ids that they have, what was last held valid of facts of the other."""
+    known = await of_pairs(connection, {at.id: at.key}, [(at.id, one.id) for one in facts])
+    numbers = {one.id: one.current.number for one in known}
+    versions = []
+    for one in facts:
+        held = _last_valid(one)
+        at.recorded_at = rising(desk.clock(), at.recorded_at)
+        number = numbers.get(one.id, 0) + 1
+        versions.append(NewVersion(at, one.id, number, held.content, held.client_id, at.recorded_at, reason=reason))
+    await store(connection, versions)
+    await hand_over(connection, [one.id for one in facts], at.id)
+    await settle(connection, desk.shelf, {at.id: at}, Cause.MERGE, as_of=today, clock=desk.clock)
+
+
+def _last_valid(fact: Achievement) -> Version:
+    return next(version for version in reversed(fact.versions) if version.status == VALID)
+
+
+async def _withdraw(
+    connection: AsyncConnection, desk: Desk, at: LockedLearner, facts: Sequence[Achievement], reason: str, today: date
+) -> None:
+    """Withdraw facts at an account, as nobody's statement but the bank's."""
+    current = await of_pairs(connection, {at.id: at.key}, [(at.id, one.id) for one in facts])
+    versions = []
+    for one in current:
+        if one.current.status != VALID:
+            # Its provider withdrew it between the look and the lock.
+            continue
+        at.recorded_at = rising(desk.clock(), at.recorded_at)
+        content, number = one.current.content, one.current.number + 1
+        versions.append(
+            NewVersion(
+                at, one.id, number, content, None, at.recorded_at, status=REVOKED, reason=reason, effective=today
+            )
+        )
+    await store(connection, versions)
+    await settle(connection, desk.shelf, {at.id: at}, Cause.MERGE, as_of=today, clock=desk.clock)
+
+
+async def _trace(
+    connection: AsyncConnection, merge: Merge, facts: Sequence[Achievement], kind: StepKind, desk: Desk
+) -> None:
+    rows = [
+        {
+            "learner_id": merge.learner_id,
+            "id": new_id(),
+            "merge_id": merge.id,
+            "achievement_id": one.id,
+            "kind": kind.value,
+            "recorded_at": desk.clock(),
+        }
+        for one in facts
+    ]
+    await insert_rows(connection, merge_steps, rows)

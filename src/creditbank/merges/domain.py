@@ -1,0 +1,142 @@
+"""Merges: whose two accounts become one, who decided so, how far it is, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Literal
+from uuid import UUID
+
+from creditbank.errors import Kind, Refusal
+
+Reason = Literal["document_seen", "learner_asked", "institution_confirmed"]
+"""How it is known that both are one person's; never what somebody said about them."""
+
+UndoReason = Literal["different_people", "learner_asked", "wrong_direction"]
+"""Why a merge is undone."""
+
+
+class MergeState(StrEnum):
+    """Proposed, then declined, or approved and worked off; done. Then the same way back."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    DONE = "done"
+    UNDO_PROPOSED = "undo_proposed"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    DECLINED = "declined"
+
+
+UNDER_WAY: Final = frozenset({MergeState.APPROVED, MergeState.UNDOING})
+"""While a worker moves facts."""
+
+OPEN: Final = UNDER_WAY | {MergeState.PROPOSED, MergeState.UNDO_PROPOSED}
+"""While somebody or something is waited for."""
+
+
+class StepKind(StrEnum):
+    """What became of one achievement: moved to the account that stands for both, returned from it when the merge was
+    undone; ``lapsed`` when its provider had withdrawn it meanwhile, ``stayed`` when it came to that account since and
+    named no other, so that nobody can tell whose it is."""
+
+    MOVED = "moved"
+    RETURNED = "returned"
+    LAPSED = "lapsed"
+    STAYED = "stayed"
+
+
+@dataclass(frozen=True, slots=True)
+class MergeStep:
+    """One line of the trace."""
+
+    achievement_id: UUID
+    kind: StepKind
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """That one account stand for another of the same person. ``author`` and the others are principals."""
+
+    learner_id: UUID
+    id: UUID
+    merged_id: UUID
+    state: MergeState
+    # What the merged account was, and is again when the merge is undone.
+    former_state: str
+    reason: str
+    author: str
+    approver: str | None
+    undo_reason: str | None
+    undo_author: str | None
+    undo_approver: str | None
+    recorded_at: datetime
+    decided_at: datetime | None
+    undo_recorded_at: datetime | None
+    undo_decided_at: datetime | None
+    steps: Sequence[MergeStep] = ()
+
+
+@dataclass(eq=False, kw_only=True)
+class MergeNotFound(Refusal):
+    """There is no such merge, or the caller may not know of it."""
+
+    code = "merge_not_found"
+    kind = Kind.NOT_FOUND
+
+
+@dataclass(eq=False, kw_only=True)
+class MergeWithItself(Refusal):
+    """An account is merged with another one."""
+
+    code = "merge_with_itself"
+    kind = Kind.INVALID
+    pointer: str = "/merged"
+
+
+@dataclass(eq=False, kw_only=True)
+class MergeOpen(Refusal):
+    """Another merge of one of the two waits for a decision, or is under way."""
+
+    code = "merge_open"
+    kind = Kind.CONFLICT
+
+
+@dataclass(eq=False, kw_only=True)
+class MergeBarred(Refusal):
+    """The account that is to be merged has what cannot be moved; the other direction may do."""
+
+    code = "merge_barred"
+    kind = Kind.CONFLICT
+    learner: UUID
+    what: str
+    pointer: str = "/merged"
+
+
+@dataclass(eq=False, kw_only=True)
+class NoMergeProposed(Refusal):
+    """Neither the merge nor its undoing waits for a decision."""
+
+    code = "no_merge_proposed"
+    kind = Kind.CONFLICT
+
+
+@dataclass(eq=False, kw_only=True)
+class MergeNotDone(Refusal):
+    """Only what was done can be undone."""
+
+    code = "merge_not_done"
+    kind = Kind.CONFLICT
+    state: str
+
+
+@dataclass(eq=False, kw_only=True)
+class AccountMerged(Refusal):
+    """The account is merged: what is decided about its owner is decided at the one that stands for it."""
+
+    code = "account_merged"
+    kind = Kind.CONFLICT
+    into: UUID

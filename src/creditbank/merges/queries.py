@@ -1,0 +1,139 @@
+"""Reads of merges, and of what keeps an account from being merged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.achievements.tables import achievements
+from creditbank.awards.tables import awards
+from creditbank.claims.tables import claims
+from creditbank.database.statements import among
+from creditbank.exchanges.tables import exchanges
+from creditbank.learners.domain import ERASED, MERGED
+from creditbank.learners.tables import learner_identities, learners
+from creditbank.ledger.tables import holds, lots
+from creditbank.merges.domain import OPEN, UNDER_WAY, Merge, MergeNotFound, MergeState, MergeStep, StepKind
+from creditbank.merges.tables import merge_steps, merges
+from creditbank.recognition.verify import Finding
+
+
+async def barring(connection: AsyncConnection, learner_id: UUID) -> list[str]:
+    """What an account has that no other could take over, as codes: what was built on its credits, and accounts that it
+    stands for itself."""
+    lots_, mine = lots.c, lots.c.learner_id == learner_id
+    found: dict[str, ColumnElement[bool]] = {
+        "awards": exists().where(awards.c.learner_id == learner_id),
+        "applications": or_(
+            exists().where(holds.c.learner_id == learner_id, holds.c.state == "open"),
+            exists().where(claims.c.learner_id == learner_id, claims.c.state.in_(("lodged", "appealed"))),
+        ),
+        "redeemed": exists().where(mine, or_(lots_.redeemed_milli > 0, lots_.reserved_milli > 0)),
+        "exchanges": exists().where(exchanges.c.learner_id == learner_id),
+        "debts": exists().where(mine, lots_.owed_milli < 0),
+        "merged_accounts": exists().where(learners.c.merged_into == learner_id),
+    }
+    row = (await connection.execute(select(*[is_there.label(name) for name, is_there in found.items()]))).one()
+    return [name for name, is_there in row._mapping.items() if is_there]
+
+
+async def is_open(connection: AsyncConnection, learner_id: UUID, merged_id: UUID) -> bool:
+    """Whether another merge of the one to be merged is open, or one in which the other is to be merged."""
+    theirs = or_(merges.c.merged_id.in_([learner_id, merged_id]), merges.c.learner_id == merged_id)
+    return bool((await connection.execute(select(exists().where(theirs, _in(OPEN))))).scalar_one())
+
+
+async def is_under_way(connection: AsyncConnection, learner_id: UUID) -> bool:
+    """Whether a worker moves facts of this account to another, or back."""
+    theirs = or_(merges.c.learner_id == learner_id, merges.c.merged_id == learner_id)
+    return bool((await connection.execute(select(exists().where(theirs, _in(UNDER_WAY))))).scalar_one())
+
+
+def _in(states: frozenset[MergeState]) -> ColumnElement[bool]:
+    return merges.c.state.in_(sorted(state.value for state in states))
+
+
+async def merged_accounts(connection: AsyncConnection, learner_id: UUID) -> list[UUID]:
+    """The accounts for which this one stands."""
+    statement = select(learners.c.id).where(learners.c.merged_into == learner_id).order_by(learners.c.id)
+    return list((await connection.execute(statement)).scalars())
+
+
+def _merge_of(row: Any) -> Merge:
+    return Merge(**{**row, "state": MergeState(row["state"])})
+
+
+async def find_merge(connection: AsyncConnection, learner_id: UUID, merge_id: UUID) -> Merge:
+    """A merge with its trace, found by the account that stands for both. Raises MergeNotFound."""
+    statement = select(merges).where(merges.c.learner_id == learner_id, merges.c.id == merge_id)
+    row = (await connection.execute(statement)).mappings().one_or_none()
+    if row is None:
+        raise MergeNotFound
+    return (await _with_steps(connection, [_merge_of(row)]))[0]
+
+
+async def merges_of(connection: AsyncConnection, learner_id: UUID) -> list[Merge]:
+    """The merges of an account, on either side, each with its trace, oldest first."""
+    theirs = or_(merges.c.learner_id == learner_id, merges.c.merged_id == learner_id)
+    rows = (await connection.execute(select(merges).where(theirs).order_by(merges.c.id))).mappings()
+    return await _with_steps(connection, [_merge_of(row) for row in rows])
+
+
+async def _with_steps(connection: AsyncConnection, found: list[Merge]) -> list[Merge]:
+    if not found:
+        return []
+    statement = (
+        select(merge_steps)
+        .where(among(connection, merge_steps.c.merge_id, [merge.id for merge in found]))
+        .order_by(merge_steps.c.recorded_at, merge_steps.c.id)
+    )
+    rows = list(await connection.execute(statement))
+    return [
+        replace(
+            merge,
+            steps=[
+                MergeStep(row.achievement_id, StepKind(row.kind), row.recorded_at)
+                for row in rows
+                if row.merge_id == merge.id
+            ],
+        )
+        for merge in found
+    ]
+
+
+async def of_nobody_else(connection: AsyncConnection, learner_id: UUID) -> set[UUID]:
+    """The achievements of an account that were stated of itself: by no merged account's name, and moved by no merge."""
+    moved = exists().where(
+        merge_steps.c.learner_id == learner_id,
+        merge_steps.c.achievement_id == achievements.c.id,
+        merge_steps.c.kind == StepKind.MOVED.value,
+    )
+    statement = select(achievements.c.id).where(
+        achievements.c.learner_id == learner_id, achievements.c.named_id.is_(None), ~moved
+    )
+    return set((await connection.execute(statement)).scalars())
+
+
+async def verify_merges(connection: AsyncConnection) -> list[Finding]:
+    """A merged account leads where two people decided, and nothing leads to it any more."""
+    standing = select(merges.c.merged_id, merges.c.learner_id).where(
+        merges.c.state.in_(("approved", "done", "undo_proposed"))
+    )
+    decided = {id_: into for id_, into in await connection.execute(standing)}
+    merged = select(learners.c.id, learners.c.merged_into).where(learners.c.state == MERGED)
+    leads = {id_: into for id_, into in await connection.execute(merged)}
+    erased = select(learners.c.id).where(learners.c.state == ERASED, learners.c.merged_into.is_not(None))
+    gone = set((await connection.execute(erased)).scalars())
+    findings = [
+        Finding("merge_differs", id_, "what it leads to is not what two people decided")
+        for id_ in sorted(decided.keys() | leads.keys())
+        if id_ not in gone and leads.get(id_) != decided.get(id_)
+    ]
+    ids = select(learners.c.id).where(learners.c.state == MERGED)
+    strays = select(learner_identities.c.learner_id).where(learner_identities.c.learner_id.in_(ids)).distinct()
+    found = sorted((await connection.execute(strays)).scalars())
+    return findings + [Finding("merge_differs", id_, "merged, and still found by an identity") for id_ in found]

@@ -1,0 +1,154 @@
+"""Endpoints of merges."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from creditbank.access.domain import Actor
+from creditbank.access.guards import check_whole, require
+from creditbank.access.policy import Owned, can
+from creditbank.intake.routes import DeskDep
+from creditbank.learners.domain import LearnerNotFound
+from creditbank.learners.queries import find
+from creditbank.merges import actions, queries
+from creditbank.merges.domain import Merge
+from creditbank.merges.schemas import MergeDecisionIn, MergeIn, MergeOut, UndoingIn
+from creditbank.sealing import LearnerKey
+from creditbank.web.bodies import JsonBody, Read, json_answer
+from creditbank.web.edge import EdgeDep
+from creditbank.web.idempotency import Answer, once
+from creditbank.web.paging import Page
+from creditbank.web.problems import documented
+
+router = APIRouter(tags=["learners"])
+
+_new = JsonBody(MergeIn, {"merged": "01900000-0000-7000-8000-000000000001", "reason": "document_seen"})
+_decision = JsonBody(MergeDecisionIn, {"decision": "approve"})
+_undoing = JsonBody(UndoingIn, {"reason": "different_people"})
+
+Proposer = Annotated[Actor, Depends(require("learners:write", is_grave=True))]
+Decider = Annotated[Actor, Depends(require("rulings:approve", is_grave=True))]
+
+
+def _answer(merge: Merge, key: LearnerKey, status: int) -> Answer:
+    headers = {"Location": f"/v1/learners/{merge.learner_id}/merges"} if status == 201 else {}
+    shown = MergeOut.from_domain(merge).model_dump_json().encode()
+    return Answer(status, shown, headers, owner=(merge.learner_id, key))
+
+
+@router.post(
+    "/v1/learners/{id}/merges",
+    operation_id="propose_merge",
+    status_code=201,
+    openapi_extra=_new.documents,
+    responses={201: {"model": MergeOut, "description": "proposed"}, **documented(404, 409, 410, 415)},
+)
+async def propose_merge(
+    id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    desk: DeskDep,
+    actor: Proposer,
+    body: Annotated[Read[MergeIn], Depends(_new)],
+) -> Response:
+    """Propose that an account stand for another one of the same person. Somebody else at the bank approves it.
+
+    Refused for a merged account with awards, open applications, exchanges, debts or redeemed credits, or that stands
+    for others: then the other direction may do.
+    """
+    wanted = body.value
+
+    async def work(connection: AsyncConnection) -> Answer:
+        account, key = await find(connection, edge.vault, id)
+        merged, _ = await find(connection, edge.vault, wanted.merged)
+        if not can(actor, "account.mend", account.owned) or not can(actor, "account.mend", merged.owned):
+            raise LearnerNotFound
+        merge = await actions.propose(connection, desk, id, wanted.merged, wanted.reason, actor.identity)
+        await actions.note(connection, desk, actor.by, "merge.propose", merge, reason=merge.reason)
+        return _answer(merge, key, 201)
+
+    return await once(request, edge, actor.client_id, body.raw, work)
+
+
+@router.get(
+    "/v1/learners/{id}/merges",
+    operation_id="list_merges",
+    responses={200: {"model": Page[MergeOut], "description": "oldest first"}, **documented(404)},
+)
+async def list_merges(id: UUID, edge: EdgeDep, actor: Annotated[Actor, Depends(require("learners:read"))]) -> Response:
+    """The merges of an account, on either side, each with what became of every achievement."""
+    async with edge.database.snapshot() as connection:
+        learner, _ = await find(connection, edge.vault, id)
+        found = await queries.merges_of(connection, id)
+    if not can(actor, "account.read", learner.owned):
+        raise LearnerNotFound
+    return json_answer({"items": [MergeOut.from_domain(one).model_dump(mode="json") for one in found], "next": None})
+
+
+@router.post(
+    "/v1/learners/{id}/merges/{merge_id}/decision",
+    operation_id="decide_merge",
+    openapi_extra=_decision.documents,
+    responses={200: {"model": MergeOut, "description": "decided"}, **documented(404, 409, 410, 415)},
+)
+async def decide_merge(
+    id: UUID,
+    merge_id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    desk: DeskDep,
+    actor: Decider,
+    body: Annotated[Read[MergeDecisionIn], Depends(_decision)],
+) -> Response:
+    """Approve or refuse a merge, or its undoing, that somebody else proposed. Approved, the bank does it by and by.
+
+    From then on whoever names the merged account means the other; of an undoing, each stands for itself again.
+    """
+    check_whole(actor, "merge.decide", Owned(learner_id=id))
+    approves = body.value.decision == "approve"
+
+    async def work(connection: AsyncConnection) -> Answer:
+        _, key = await find(connection, edge.vault, id)
+        merge = await actions.decide(connection, desk, id, merge_id, approves=approves, approver=actor.identity)
+        verb = "merge.approve" if approves else "merge.refuse"
+        await actions.note(connection, desk, actor.by, verb, merge, state=merge.state.value)
+        return _answer(merge, key, 200)
+
+    return await once(request, edge, actor.client_id, body.raw, work)
+
+
+@router.post(
+    "/v1/learners/{id}/merges/{merge_id}/undoing",
+    operation_id="propose_undoing_merge",
+    openapi_extra=_undoing.documents,
+    responses={200: {"model": MergeOut, "description": "proposed"}, **documented(404, 409, 410, 415)},
+)
+async def propose_undoing_merge(
+    id: UUID,
+    merge_id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    desk: DeskDep,
+    actor: Proposer,
+    body: Annotated[Read[UndoingIn], Depends(_undoing)],
+) -> Response:
+    """Propose that two merged accounts be two again. Somebody else at the bank approves it.
+
+    What was moved, and what named the merged account since, stands there again. What became of credits that were
+    redeemed meanwhile is as the rules say.
+    """
+    reason = body.value.reason
+
+    async def work(connection: AsyncConnection) -> Answer:
+        account, key = await find(connection, edge.vault, id)
+        if not can(actor, "account.mend", account.owned):
+            raise LearnerNotFound
+        merge = await actions.propose_undoing(connection, desk, id, merge_id, reason, actor.identity)
+        await actions.note(connection, desk, actor.by, "merge.propose_undoing", merge, reason=reason)
+        return _answer(merge, key, 200)
+
+    return await once(request, edge, actor.client_id, body.raw, work)

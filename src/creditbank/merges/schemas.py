@@ -1,0 +1,85 @@
+"""API shapes of merges."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from creditbank.merges.domain import Merge, MergeState, Reason, StepKind, UndoReason
+from creditbank.web.fields import Body
+
+
+class MergeIn(Body):
+    """That an account stand for another of the same person, and how that is known, as a code."""
+
+    merged: UUID = Field(description="the account that ends; its facts go to the one in the path")
+    reason: Reason
+
+
+class MergeDecisionIn(Body):
+    """How what is proposed of a merge is decided."""
+
+    decision: Literal["approve", "refuse"]
+
+
+class UndoingIn(Body):
+    """That two accounts be two again, and why, as a code."""
+
+    reason: UndoReason
+
+
+class MergeStepOut(BaseModel):
+    """What became of one achievement."""
+
+    achievement: UUID
+    kind: StepKind
+    recorded_at: datetime
+
+
+class MergeOut(BaseModel):
+    """A merge with its trace. Authors and approvers are `client:id` or `user:id`."""
+
+    id: UUID
+    learner: UUID = Field(description="the account that stands for both")
+    merged: UUID
+    state: MergeState
+    reason: Reason
+    author: str
+    approver: str | None
+    undo_reason: UndoReason | None
+    undo_author: str | None
+    undo_approver: str | None
+    recorded_at: datetime
+    decided_at: datetime | None
+    undo_recorded_at: datetime | None
+    undo_decided_at: datetime | None
+    steps: list[MergeStepOut]
+
+    @classmethod
+    def from_domain(cls, merge: Merge) -> MergeOut:
+        """The shape of a merge."""
+        return cls.model_validate(
+            {
+                "id": merge.id,
+                "learner": merge.learner_id,
+                "merged": merge.merged_id,
+                "state": merge.state,
+                "reason": merge.reason,
+                "author": merge.author,
+                "approver": merge.approver,
+                "undo_reason": merge.undo_reason,
+                "undo_author": merge.undo_author,
+                "undo_approver": merge.undo_approver,
+                "recorded_at": merge.recorded_at,
+                "decided_at": merge.decided_at,
+                "undo_recorded_at": merge.undo_recorded_at,
+                "undo_decided_at": merge.undo_decided_at,
+                "steps": [
+                    {"achievement": step.achievement_id, "kind": step.kind, "recorded_at": step.recorded_at}
+                    for step in merge.steps
+                ],
+            }
+        )
