@@ -67,7 +67,7 @@ async def propose_merge(
         merged, _ = await find(connection, edge.vault, wanted.merged)
         if not can(actor, "account.mend", account.owned) or not can(actor, "account.mend", merged.owned):
             raise LearnerNotFound
-        merge = await actions.propose(connection, desk, id, wanted.merged, wanted.reason, actor.identity)
+        merge = await actions.propose(connection, desk, id, wanted.merged, wanted.reason, actor.principal)
         await actions.note(connection, desk, actor.by, "merge.propose", merge, reason=merge.reason)
         return _answer(merge, key, 201)
 
@@ -113,7 +113,7 @@ async def decide_merge(
 
     async def work(connection: AsyncConnection) -> Answer:
         _, key = await find(connection, edge.vault, id)
-        merge = await actions.decide(connection, desk, id, merge_id, approves=approves, approver=actor.identity)
+        merge = await actions.decide(connection, desk, id, merge_id, approves=approves, approver=actor.principal)
         verb = "merge.approve" if approves else "merge.refuse"
         await actions.note(connection, desk, actor.by, verb, merge, state=merge.state.value)
         return _answer(merge, key, 200)
@@ -147,7 +147,7 @@ async def propose_undoing_merge(
         account, key = await find(connection, edge.vault, id)
         if not can(actor, "account.mend", account.owned):
             raise LearnerNotFound
-        merge = await actions.propose_undoing(connection, desk, id, merge_id, reason, actor.identity)
+        merge = await actions.propose_undoing(connection, desk, id, merge_id, reason, actor.principal)
         await actions.note(connection, desk, actor.by, "merge.propose_undoing", merge, reason=reason)
         return _answer(merge, key, 200)
 
