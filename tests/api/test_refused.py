@@ -442,8 +442,6 @@ ACCOUNTS = (
         code="born_in_future",
         at=("/birth_date born_in_future",),
     ),
-    Row("look-up: nobody", "POST /v1/learners/resolve", {"number": "CQ1"}, 404, "learner_not_found"),
-    Row("look-up: nobody by id", "POST /v1/learners/resolve", {"id": "@nowhere"}, 404, "learner_not_found"),
     Row("look-up: nothing given", "POST /v1/learners/resolve", {}, at=(" exactly_one",)),
     Row("learner: nobody", "GET /v1/learners/@nowhere", status=404, code="learner_not_found"),
     Row("learner: another's", "GET /v1/learners/@stranger", status=404, code="learner_not_found"),
@@ -605,7 +603,7 @@ QUERIES = (
     *(
         Row(f"{name} at an end of the calendar", f"GET {path}={instant}", at=(f"?{name} invalid_parameter",), by="bank")
         for name, path in (
-            ("since", "/v1/audit-events?since"),
+            ("from", "/v1/audit-events?from"),
             ("until", "/v1/audit-events?until"),
             ("known", "/v1/learners/@learner/balance?known"),
         )
