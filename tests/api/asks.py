@@ -10,7 +10,7 @@ ASKS: Final[Mapping[str, str]] = {
     "PATCH /v1/providers/{id}": "provider.change",
     "GET /v1/providers/{id}/accreditations": "",
     "POST /v1/providers/{id}/accreditations": "provider.accredit",
-    "POST /v1/learners": "",
+    "POST /v1/learners": "identity.issue",
     "POST /v1/learners/batch": "",
     "POST /v1/learners/{id}/guardianships": "guardianship.govern",
     "GET /v1/learners/{id}/guardianships": "account.read",

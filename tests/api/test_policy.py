@@ -127,6 +127,8 @@ MOVED = {"region": "500105", "since": "2024-03-01"}
 CITY = {"code": "50", "name": {"zh": "重庆市", "en": "Chongqing"}}
 DISTRICTS = {"name": {"zh": "主城区", "en": "Main districts"}, "members": [{"region": "50", "from": "2008-01-01"}]}
 COUNTED = {"region": "50", "year": 2020, "source": "census", "people": 32054159}
+STUDENT = {"type": "student_number", "value": "S-770-01", "issuer": COLLEGE}
+ANOTHER_S_STUDENT = {"type": "student_number", "value": "S-770-02", "issuer": "cq/jiangbei"}
 
 TABLE = (
     Row(
@@ -186,7 +188,13 @@ TABLE = (
         ANY,
         foreign=("PATCH /v1/providers/@cq/jiangbei/accreditations/@entry", ENDED, 403, "bank_only"),
     ),
-    Row("POST /v1/learners", "learners:write", "POST /v1/learners", {"name": "Li Wei"}),
+    Row(
+        "POST /v1/learners",
+        "learners:write",
+        "POST /v1/learners",
+        {"name": "Li Wei", "identities": [STUDENT]},
+        foreign=("POST /v1/learners", {"name": "Li", "identities": [ANOTHER_S_STUDENT]}, 403, "foreign_provider"),
+    ),
     # What is foreign in a batch: nothing, for whoever opens an account says whose it is.
     Row("POST /v1/learners/batch", "learners:write", "POST /v1/learners/batch", [{"name": "Li Wei"}]),
     Row(
