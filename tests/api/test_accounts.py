@@ -37,6 +37,7 @@ async def test_account_has_a_number_and_shows_no_identity(world: World) -> None:
         "region": "500103",
         "identities": ["id_card", "phone"],
         "claimed": [],
+        "merged_into": None,
         "state": "active",
     }
     assert (await world.send("partner", f"GET /v1/learners/{account['id']}")).json() == account
