@@ -226,7 +226,7 @@ def asked() -> dict[str, str]:
 
 
 async def test_every_route_refuses_an_erased_learner(erased: World, asked: dict[str, str]) -> None:
-    learners_ = {"learner", "stranger", "exchanging", "staying", "going"}
+    learners_ = {"learner", "stranger", "exchanging", "staying", "going", "pending", "minor", "undecided", "united"}
     theirs = {name.removeprefix("gone_"): id_ for name, id_ in erased.ids.items() if name.startswith("gone_")}
     erased.ids = {**asked, **erased.ids, **theirs, **dict.fromkeys(learners_, erased.ids["gone_learner"])}
     before = await erased.stored()
