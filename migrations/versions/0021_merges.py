@@ -16,6 +16,8 @@ _STATES = "'proposed', 'approved', 'done', 'undo_proposed', 'undoing', 'undone',
 
 
 def upgrade() -> None:
+    op.add_column("learners", sa.Column("likeness", sa.LargeBinary(), nullable=True))
+    op.create_index("ix_learners_likeness", "learners", ["likeness"], unique=False)
     op.add_column("learners", sa.Column("merged_into", sa.Uuid(), nullable=True))
     op.create_index("ix_learners_merged_into", "learners", ["merged_into"], unique=False)
     op.add_column("learner_identities", sa.Column("merged_id", sa.Uuid(), nullable=True))
@@ -71,7 +73,21 @@ def upgrade() -> None:
             name=op.f("uq_merge_steps_learner_id_merge_id_achievement_id_kind"),
         ),
     )
+    op.create_table(
+        "merge_dismissals",
+        sa.Column("learner_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("other_id", sa.Uuid(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("recorded_at", Instant(), nullable=False),
+        sa.CheckConstraint("learner_id < other_id", name=op.f("ck_merge_dismissals_order")),
+        sa.ForeignKeyConstraint(["learner_id"], ["learners.id"], name=op.f("fk_merge_dismissals_learner_id")),
+        sa.PrimaryKeyConstraint("learner_id", "id", name=op.f("pk_merge_dismissals")),
+        sa.UniqueConstraint("learner_id", "other_id", name=op.f("uq_merge_dismissals_learner_id_other_id")),
+    )
     _guard("merge_steps")
+    _guard("merge_dismissals")
 
 
 def downgrade() -> None:

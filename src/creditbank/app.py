@@ -49,6 +49,7 @@ from creditbank.learners.routes import number_form
 from creditbank.learners.routes import router as learners
 from creditbank.ledger.queries import holdings_of
 from creditbank.ledger.routes import router as ledger
+from creditbank.merges.jobs import ask_marking
 from creditbank.merges.routes import router as merges
 from creditbank.people.jobs import ask_forgetting
 from creditbank.people.login.providers import Gate, read_providers
@@ -203,6 +204,7 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
             await ask_sweeping(connection, clock)
             await ask_forgetting(connection, clock)
             await ask_forgetting_looks(connection, clock)
+            await ask_marking(connection, clock)
         writing = [] if visiting else [credentials] if sandboxes is None else [credentials, sandboxes.credentials]
         uses = [asyncio.create_task(used.keep_writing()) for used in writing]
         looking = asyncio.create_task(write_again_and_again(write_looks, settings.looks_seconds))

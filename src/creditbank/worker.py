@@ -20,7 +20,7 @@ from creditbank.jobs.housekeeping import HOUSEKEEPING, Housekeeping
 from creditbank.jobs.working import Handler, Worker
 from creditbank.learners.domain import NumberForm
 from creditbank.merges.actions import MERGE
-from creditbank.merges.jobs import Merging
+from creditbank.merges.jobs import MARKING, Marking, Merging
 from creditbank.people.jobs import FORGETTING, ForgettingSessions
 from creditbank.privacy.actions import REMOVE_FILES
 from creditbank.privacy.jobs import FORGETTING_LOOKS, ForgettingLooks, RemovingFiles
@@ -47,6 +47,7 @@ def build_worker(
         HOUSEKEEPING: Housekeeping(clock, settings.idempotency_days, settings.audit_months),
         CHECKPOINT: Checkpointing(vault, signer_of(settings), clock, timedelta(minutes=settings.checkpoint_minutes)),
         MERGE: Merging(Desk(vault, shelf, clock, form), settings.zone),
+        MARKING: Marking(vault),
         LAPSING: Lapsing(counter, settings.zone),
         SWEEPING: Sweeping(evidence, timedelta(days=settings.evidence_unnamed_days), clock),
         FORGETTING: ForgettingSessions(clock),

@@ -19,6 +19,8 @@ ASKS: Final[Mapping[str, str]] = {
     "GET /v1/learners/{id}/merges": "account.read",
     "POST /v1/learners/{id}/merges/{merge_id}/decision": "merge.decide",
     "POST /v1/learners/{id}/merges/{merge_id}/undoing": "account.mend",
+    "GET /v1/duplicates": "account.mend",
+    "POST /v1/duplicates/dismissals": "account.mend",
     "POST /v1/learners/{id}/confirmation": "account.confirm",
     "POST /v1/learners/activation-codes": "account.activate",
     "POST /v1/learners/{id}/state": "account.end",

@@ -51,7 +51,7 @@ OWN = {
     "GET /v1/audit-events": "what the district's own did, and what was done to its own",
 }
 # Lists that everybody may ask for and that hold what is one's own: here nothing.
-EMPTY = {"GET /v1/reviews", "GET /v1/head-counts", "GET /v1/users"}
+EMPTY = {"GET /v1/reviews", "GET /v1/duplicates", "GET /v1/head-counts", "GET /v1/users"}
 # What is refused item by item, or row by row, in an answer that is no refusal.
 BY_ITEM = {
     "POST /v1/achievements/batch": '"refused":1',

@@ -17,7 +17,8 @@ from creditbank.jobs.domain import Job, Step
 from creditbank.jobs.working import Handler
 from creditbank.learners.tables import learners
 from creditbank.merges import actions
-from creditbank.merges.queries import verify_merges
+from creditbank.merges.jobs import ask_marking
+from creditbank.merges.queries import unmarked, verify_merges
 from tests.api.world import World, opened
 from tests.conversions.desk import CERTIFICATE, apply_for, decide, let_in, only, post, refused, standing, verified
 from tests.privacy.test_erasure import erase
@@ -177,7 +178,7 @@ async def test_what_its_provider_withdrew_meanwhile_stays_withdrawn(world: World
     assert (await standing(world, stays), await standing(world, goes)) == ({"available": "2"}, {"available": "4"})
     assert {one["achievement"]: one["kind"] for one in (await trace(world, goes))["steps"]}[gone] == "lapsed"
     answer = await world.partner.post(f"/v1/achievements/{gone}/revocation", json={"reason": "again"})
-    assert (answer.status_code, answer.json()["code"]) == (409, "try_again")
+    assert (answer.status_code, answer.json()["code"]) == (409, "achievement_revoked")
 
 
 async def test_what_was_redeemed_meanwhile_is_as_the_rules_say(world: World, twice: tuple[str, str]) -> None:
@@ -327,3 +328,57 @@ async def test_the_college_sees_its_own(world: World, twice: tuple[str, str]) ->
     hidden = await world.rival.get(f"/v1/learners/{goes}/merges")
     assert (hidden.status_code, hidden.json()["code"]) == (404, "learner_not_found")
     await refused(world, f"{at}/undoing", {"reason": "learner_asked"}, "learner_not_found", 404, by="rival")
+
+
+async def candidates(world: World, by: str = "bank") -> list[list[str]]:
+    """Every pair, page by page."""
+    found: list[list[str]] = []
+    cursor = None
+    while True:
+        params = {"limit": "1"} | ({"cursor": cursor} if cursor else {})
+        answer = await world.client(by).get("/v1/duplicates", params=params)
+        assert answer.status_code == 200, answer.text
+        found += [one["learners"] for one in answer.json()["items"]]
+        if (cursor := answer.json()["next"]) is None:
+            return found
+
+
+async def test_one_name_and_birth_date_is_perhaps_one_person(world: World) -> None:
+    born = {"birth_date": "1971-05-06"}
+    first = await world.open("Ōu·Yáng  Li", **born)
+    second = await world.open("ＯU yang-li", **born)
+    await world.open("Ou Yang Li", **born, by="rival")
+    await world.open("Ōu Yáng Li", birth_date="1971-05-07")
+    undated = [await world.open("Ou Yang Li") for _ in range(2)]
+    assert not any(set(undated) & set(pair) for pair in await candidates(world))
+    # Marks over letters are letters' own: whoever types them otherwise is another until mended.
+    assert [first, second] not in await candidates(world, "partner")
+    shown = await world.bank.get(f"/v1/learners/{second}")
+    headers = {"If-Match": shown.headers["etag"]}
+    mended = await world.bank.patch(f"/v1/learners/{second}", json={"name": "ŌU YÁNG LI"}, headers=headers)
+    assert mended.status_code == 200, mended.text
+    assert [first, second] in await candidates(world, "partner")
+    assert [first, second] in await candidates(world)
+    assert not any(first in pair for pair in await candidates(world, "rival"))
+    said = {"learners": [second, first], "reason": "different_people"}
+    await refused(world, "/v1/duplicates/dismissals", said, "learner_not_found", 404, by="rival")
+    for _ in range(2):
+        await post(world, "/v1/duplicates/dismissals", said, status=200)
+    assert [first, second] not in await candidates(world)
+
+
+async def test_accounts_from_before_are_marked_by_a_job(world: World) -> None:
+    pair = [await world.open("Zhuge Liang", birth_date="1981-07-23") for _ in range(2)]
+    assert pair in await candidates(world)
+    async with world.database.write() as connection:
+        await connection.execute(update(learners).values(likeness=None))
+    assert await candidates(world) == []
+    async with world.database.write() as connection:
+        await ask_marking(connection, world.clock)
+    await world.work()
+    assert pair in await candidates(world)
+    async with world.database.read() as connection:
+        assert await unmarked(connection, 1) == []
+    # A merged account is nobody's candidate any more.
+    await merge(world, *pair)
+    assert pair not in await candidates(world)

@@ -251,6 +251,19 @@ TABLE = (
         {"reason": "different_people"},
         foreign=(f"POST {STRANGER}/merges/@done_merge/undoing", {"reason": "different_people"}, *UNKNOWN),
     ),
+    # An institution finds among accounts that it opened itself.
+    reads("/v1/duplicates", "learners:write"),
+    Row(
+        "POST /v1/duplicates/dismissals",
+        "learners:write",
+        "POST /v1/duplicates/dismissals",
+        {"learners": ["@learner", "@undecided"], "reason": "different_people"},
+        foreign=(
+            "POST /v1/duplicates/dismissals",
+            {"learners": ["@learner", "@stranger"], "reason": "different_people"},
+            *UNKNOWN,
+        ),
+    ),
     # Whoever carries this scope may look for anybody: that is what it is for, and every look is written down.
     Row("POST /v1/learners/resolve", "learners:resolve", "POST /v1/learners/resolve", {"id": "@stranger"}),
     reads(L, "learners:read", MINE, (STRANGER, 404, "learner_not_found")),

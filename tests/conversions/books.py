@@ -33,6 +33,7 @@ from creditbank.conversions.actions import (
     propose_annulment,
     withdraw,
 )
+from creditbank.conversions.jobs import ask_lapsing
 from creditbank.conversions.taking import take_application
 from creditbank.credits import Credits
 from creditbank.errors import Refusal
@@ -45,11 +46,12 @@ from creditbank.ledger.domain import Account, Code, Hold, HoldState, Lot, Postin
 from creditbank.ledger.queries import holds_by_id, positions_at
 from creditbank.programmes.domain import ProgrammeRef, place_of
 from creditbank.programmes.turns import Answers
+from creditbank.publishing.dates import ask_dates
 from creditbank.recognition.domain import evaluate_achievements
 from creditbank.recognition.reach import Touched, load_all
 from creditbank.recognition.tables import reviews
 from creditbank.rulesets.domain import Book
-from tests.bank import Bank, content, document, granting, opened, submission
+from tests.bank import ZONE, Bank, content, document, granting, opened, submission
 
 T = TypeVar("T")
 
@@ -149,9 +151,17 @@ class Books(RuleBasedStateMachine):
         self.counter = Counter(self.bank.vault, self.bank.shelf, self.bank.clock, timedelta(days=HOLD_DAYS))
         self.run(self.bank.publish(town(self.cap, 1, waives=self.waives)))
         self.run(self.bank.publish(rival()))
+        self.run(self.ask_for_what_days_bring())
         self.run(self.bank.work())
         (self.learner,) = self.run(self.bank.open("Li Wei"))
         self.look()
+
+    async def ask_for_what_days_bring(self) -> None:
+        """The jobs that a server asks for when it starts, and that ask for themselves again."""
+        today = self.bank.today()
+        async with self.bank.database.write() as connection:
+            await ask_dates(connection, self.bank.clock, today - timedelta(days=1), today, ZONE)
+            await ask_lapsing(connection, self.bank.clock)
 
     def teardown(self) -> None:
         """Revoke everything (invariant 14), and close the bank."""

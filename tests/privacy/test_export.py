@@ -34,7 +34,7 @@ HASHES = {
     "decisions": {"mark"},
     "evaluations": {"input_sha256"},
     "exchanges": {"fingerprint"},
-    "learners": {"head"},
+    "learners": {"head", "likeness"},
     "postings": {"previous", "hash"},
     "programme_audits": {"inputs_sha256"},
 }

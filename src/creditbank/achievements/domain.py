@@ -54,9 +54,9 @@ class Achievement:
 
     @property
     def is_in_transit(self) -> bool:
-        """Whether it was withdrawn here because it stands, or is about to, at the person's other account."""
+        """Whether a merge is being undone and it was withdrawn here, to stand at the other account again."""
         now = self.current
-        return now.status == REVOKED and now.client_id is None and now.reason in {MERGED, MERGE_UNDONE}
+        return now.status == REVOKED and now.client_id is None and now.reason == MERGE_UNDONE
 
     @property
     def key(self) -> str:

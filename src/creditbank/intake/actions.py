@@ -297,10 +297,12 @@ async def _held(
     if not can(actor, "achievement.state", Owned(achievement.current.content["provider"])):
         # Whoever may not know of it is told no more than that there is none.
         raise AchievementNotFound
-    if achievement.is_in_transit or (learner.state == MERGED and achievement.current.status == VALID):
+    current = achievement.current
+    is_leaving = learner.state == MERGED and (current.status == VALID or current.client_id is None)
+    if is_leaving or achievement.is_in_transit:
         # Two accounts are being merged, or a merge undone, and it is under way from one to the other.
         raise TryAgain
-    if achievement.current.status == REVOKED:
+    if current.status == REVOKED:
         raise AchievementRevoked
     return learner, achievement
 

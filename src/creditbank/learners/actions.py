@@ -29,7 +29,7 @@ from creditbank.learners.domain import (
     Residence,
     birth_date_of,
 )
-from creditbank.learners.queries import LockedLearner, absence, find, lock, resolve, seal_profile
+from creditbank.learners.queries import LockedLearner, absence, find, likeness_key, lock, resolve, seal_profile
 from creditbank.learners.tables import learner_identities, learner_keys, learners, residences
 from creditbank.providers.domain import UnknownProvider
 from creditbank.providers.queries import by_code
@@ -88,7 +88,7 @@ async def open_accounts(
     for learner_id in lost:
         # What was claimed for an account that is not opened must not stay behind.
         await connection.execute(delete(learner_identities).where(learner_identities.c.learner_id == learner_id))
-    await _insert(connection, accounts, now)
+    await _insert(connection, vault, accounts, now)
     return outcomes
 
 
@@ -112,7 +112,7 @@ async def _of_no_issuer(
 
 
 async def _insert(
-    connection: AsyncConnection, accounts: Sequence[tuple[Learner, LearnerKey, bytes]], now: datetime
+    connection: AsyncConnection, vault: Vault, accounts: Sequence[tuple[Learner, LearnerKey, bytes]], now: datetime
 ) -> None:
     await insert_rows(
         connection,
@@ -130,6 +130,7 @@ async def _insert(
                 "evaluated_epoch": None,
                 "created_at": now,
                 "state": learner.state,
+                "likeness": likeness_key(vault, learner.profile),
             }
             for learner, key, _ in accounts
         ],
@@ -204,7 +205,8 @@ async def confirm(
     )
     confirmed = replace(learner, profile=profile, revision=learner.revision + 1, state=ACTIVE)
     values = {"profile": seal_profile(key, profile), "revision": confirmed.revision, "state": confirmed.state}
-    await connection.execute(update(learners).where(learners.c.id == learner_id).values(values))
+    statement = update(learners).where(learners.c.id == learner_id).values(likeness=likeness_key(vault, profile))
+    await connection.execute(statement.values(values))
     return confirmed, key
 
 
@@ -232,7 +234,7 @@ async def mend(
     await connection.execute(
         update(learners)
         .where(learners.c.id == learner_id)
-        .values(profile=seal_profile(key, profile), revision=mended.revision)
+        .values(profile=seal_profile(key, profile), revision=mended.revision, likeness=likeness_key(vault, profile))
     )
     if mended.region is not None and mended.region != learner.region:
         await _settle_in(connection, [(learner_id, Residence(mended.region, today))], now)

@@ -77,6 +77,18 @@ def normalise(type_: str, value: str) -> str | None:
     return digits if digits.isascii() and digits.isdigit() else None
 
 
+_WORDLESS: Final = re.compile(r"[\W_]+")
+
+
+def likeness_of(name: str, birth_date: date | None) -> tuple[str, ...] | None:
+    """What two accounts of one person have in common when no identity tells: birth date, and name however it was typed,
+    without width, case, spaces and points. None where no birth date is known."""
+    if birth_date is None:
+        return None
+    plain = _WORDLESS.sub("", unicodedata.normalize("NFKC", name).casefold())
+    return ("likeness", birth_date.isoformat(), plain)
+
+
 def birth_date_of(given: date | None, identities: Iterable[Identity], pointer: str = "/birth_date") -> date | None:
     """The birth date of an account: the one given, else the one on the card. Raises BirthDateDiffers."""
     for identity in identities:

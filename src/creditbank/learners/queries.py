@@ -29,6 +29,7 @@ from creditbank.learners.domain import (
     Profile,
     Reference,
     Residence,
+    likeness_of,
 )
 from creditbank.learners.tables import learner_identities, learner_keys, learners, residences
 from creditbank.sealing import LearnerKey, Vault
@@ -108,6 +109,12 @@ def lookup_key(vault: Vault, reference: Reference) -> bytes | None:
     if reference.identity is not None:
         return vault.lookup_key(*reference.identity.parts())
     return None
+
+
+def likeness_key(vault: Vault, profile: Profile) -> bytes:
+    """By what an account is like another of the same person, as it is stored."""
+    parts = likeness_of(profile.name, profile.birth_date)
+    return vault.lookup_key(*parts) if parts is not None else b""
 
 
 async def found_by(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes, Found]:

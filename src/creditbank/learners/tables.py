@@ -34,6 +34,8 @@ learners = Table(
     Column("evaluated_epoch", BigInteger, doc="of the book under which it was; none before the first achievement"),
     Column("created_at", Instant, nullable=False),
     Column("state", Text, nullable=False, server_default=text("'active'"), doc="what the account is: learners/domain"),
+    # None: not reckoned yet; empty: without a birth date there is none.
+    Column("likeness", LargeBinary, index=True, doc="HMAC of birth date and name: who may have two accounts"),
     Column("merged_into", Uuid, index=True, doc="the account that stands for a merged one"),
     CheckConstraint("state in ('pending', 'active', 'closed', 'deceased', 'merged', 'erased')", name="state"),
     info={"dist": "learner", "learner_key": "id"},

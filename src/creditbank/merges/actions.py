@@ -21,7 +21,7 @@ from creditbank.achievements.actions import NewVersion, hand_over, store
 from creditbank.achievements.domain import MERGE_UNDONE, MERGED, REVOKED, VALID, Achievement, Version
 from creditbank.achievements.queries import named, of_learners, of_pairs, owners
 from creditbank.clock import rising
-from creditbank.database.statements import insert_rows
+from creditbank.database.statements import insert_new, insert_rows
 from creditbank.identifiers import new_id
 from creditbank.intake.actions import Desk
 from creditbank.jobs.actions import enqueue
@@ -31,6 +31,7 @@ from creditbank.learners.queries import LockedLearner
 from creditbank.learners.tables import learner_identities, learners
 from creditbank.ledger.domain import TwoPeopleNeeded
 from creditbank.merges.domain import (
+    Candidate,
     Merge,
     MergeBarred,
     MergeNotDone,
@@ -41,7 +42,7 @@ from creditbank.merges.domain import (
     StepKind,
 )
 from creditbank.merges.queries import barring, find_merge, is_open, of_nobody_else
-from creditbank.merges.tables import merge_steps, merges
+from creditbank.merges.tables import merge_dismissals, merge_steps, merges
 from creditbank.recognition.actions import settle
 from creditbank.recognition.domain import Cause
 
@@ -155,6 +156,26 @@ async def decide(
         payload = {"learner": str(learner_id), "merge": str(merge_id)}
         await enqueue(connection, MERGE, payload, now)
     return merge
+
+
+async def dismiss(
+    connection: AsyncConnection, desk: Desk, one: Candidate, reason: str, author: str
+) -> dict[UUID, LockedLearner]:
+    """Say that two accounts are to stay two: they are proposed to nobody again. Answers both, locked.
+
+    Said again nothing changes. Raises LearnerNotFound, LearnerErased.
+    """
+    locked = await _locked(connection, desk, one.learner_id, one.other_id)
+    row = {
+        "learner_id": one.learner_id,
+        "id": new_id(),
+        "other_id": one.other_id,
+        "reason": reason,
+        "author": author,
+        "recorded_at": desk.clock(),
+    }
+    await insert_new(connection, merge_dismissals, [row])
+    return locked
 
 
 def _row(merge: Merge) -> dict[str, Any]:

@@ -18,6 +18,18 @@ UndoReason = Literal["different_people", "learner_asked", "wrong_direction"]
 """Why a merge is undone."""
 
 
+DismissalReason = Literal["different_people", "wanted_so"]
+"""Why two accounts that look like one person's are left two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Two accounts with one birth date and one name, in the order of their ids."""
+
+    learner_id: UUID
+    other_id: UUID
+
+
 class MergeState(StrEnum):
     """Proposed, then declined, or approved and worked off; done. Then the same way back."""
 

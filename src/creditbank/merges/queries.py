@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.achievements.tables import achievements
 from creditbank.awards.tables import awards
 from creditbank.claims.tables import claims
-from creditbank.database.statements import among
+from creditbank.database.statements import among, under
 from creditbank.exchanges.tables import exchanges
-from creditbank.learners.domain import ERASED, MERGED
+from creditbank.learners.domain import ACTIVE, ERASED, MERGED, PENDING
 from creditbank.learners.tables import learner_identities, learners
 from creditbank.ledger.tables import holds, lots
-from creditbank.merges.domain import OPEN, UNDER_WAY, Merge, MergeNotFound, MergeState, MergeStep, StepKind
-from creditbank.merges.tables import merge_steps, merges
+from creditbank.merges.domain import OPEN, UNDER_WAY, Candidate, Merge, MergeNotFound, MergeState, MergeStep, StepKind
+from creditbank.merges.tables import merge_dismissals, merge_steps, merges
 from creditbank.recognition.verify import Finding
 
 
@@ -61,6 +61,39 @@ async def merged_accounts(connection: AsyncConnection, learner_id: UUID) -> list
     """The accounts for which this one stands."""
     statement = select(learners.c.id).where(learners.c.merged_into == learner_id).order_by(learners.c.id)
     return list((await connection.execute(statement)).scalars())
+
+
+async def page_of_candidates(
+    connection: AsyncConnection, provider: str | None, *, after: tuple[UUID, UUID] | None, limit: int
+) -> list[Candidate]:
+    """Accounts, two and two, that may be one person's and are not dismissed; those beyond ``after``, in order.
+
+    With a provider only those that it and those below it opened, both of them.
+    """
+    one, other = learners.alias("one"), learners.alias("other")
+    statement = (
+        select(one.c.id, other.c.id)
+        .join_from(one, other, (one.c.likeness == other.c.likeness) & (one.c.id < other.c.id))
+        .where(
+            one.c.likeness != b"",
+            *[each.c.state.in_((ACTIVE, PENDING)) for each in (one, other)],
+            ~exists().where(merge_dismissals.c.learner_id == one.c.id, merge_dismissals.c.other_id == other.c.id),
+        )
+        .order_by(one.c.id, other.c.id)
+        .limit(limit)
+    )
+    if provider is not None:
+        statement = statement.where(under(one.c.provider, provider), under(other.c.provider, provider))
+    if after is not None:
+        first, second = after
+        statement = statement.where(or_(one.c.id > first, (one.c.id == first) & (other.c.id > second)))
+    return [Candidate(*ids) for ids in await connection.execute(statement)]
+
+
+async def unmarked(connection: AsyncConnection, limit: int) -> list[UUID]:
+    """Some of the accounts of which nobody has reckoned yet what they are like."""
+    waiting = (learners.c.likeness.is_(None)) & (learners.c.state != ERASED)
+    return list((await connection.execute(select(learners.c.id).where(waiting).limit(limit))).scalars())
 
 
 def _merge_of(row: Any) -> Merge:

@@ -8,26 +8,34 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.access.domain import Actor
+from creditbank.access.actions import record
+from creditbank.access.domain import Actor, BankOnly
 from creditbank.access.guards import check_whole, require
-from creditbank.access.policy import Owned, can
+from creditbank.access.policy import NOBODY_S, Denied, Owned, can, part
 from creditbank.intake.routes import DeskDep
 from creditbank.learners.domain import LearnerNotFound
 from creditbank.learners.queries import find
 from creditbank.merges import actions, queries
-from creditbank.merges.domain import Merge
-from creditbank.merges.schemas import MergeDecisionIn, MergeIn, MergeOut, UndoingIn
+from creditbank.merges.domain import Candidate, Merge, MergeWithItself
+from creditbank.merges.schemas import CandidateOut, DismissalIn, MergeDecisionIn, MergeIn, MergeOut, UndoingIn
 from creditbank.sealing import LearnerKey
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, once
-from creditbank.web.paging import Page
+from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer
 from creditbank.web.problems import documented
 
 router = APIRouter(tags=["learners"])
 
 _new = JsonBody(MergeIn, {"merged": "01900000-0000-7000-8000-000000000001", "reason": "document_seen"})
 _decision = JsonBody(MergeDecisionIn, {"decision": "approve"})
+_dismissal = JsonBody(
+    DismissalIn,
+    {
+        "learners": ["01900000-0000-7000-8000-000000000001", "01900000-0000-7000-8000-000000000002"],
+        "reason": "different_people",
+    },
+)
 _undoing = JsonBody(UndoingIn, {"reason": "different_people"})
 
 Proposer = Annotated[Actor, Depends(require("learners:write", is_grave=True))]
@@ -150,5 +158,77 @@ async def propose_undoing_merge(
         merge = await actions.propose_undoing(connection, desk, id, merge_id, reason, actor.principal)
         await actions.note(connection, desk, actor.by, "merge.propose_undoing", merge, reason=reason)
         return _answer(merge, key, 200)
+
+    return await once(request, edge, actor.client_id, body.raw, work)
+
+
+@router.get(
+    "/v1/duplicates",
+    operation_id="list_duplicates",
+    responses={200: {"model": Page[CandidateOut], "description": "a page of pairs"}, **documented()},
+)
+async def list_duplicates(
+    request: Request,
+    edge: EdgeDep,
+    actor: Annotated[Actor, Depends(require("learners:write"))],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """Accounts, two and two, with one birth date and one name, that nobody dismissed; only ids are shown.
+
+    An institution finds those of which it, or one under it, opened both.
+    """
+    reach = part(actor, "account.mend", NOBODY_S)
+    if isinstance(reach, Denied):
+        raise BankOnly
+    after = converted(cursor, _pair)
+    async with edge.database.read() as connection:
+        found = await queries.page_of_candidates(connection, reach, after=after, limit=limit + 1)
+    return page_answer(
+        request,
+        found,
+        limit,
+        lambda one: f"{one.learner_id}:{one.other_id}",
+        lambda one: {"learners": [one.learner_id, one.other_id]},
+    )
+
+
+def _pair(text: str) -> tuple[UUID, UUID]:
+    """The place of a pair in the list. Raises ValueError."""
+    one, other = text.split(":")
+    return UUID(one), UUID(other)
+
+
+@router.post(
+    "/v1/duplicates/dismissals",
+    operation_id="dismiss_duplicate",
+    openapi_extra=_dismissal.documents,
+    responses={200: {"model": CandidateOut, "description": "dismissed"}, **documented(404, 410, 415)},
+)
+async def dismiss_duplicate(
+    request: Request,
+    edge: EdgeDep,
+    desk: DeskDep,
+    actor: Annotated[Actor, Depends(require("learners:write"))],
+    body: Annotated[Read[DismissalIn], Depends(_dismissal)],
+) -> Response:
+    """Say that two accounts are to stay two: the list shows them no more. They may be merged nevertheless."""
+    one = Candidate(*sorted(body.value.learners))
+    if one.learner_id == one.other_id:
+        raise MergeWithItself(pointer="/learners")
+
+    async def work(connection: AsyncConnection) -> Answer:
+        ids = (one.learner_id, one.other_id)
+        accounts = [(await find(connection, edge.vault, id_))[0] for id_ in ids]
+        if not all(can(actor, "account.mend", account.owned) for account in accounts):
+            raise LearnerNotFound
+        locked = await actions.dismiss(connection, desk, one, body.value.reason, actor.identity)
+        details = {"learners": [str(id_) for id_ in ids], "reason": body.value.reason}
+        for account in accounts:
+            await record(
+                connection, actor.by, "merge.dismiss", f"learner:{account.id}", details, edge.clock(), account.owned
+            )
+        shown = CandidateOut(learners=ids).model_dump_json().encode()
+        return Answer(200, shown, owner=(one.learner_id, locked[one.learner_id].key))
 
     return await once(request, edge, actor.client_id, body.raw, work)

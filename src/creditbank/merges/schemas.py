@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from creditbank.merges.domain import Merge, MergeState, Reason, StepKind, UndoReason
+from creditbank.merges.domain import DismissalReason, Merge, MergeState, Reason, StepKind, UndoReason
 from creditbank.web.fields import Body
 
 
@@ -83,3 +83,16 @@ class MergeOut(BaseModel):
                 ],
             }
         )
+
+
+class CandidateOut(BaseModel):
+    """Two accounts with one birth date and one name: perhaps one person's."""
+
+    learners: tuple[UUID, UUID]
+
+
+class DismissalIn(Body):
+    """That two accounts are to stay two, and why, as a code."""
+
+    learners: Annotated[list[UUID], Field(min_length=2, max_length=2)]
+    reason: DismissalReason

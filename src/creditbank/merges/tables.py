@@ -48,3 +48,18 @@ merge_steps = Table(
     UniqueConstraint("learner_id", "merge_id", "achievement_id", "kind"),
     info={"dist": "learner", "learner_key": "learner_id", "append_only": True},
 )
+
+# One row: these two accounts, of people with one name and birth date, are two people's, or are to stay two.
+merge_dismissals = Table(
+    "merge_dismissals",
+    metadata,
+    Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("other_id", Uuid, nullable=False),
+    Column("reason", Text, nullable=False, doc="a code"),
+    Column("author", Text, nullable=False, doc="client:id or user:id"),
+    Column("recorded_at", Instant, nullable=False),
+    UniqueConstraint("learner_id", "other_id"),
+    CheckConstraint("learner_id < other_id", name="order"),
+    info={"dist": "learner", "learner_key": "learner_id", "append_only": True},
+)

@@ -195,7 +195,7 @@ async def _erase(
         delete(learner_keys).where(learner_keys.c.learner_id == learner.id),
         update(learners)
         .where(learners.c.id == learner.id)
-        .values(profile=b"", state=ERASED, revision=learners.c.revision + 1),
+        .values(profile=b"", likeness=None, state=ERASED, revision=learners.c.revision + 1),
     ):
         await connection.execute(statement)
     if names:

@@ -27,7 +27,7 @@ from creditbank.database.metadata import metadata
 from creditbank.guardianships.tables import guardianships
 from creditbank.learners.queries import PROFILE, find
 from creditbank.merges.queries import merged_accounts
-from creditbank.merges.tables import merges
+from creditbank.merges.tables import merge_dismissals, merges
 from creditbank.people.queries import DEVICE, find_key
 from creditbank.people.queries import PROFILE as USER_PROFILE
 from creditbank.people.tables import user_roles, users
@@ -111,6 +111,10 @@ TOLD: Final[Mapping[str, tuple[str, str]]] = {
     "sessions": ("登录会话及所用设备", "where you are or were signed in, and on which device"),
     "merges": ("账户合并及撤销合并", "mergers of two accounts of yours, and their undoing"),
     "merge_steps": ("合并涉及的学习成果", "what became of each achievement in a merger"),
+    "merge_dismissals": (
+        "被认定应与您的账户保持分开的账户",
+        "accounts that were found to be somebody else's, or are to stay apart",
+    ),
     "erasures": ("清除申请", "erasures asked for"),
     "audit_events": ("谁对此账户做过什么", "who did what to the account"),
 }
@@ -140,6 +144,8 @@ def owned_by(table: Table, learner_id: UUID) -> ColumnElement[bool]:
         return or_(guardianships.c.learner_id == learner_id, guardianships.c.guardian_id == learner_id)
     if table is merges:
         return or_(merges.c.learner_id == learner_id, merges.c.merged_id == learner_id)
+    if table is merge_dismissals:
+        return or_(merge_dismissals.c.learner_id == learner_id, merge_dismissals.c.other_id == learner_id)
     return table.c[owner_column(table) or "learner_id"] == learner_id
 
 
