@@ -18,7 +18,7 @@ from creditbank.jobs.working import Handler
 from creditbank.learners.tables import learners
 from creditbank.merges import actions
 from creditbank.merges.queries import verify_merges
-from tests.api.world import World, opened
+from tests.api.world import PDF, World, claim, opened, ruling
 from tests.conversions.desk import CERTIFICATE, apply_for, decide, let_in, only, post, refused, standing, verified
 from tests.privacy.test_erasure import erase
 
@@ -305,6 +305,22 @@ async def test_a_merged_account_is_opened_again_by_no_other_door(world: World, t
     await merge(world, stays, goes)
     body = {"state": "active", "reason": "mistake"}
     await refused(world, f"/v1/learners/{goes}/state", body, "account_ended", 409, by="bank")
+
+
+async def test_of_a_merged_account_nothing_is_claimed_and_nothing_ruled(world: World, twice: tuple[str, str]) -> None:
+    stays, goes = twice
+    handed_in = await world.partner.post(f"/v1/learners/{goes}/evidence", content=b"%PDF-1.7 x", headers=PDF)
+    asked_before = (await post(world, "/v1/rulings", ruling(goes, rule_set="college"), by="bank", status=201)).json()
+    await merge(world, stays, goes)
+    lodged = claim(goes, handed_in.json()["id"])
+    (error,) = await refused(world, "/v1/recognition-claims", lodged, "account_ended", 409)
+    assert error["pointer"] == "/learner"
+    (error,) = await refused(world, "/v1/rulings", ruling(goes, rule_set="college"), "account_ended", 409, by="bank")
+    assert error["pointer"] == "/learner"
+    # What was proposed before it was merged is approved no more, and may be taken back.
+    at = f"/v1/learners/{goes}/rulings/{asked_before['id']}"
+    await refused(world, f"{at}/approval", {}, "account_ended", 409, by="second")
+    await post(world, f"{at}/withdrawal", {}, by="bank", status=200)
 
 
 async def test_the_person_s_archive_and_erasure_are_of_both(world: World, twice: tuple[str, str]) -> None:
