@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 import pytest_asyncio
 from sqlalchemy import update
@@ -189,6 +190,43 @@ async def test_what_was_redeemed_meanwhile_is_as_the_rules_say(world: World, twi
     assert await standing(world, goes) == {"available": "4"}
     left = await standing(world, stays)
     assert left.get("redeemed") == "3", left
+
+
+async def test_what_was_given_back_is_shown_no_more_and_outlives_nobody(world: World, twice: tuple[str, str]) -> None:
+    stays, goes = twice
+    gone = await train(world, goes, "5")
+    own, theirs = set(await facts(world, stays)), set(await facts(world, goes))
+    at = await merge(world, stays, goes)
+    await post(world, f"/v1/achievements/{gone}/revocation", {"reason": "a mistake"}, status=201)
+    during = world.clock().isoformat()
+    world.clock.turn(days=1)
+    await undo(world, at)
+    for is_erased in (False, True):
+        if is_erased:
+            await erase(world, goes)
+        else:
+            assert set(await facts(world, goes)) == theirs
+        assert set(await facts(world, stays)) == own
+        archive = await world.bank.get(f"/v1/learners/{stays}/export")
+        with zipfile.ZipFile(io.BytesIO(archive.content)) as files:
+            assert {one["id"] for one in orjson.loads(files.read("records/achievements.json"))} == own
+            versions = orjson.loads(files.read("records/achievement_versions.json"))
+            assert {one["achievement_id"] for one in versions} == own
+        for moment in ({}, {"known": during}):
+            answer = await world.bank.get(f"/v1/learners/{stays}/transcript", params=moment)
+            assert answer.status_code == 200, answer.text
+            assert not {id_ for id_ in theirs if id_ in answer.text}
+        await verified(world)
+
+
+async def test_the_one_who_stood_for_both_is_erased_and_the_other_is_whole(
+    world: World, twice: tuple[str, str]
+) -> None:
+    stays, goes = twice
+    before = await facts(world, goes)
+    await undo(world, await merge(world, stays, goes))
+    await erase(world, stays)
+    assert (await facts(world, goes), await standing(world, goes)) == (before, {"available": "4"})
 
 
 async def test_a_worker_that_dies_between_any_two_steps_moves_everything_once(
