@@ -178,7 +178,7 @@ async def test_what_its_provider_withdrew_meanwhile_stays_withdrawn(world: World
     assert (await standing(world, stays), await standing(world, goes)) == ({"available": "2"}, {"available": "4"})
     assert {one["achievement"]: one["kind"] for one in (await trace(world, goes))["steps"]}[gone] == "lapsed"
     answer = await world.partner.post(f"/v1/achievements/{gone}/revocation", json={"reason": "again"})
-    assert (answer.status_code, answer.json()["code"]) == (409, "try_again")
+    assert (answer.status_code, answer.json()["code"]) == (409, "achievement_revoked")
 
 
 async def test_what_was_redeemed_meanwhile_is_as_the_rules_say(world: World, twice: tuple[str, str]) -> None:

@@ -54,9 +54,12 @@ class Achievement:
 
     @property
     def is_in_transit(self) -> bool:
-        """Whether it was withdrawn here because it stands, or is about to, at the person's other account."""
+        """Whether it was withdrawn here, where its external id still leads, to stand at another account again.
+
+        What a merge withdrew is never asked this: it stood at the other account before, and led there.
+        """
         now = self.current
-        return now.status == REVOKED and now.client_id is None and now.reason in {MERGED, MERGE_UNDONE}
+        return now.status == REVOKED and now.client_id is None and now.reason == MERGE_UNDONE
 
     @property
     def key(self) -> str:
