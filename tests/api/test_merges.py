@@ -169,6 +169,23 @@ def without_learner(body: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name != "learner"}
 
 
+async def test_a_known_statement_waits_for_what_is_on_its_way_back(world: World, twice: tuple[str, str]) -> None:
+    stays, goes = twice
+    known = [{**world.statement(), "kind": "training", "learner": {"id": goes}} for _ in range(2)]
+    assert (await world.partner.post("/v1/achievements", json=known[0])).status_code == 201
+    at = await merge(world, stays, goes)
+    assert (await world.partner.post("/v1/achievements", json=known[1])).status_code == 201
+    await post(world, f"{at}/undoing", {"reason": "different_people"}, by="bank", status=200)
+    await post(world, f"{at}/decision", {"decision": "approve"}, by="second", status=200)
+    for body in known:
+        for whom, code in ((goes, "try_again"), (await world.open(world.fresh("Wu")), "external_id_conflict")):
+            answer = await world.partner.post("/v1/achievements", json={**body, "learner": {"id": whom}})
+            assert (answer.status_code, answer.json()["code"]) == (409, code), answer.text
+    await world.work()
+    for body in known:
+        assert (await world.partner.post("/v1/achievements", json=body)).status_code == 200
+
+
 async def test_what_its_provider_withdrew_meanwhile_stays_withdrawn(world: World, twice: tuple[str, str]) -> None:
     stays, goes = twice
     gone = await train(world, goes, "5")

@@ -39,6 +39,11 @@ class Version:
     recorded_at: datetime
 
 
+def merged_from(learner_id: UUID) -> str:
+    """The reason of a version that a merge recorded: the account that it came from."""
+    return f"merged from {learner_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Achievement:
     """A stable id with every version stated of it, the first first. The highest counts."""
