@@ -205,8 +205,11 @@ async def test_what_was_redeemed_meanwhile_is_as_the_rules_say(world: World, twi
     await decide(world, applied)
     await undo(world, at)
     assert await standing(world, goes) == {"available": "4"}
-    left = await standing(world, stays)
-    assert left.get("redeemed") == "3", left
+    # What was given for the award was the other's in part: that much is owed, and somebody looks at it.
+    assert await standing(world, stays) == {"redeemed": "3", "owed": "-1"}
+    items = (await world.bank.get("/v1/reviews", params={"limit": 200})).json()["items"]
+    mine = [(one["kind"], one["reason"], one["state"]) for one in items if one["learner_id"] == stays]
+    assert mine == [("debt", "debt", "open")]
 
 
 async def test_what_was_given_back_is_shown_no_more_and_outlives_nobody(world: World, twice: tuple[str, str]) -> None:
