@@ -40,7 +40,7 @@ async def test_who_fishes_by_opening_is_counted_as_who_looks_up_and_written_down
             found = select(audit_events).where(audit_events.c.action == "learner.open_refused")
             events = (await connection.execute(found.order_by(audit_events.c.id))).all()
         client = world.ids["client_partner"]
-        assert [(e.subject, e.details, str(e.client_id)) for e in events] == [
+        assert [(e.subject, e.details, str(e.actor)) for e in events] == [
             (f"client:{client}", {"refused": 1}, client),
             (f"client:{client}", {"refused": 2}, client),
         ]

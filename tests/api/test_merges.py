@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 import pytest_asyncio
 from sqlalchemy import update
@@ -19,7 +20,7 @@ from creditbank.learners.tables import learners
 from creditbank.merges import actions
 from creditbank.merges.jobs import ask_marking
 from creditbank.merges.queries import unmarked, verify_merges
-from tests.api.world import World, opened
+from tests.api.world import PDF, World, claim, opened, ruling
 from tests.conversions.desk import CERTIFICATE, apply_for, decide, let_in, only, post, refused, standing, verified
 from tests.privacy.test_erasure import erase
 
@@ -169,6 +170,23 @@ def without_learner(body: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name != "learner"}
 
 
+async def test_a_known_statement_waits_for_what_is_on_its_way_back(world: World, twice: tuple[str, str]) -> None:
+    stays, goes = twice
+    known = [{**world.statement(), "kind": "training", "learner": {"id": goes}} for _ in range(2)]
+    assert (await world.partner.post("/v1/achievements", json=known[0])).status_code == 201
+    at = await merge(world, stays, goes)
+    assert (await world.partner.post("/v1/achievements", json=known[1])).status_code == 201
+    await post(world, f"{at}/undoing", {"reason": "different_people"}, by="bank", status=200)
+    await post(world, f"{at}/decision", {"decision": "approve"}, by="second", status=200)
+    for body in known:
+        for whom, code in ((goes, "try_again"), (await world.open(world.fresh("Wu")), "external_id_conflict")):
+            answer = await world.partner.post("/v1/achievements", json={**body, "learner": {"id": whom}})
+            assert (answer.status_code, answer.json()["code"]) == (409, code), answer.text
+    await world.work()
+    for body in known:
+        assert (await world.partner.post("/v1/achievements", json=body)).status_code == 200
+
+
 async def test_what_its_provider_withdrew_meanwhile_stays_withdrawn(world: World, twice: tuple[str, str]) -> None:
     stays, goes = twice
     gone = await train(world, goes, "5")
@@ -188,8 +206,48 @@ async def test_what_was_redeemed_meanwhile_is_as_the_rules_say(world: World, twi
     await decide(world, applied)
     await undo(world, at)
     assert await standing(world, goes) == {"available": "4"}
-    left = await standing(world, stays)
-    assert left.get("redeemed") == "3", left
+    # What was given for the award was the other's in part: that much is owed, and somebody looks at it.
+    assert await standing(world, stays) == {"redeemed": "3", "owed": "-1"}
+    items = (await world.bank.get("/v1/reviews", params={"limit": 200})).json()["items"]
+    mine = [(one["kind"], one["reason"], one["state"]) for one in items if one["learner_id"] == stays]
+    assert mine == [("debt", "debt", "open")]
+
+
+async def test_what_was_given_back_is_shown_no_more_and_outlives_nobody(world: World, twice: tuple[str, str]) -> None:
+    stays, goes = twice
+    gone = await train(world, goes, "5")
+    own, theirs = set(await facts(world, stays)), set(await facts(world, goes))
+    at = await merge(world, stays, goes)
+    await post(world, f"/v1/achievements/{gone}/revocation", {"reason": "a mistake"}, status=201)
+    during = world.clock().isoformat()
+    world.clock.turn(days=1)
+    await undo(world, at)
+    for is_erased in (False, True):
+        if is_erased:
+            await erase(world, goes)
+        else:
+            assert set(await facts(world, goes)) == theirs
+        assert set(await facts(world, stays)) == own
+        archive = await world.bank.get(f"/v1/learners/{stays}/export")
+        with zipfile.ZipFile(io.BytesIO(archive.content)) as files:
+            assert {one["id"] for one in orjson.loads(files.read("records/achievements.json"))} == own
+            versions = orjson.loads(files.read("records/achievement_versions.json"))
+            assert {one["achievement_id"] for one in versions} == own
+        for moment in ({}, {"known": during}):
+            answer = await world.bank.get(f"/v1/learners/{stays}/transcript", params=moment)
+            assert answer.status_code == 200, answer.text
+            assert not {id_ for id_ in theirs if id_ in answer.text}
+        await verified(world)
+
+
+async def test_the_one_who_stood_for_both_is_erased_and_the_other_is_whole(
+    world: World, twice: tuple[str, str]
+) -> None:
+    stays, goes = twice
+    before = await facts(world, goes)
+    await undo(world, await merge(world, stays, goes))
+    await erase(world, stays)
+    assert (await facts(world, goes), await standing(world, goes)) == (before, {"available": "4"})
 
 
 async def test_a_worker_that_dies_between_any_two_steps_moves_everything_once(
@@ -306,6 +364,22 @@ async def test_a_merged_account_is_opened_again_by_no_other_door(world: World, t
     await merge(world, stays, goes)
     body = {"state": "active", "reason": "mistake"}
     await refused(world, f"/v1/learners/{goes}/state", body, "account_ended", 409, by="bank")
+
+
+async def test_of_a_merged_account_nothing_is_claimed_and_nothing_ruled(world: World, twice: tuple[str, str]) -> None:
+    stays, goes = twice
+    handed_in = await world.partner.post(f"/v1/learners/{goes}/evidence", content=b"%PDF-1.7 x", headers=PDF)
+    asked_before = (await post(world, "/v1/rulings", ruling(goes, rule_set="college"), by="bank", status=201)).json()
+    await merge(world, stays, goes)
+    lodged = claim(goes, handed_in.json()["id"])
+    (error,) = await refused(world, "/v1/recognition-claims", lodged, "account_ended", 409)
+    assert error["pointer"] == "/learner"
+    (error,) = await refused(world, "/v1/rulings", ruling(goes, rule_set="college"), "account_ended", 409, by="bank")
+    assert error["pointer"] == "/learner"
+    # What was proposed before it was merged is approved no more, and may be taken back.
+    at = f"/v1/learners/{goes}/rulings/{asked_before['id']}"
+    await refused(world, f"{at}/approval", {}, "account_ended", 409, by="second")
+    await post(world, f"{at}/withdrawal", {}, by="bank", status=200)
 
 
 async def test_the_person_s_archive_and_erasure_are_of_both(world: World, twice: tuple[str, str]) -> None:

@@ -428,14 +428,6 @@ ACCOUNTS = (
         )
     ),
     Row(
-        "account: an identity of somebody else",
-        "POST /v1/learners",
-        {"name": "Li", "identities": [_TAKEN]},
-        409,
-        "identity_taken",
-        ("/identities identity_taken",),
-    ),
-    Row(
         "account: born tomorrow",
         "POST /v1/learners",
         {"name": "Li", "birth_date": "2025-03-02"},

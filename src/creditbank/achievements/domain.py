@@ -39,6 +39,11 @@ class Version:
     recorded_at: datetime
 
 
+def merged_from(learner_id: UUID) -> str:
+    """The reason of a version that a merge recorded: the account that it came from."""
+    return f"merged from {learner_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Achievement:
     """A stable id with every version stated of it, the first first. The highest counts."""
@@ -54,7 +59,10 @@ class Achievement:
 
     @property
     def is_in_transit(self) -> bool:
-        """Whether a merge is being undone and it was withdrawn here, to stand at the other account again."""
+        """Whether it was withdrawn here, where its external id still leads, to stand at another account again.
+
+        What a merge withdrew is never asked this: it stood at the other account before, and led there.
+        """
         now = self.current
         return now.status == REVOKED and now.client_id is None and now.reason == MERGE_UNDONE
 

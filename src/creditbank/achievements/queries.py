@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.achievements.domain import VALID, Achievement, Figure, Level, Version, is_hidden
 from creditbank.achievements.tables import achievement_keys, achievement_versions, achievements
 from creditbank.database.statements import among, pairs_among, under
+from creditbank.learners.domain import ERASED
 from creditbank.learners.tables import learners
 from creditbank.providers.queries import codes_under
 from creditbank.sealing import LearnerKey, Vault
@@ -98,6 +99,40 @@ async def of_pairs(
     for row in await connection.execute(_VERSIONS.where(pairs_among(connection, columns, pairs))):
         _add(found, _version_of(row, keys[row.learner_id]))
     return list(found.values())
+
+
+async def given_back(connection: AsyncConnection, learner_id: UUID, achievements_: Sequence[Achievement]) -> set[UUID]:
+    """Which of the achievements that stand at an account are another's: a merge brought them, its undoing took them.
+
+    Versions stay for ever, so a withdrawn copy lies here of what may be another person's. Nobody is shown it.
+    """
+    withdrawn = [one.id for one in achievements_ if one.current.status != VALID]
+    if not withdrawn:
+        return set()
+    stands_for = select(learners.c.merged_into).where(learners.c.id == learner_id)
+    # Of a merged account it is the person's own that stands at the account which stands for it.
+    theirs = {learner_id, (await connection.execute(stands_for)).scalar_one_or_none()}
+    led = await owners(connection, withdrawn)
+    return {id_ for id_ in withdrawn if led.get(id_) not in theirs - {None}}
+
+
+async def shown_of(connection: AsyncConnection, learner_id: UUID, key: LearnerKey) -> list[Achievement]:
+    """A learner's achievements as they are shown: all but those that were given back to another account."""
+    mine = (await of_learners(connection, {learner_id: key}))[learner_id]
+    gone = await given_back(connection, learner_id, mine)
+    return [one for one in mine if one.id not in gone]
+
+
+async def forgotten(connection: AsyncConnection, achievement_ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these stand at the account of an erased person too, with whom their external ids were forgotten."""
+    if not achievement_ids:
+        return set()
+    statement = (
+        select(achievements.c.id)
+        .join_from(achievements, learners)
+        .where(learners.c.state == ERASED, among(connection, achievements.c.id, achievement_ids))
+    )
+    return set((await connection.execute(statement)).scalars())
 
 
 async def learners_at(connection: AsyncConnection, top: str, *, after: UUID | None, limit: int) -> list[UUID]:

@@ -12,7 +12,7 @@ from creditbank.access.domain import Actor
 from creditbank.access.guards import require
 from creditbank.access.policy import Owned, can
 from creditbank.achievements.domain import Achievement, AchievementNotFound, PeriodEmpty
-from creditbank.achievements.queries import of_learners, owner, shown_figure
+from creditbank.achievements.queries import of_learners, owner, shown_figure, shown_of
 from creditbank.achievements.schemas import AchievementOut, FiguresOut, InstitutionsOut, show_achievement, show_whole
 from creditbank.consents.domain import What
 from creditbank.consents.queries import lets
@@ -78,7 +78,7 @@ async def list_achievements(
     after = converted(cursor, UUID)
     async with edge.database.snapshot() as connection:
         learner, key = await learners.find(connection, edge.vault, id)
-        mine = (await of_learners(connection, {id: key}))[id]
+        mine = await shown_of(connection, id, key)
         shows_all = can(actor, "achievement.read", Owned(learner_id=id)) or await lets(
             connection, actor, id, What.ACHIEVEMENTS, edge.today()
         )

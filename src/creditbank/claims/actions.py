@@ -76,8 +76,11 @@ async def _tick(connection: AsyncConnection, desk: Desk, learner: LockedLearner)
 async def propose_ruling(
     connection: AsyncConnection, desk: Desk, learner_id: UUID, new: NewRuling, actor: Actor
 ) -> HeldRuling:
-    """Write down a ruling; it changes nothing until another approves it. Raises LearnerNotFound, UnknownSubject."""
+    """Write down a ruling; it changes nothing until another approves it. Raises LearnerNotFound, AccountEnded,
+    UnknownSubject.
+    """
     learner = await hold_learner(connection, desk, learner_id)
+    learner.check_unmerged("/learner")
     book = await desk.shelf.book(connection)
     if new.rule_set not in {entry.compiled.rule_set for entry in book.entries.values()}:
         raise UnknownSubject(what=new.rule_set, pointer="/rule_set")
@@ -128,7 +131,7 @@ async def decide_ruling(
 ) -> HeldRuling:
     """Approve or refuse a proposed ruling as a second person, or withdraw one; the learner is settled again.
 
-    Raises RulingNotFound, RulingDecided, TwoPeopleNeeded.
+    Raises RulingNotFound, RulingDecided, TwoPeopleNeeded, AccountEnded.
     """
     learner = await hold_learner(connection, desk, learner_id)
     ruling = await queries.find_ruling(connection, learner_id, ruling_id, learner.key)
@@ -141,6 +144,8 @@ async def decide_ruling(
             raise RulingDecided(state=ruling.state.value)
         if actor.principal_id == ruling.author_id:
             raise TwoPeopleNeeded
+        if state is RulingState.APPROVED:
+            learner.check_unmerged()
         approver = actor.principal_id
     await _tick(connection, desk, learner)
     await connection.execute(
@@ -205,9 +210,11 @@ async def lodge_claim(
 ) -> tuple[Claim, Recorded]:
     """Ask that what was learnt elsewhere be recognised: a fact that nobody assures yet, and work for an assessor.
 
-    Raises LearnerNotFound, EvidenceNotFound, and what recording refuses.
+    Raises LearnerNotFound, AccountEnded, EvidenceNotFound, and what recording refuses.
     """
-    await hold_learner(connection, desk, learner_id)
+    learner = await hold_learner(connection, desk, learner_id)
+    # The fact would be recorded of the account that stands for a merged one, and the claim of this one.
+    learner.check_active("/learner")
     files = [await queries.find_evidence(connection, learner_id, id_) for id_ in evidence]
     claim_id = new_id()
     stated = {
@@ -312,8 +319,9 @@ async def decide_claim(
 
 
 async def appeal_claim(connection: AsyncConnection, desk: Desk, learner_id: UUID, claim_id: UUID, today: date) -> Claim:
-    """Ask for another assessor. Raises ClaimNotFound, NothingToAppeal."""
+    """Ask for another assessor. Raises ClaimNotFound, NothingToAppeal, AccountEnded."""
     learner = await hold_learner(connection, desk, learner_id)
+    learner.check_unmerged()
     claim = await queries.find_claim(connection, learner_id, claim_id)
     if claim.state is not ClaimState.REJECTED:
         raise NothingToAppeal(state=claim.state.value)

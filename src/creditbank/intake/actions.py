@@ -23,8 +23,9 @@ from creditbank.achievements.domain import (
     ExternalIdConflict,
     IdentityOfAchievementFixed,
     NothingAmended,
+    merged_from,
 )
-from creditbank.achievements.queries import claimed, lookup_key, of_pairs, owner
+from creditbank.achievements.queries import claimed, lookup_key, named, of_pairs, owner
 from creditbank.clock import Clock, rising
 from creditbank.errors import Refusal
 from creditbank.identifiers import lineage, new_id
@@ -208,7 +209,7 @@ async def _record(connection: AsyncConnection, desk: Desk, ready: Sequence[_Read
         if one.key in new:
             outcomes[one.index] = outcome_of(learner, claims[one.key].achievement_id, is_new=True)
         else:
-            outcomes[one.index] = _again(one, outcome_of(learner, held[one.key][1], is_new=False))
+            outcomes[one.index] = await _again(connection, one, outcome_of(learner, held[one.key][1], is_new=False))
     return outcomes
 
 
@@ -226,12 +227,17 @@ def _first_version(desk: Desk, one: _Ready, taken: Claim, locked: Mapping[UUID, 
     )
 
 
-def _again(one: _Ready, recorded: Recorded) -> Outcome:
+async def _again(connection: AsyncConnection, one: _Ready, recorded: Recorded) -> Outcome:
     """The same external id came before: the same content as any version is answered as before, other is a conflict."""
-    mine = _plain(one.submission.content)
-    same = any(_plain(version.content) == mine for version in recorded.achievement.versions)
-    if same and recorded.achievement.learner_id in (one.learner_id, one.named_id):
+    mine, achievement = _plain(one.submission.content), recorded.achievement
+    same = any(_plain(version.content) == mine for version in achievement.versions)
+    if same and achievement.learner_id in (one.learner_id, one.named_id):
         return recorded
+    if same and (achievement.is_in_transit or achievement.current.status == VALID):
+        came = any(version.reason == merged_from(one.learner_id) for version in achievement.versions)
+        if came or achievement.id in await named(connection, achievement.learner_id, one.learner_id):
+            # The account that was named stands for itself again, and this is on its way back to it.
+            return TryAgain()
     return ExternalIdConflict(external_id=one.submission.content["external_id"])
 
 

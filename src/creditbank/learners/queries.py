@@ -17,6 +17,7 @@ from creditbank.errors import Refusal
 from creditbank.learners.domain import (
     ENDED,
     ERASED,
+    MERGED,
     PENDING,
     AccountEnded,
     AccountUnconfirmed,
@@ -61,6 +62,11 @@ class LockedLearner:
     def check_active(self, pointer: str = "") -> None:
         """Hold the account to be one of which something new may be recorded. Raises AccountEnded."""
         if self.state in ENDED:
+            raise AccountEnded(state=self.state, pointer=pointer)
+
+    def check_unmerged(self, pointer: str = "") -> None:
+        """Hold the account not to be merged, where one that has otherwise ended will do. Raises AccountEnded."""
+        if self.state == MERGED:
             raise AccountEnded(state=self.state, pointer=pointer)
 
     def check_confirmed(self) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import SYSTEM, By
 from creditbank.achievements.actions import NewVersion, hand_over, store
-from creditbank.achievements.domain import MERGE_UNDONE, MERGED, REVOKED, VALID, Achievement, Version
+from creditbank.achievements.domain import MERGE_UNDONE, MERGED, REVOKED, VALID, Achievement, Version, merged_from
 from creditbank.achievements.queries import named, of_learners, of_pairs, owners
 from creditbank.clock import rising
 from creditbank.database.statements import insert_new, insert_rows
@@ -234,7 +234,7 @@ async def carry(connection: AsyncConnection, desk: Desk, merge: Merge, today: da
     led = await owners(connection, [one.id for one in standing])
     if here := [one for one in standing if led[one.id] == merge.merged_id][:FACTS_A_STEP]:
         learner = (await _locked(connection, desk, merge.learner_id))[merge.learner_id]
-        await _record(connection, desk, learner, here, f"merged from {merge.merged_id}", today)
+        await _record(connection, desk, learner, here, merged_from(merge.merged_id), today)
         await _trace(connection, merge, here, StepKind.MOVED, desk)
         return len(here)
     if moved := standing[:FACTS_A_STEP]:

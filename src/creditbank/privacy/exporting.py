@@ -20,7 +20,7 @@ import orjson
 from sqlalchemy import ColumnElement, LargeBinary, Select, Table, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.achievements.queries import CONTENT, REASON
+from creditbank.achievements.queries import CONTENT, REASON, given_back, of_learners
 from creditbank.claims.queries import EVIDENCE
 from creditbank.consents.queries import PURPOSE
 from creditbank.database.metadata import metadata
@@ -196,6 +196,10 @@ async def gather(
         records[table.name] = [
             _shown(table, dict(row), users_keys[row[of_user]] if of_user is not None else key) for row in rows
         ]
+    held = (await of_learners(connection, {learner_id: key}))[learner_id]
+    others = {str(id_) for id_ in await given_back(connection, learner_id, held)}
+    for name, column in (("achievements", "id"), ("achievement_versions", "achievement_id")):
+        records[name] = [row for row in records[name] if row[column] not in others]
     drawn = await draw_present(connection, vault, shelf, learner_id, today, zone)
     evidence = [(row["id"], row["media_type"], row["stored_as"]) for row in records["evidence_files"]]
     merged = [

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.domain import Achievement
-from creditbank.achievements.queries import of_learners
+from creditbank.achievements.queries import shown_of
 from creditbank.ledger.domain import ACCOUNTS, Lot, LotTerms
 from creditbank.ledger.queries import lots_of, positions_at
 from creditbank.recognition.domain import WITHDRAWN, Decision, Moment
@@ -34,7 +34,7 @@ async def stood_at(connection: AsyncConnection, learner_id: UUID, key: LearnerKe
     postings replayed by both times, and a lot's terms are what its decision's trace said.
     """
     achievements = []
-    for achievement in (await of_learners(connection, {learner_id: key}))[learner_id]:
+    for achievement in await shown_of(connection, learner_id, key):
         versions = [version for version in achievement.versions if version.recorded_at <= moment.known]
         if versions and date.fromisoformat(versions[-1].content["completed"]) <= moment.effective:
             achievements.append(replace(achievement, versions=versions))

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.achievements.queries import of_learners
+from creditbank.achievements.queries import shown_of
 from creditbank.database.statements import among
 from creditbank.learners.domain import Learner
 from creditbank.learners.queries import find, last_record
@@ -58,7 +58,7 @@ async def draw_present(
     by it, however late, it is the same. The connection must be a snapshot. Raises LearnerNotFound.
     """
     learner, key = await find(connection, vault, learner_id)
-    achievements = (await of_learners(connection, {learner_id: key}))[learner_id]
+    achievements = await shown_of(connection, learner_id, key)
     lots = (await lots_of(connection, [learner_id]))[learner_id]
     decisions = await current_decisions(connection, learner_id, key)
     recorded_at = await last_record(connection, learner_id)
