@@ -305,6 +305,22 @@ async def test_an_account_with_what_cannot_be_moved_is_not_the_merged_one(world:
     assert "merged_accounts" in errors[0]["message"]
 
 
+async def test_a_ruling_in_force_bars_until_it_is_withdrawn(world: World, twice: tuple[str, str]) -> None:
+    stays, goes = twice
+    at = f"/v1/learners/{stays}/merges"
+    for learner in (goes, stays):
+        ruled = await post(world, "/v1/rulings", ruling(learner, rule_set="college"), by="bank", status=201)
+        where = f"/v1/learners/{learner}/rulings/{ruled.json()['id']}"
+        await post(world, f"{where}/approval", {}, by="second", status=200)
+        code = "merge_barred" if learner == goes else "merge_barred_both_ways"
+        (error,) = await refused(world, at, asked(goes), code, 409, by="bank")
+        assert "rulings" in error["message"]
+        assert ("The other direction may do" in error["message"]) == (learner == goes)
+    ruled = (await world.bank.get(f"/v1/learners/{goes}/rulings")).json()["items"][0]
+    await post(world, f"/v1/learners/{goes}/rulings/{ruled['id']}/withdrawal", {}, by="bank", status=200)
+    await merge(world, stays, goes)
+
+
 async def test_what_came_after_the_proposal_bars_its_approval(world: World, twice: tuple[str, str]) -> None:
     stays, goes = twice
     at = await propose(world, stays, goes)

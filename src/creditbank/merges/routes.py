@@ -57,8 +57,8 @@ async def propose_merge(
 ) -> Response:
     """Propose that an account stand for another one of the same person. Somebody else at the bank approves it.
 
-    Refused for a merged account with awards, open applications, exchanges, debts or redeemed credits, or that stands
-    for others: then the other direction may do.
+    Refused for a merged account with awards, open applications, exchanges, debts, redeemed credits or approved
+    rulings, or that stands for others: where the other account has none of these, the other direction may do.
     """
     wanted = body.value
 
