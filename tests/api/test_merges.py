@@ -417,3 +417,26 @@ async def test_the_college_sees_its_own(world: World, twice: tuple[str, str]) ->
     hidden = await world.rival.get(f"/v1/learners/{goes}/merges")
     assert (hidden.status_code, hidden.json()["code"]) == (404, "learner_not_found")
     await refused(world, f"{at}/undoing", {"reason": "learner_asked"}, "learner_not_found", 404, by="rival")
+
+
+async def test_the_other_account_is_named_to_nobody_who_may_not_read_it(world: World) -> None:
+    stays = await world.open(world.fresh("Li"))
+    goes = await world.open(world.fresh("Li"), by="rival")
+    at = await propose(world, stays, goes)
+    for reader, own, named in (
+        ("partner", stays, (stays, None)),
+        ("rival", goes, (None, goes)),
+        ("bank", stays, (stays, goes)),
+    ):
+        answer = await world.client(reader).get(f"/v1/learners/{own}/merges")
+        (told,) = answer.json()["items"]
+        assert (told["learner"], told["merged"]) == named, reader
+        assert [id_ for id_ in (stays, goes) if id_ in answer.text] == [id_ for id_ in named if id_]
+    await settle(world, at)
+    answer = await post(world, f"{at}/undoing", {"reason": "different_people"}, by="partner", status=200)
+    assert (answer.json()["learner"], answer.json()["merged"]) == (stays, None)
+    await settle(world, at)
+    await erase(world, goes)
+    for reader, merged in (("partner", None), ("bank", goes)):
+        (told,) = (await world.client(reader).get(f"/v1/learners/{stays}/merges")).json()["items"]
+        assert told["merged"] == merged
