@@ -306,6 +306,22 @@ async def test_an_account_with_what_cannot_be_moved_is_not_the_merged_one(world:
     assert "merged_accounts" in errors[0]["message"]
 
 
+async def test_a_ruling_in_force_bars_until_it_is_withdrawn(world: World, twice: tuple[str, str]) -> None:
+    stays, goes = twice
+    at = f"/v1/learners/{stays}/merges"
+    for learner in (goes, stays):
+        ruled = await post(world, "/v1/rulings", ruling(learner, rule_set="college"), by="bank", status=201)
+        where = f"/v1/learners/{learner}/rulings/{ruled.json()['id']}"
+        await post(world, f"{where}/approval", {}, by="second", status=200)
+        code = "merge_barred" if learner == goes else "merge_barred_both_ways"
+        (error,) = await refused(world, at, asked(goes), code, 409, by="bank")
+        assert "rulings" in error["message"]
+        assert ("The other direction may do" in error["message"]) == (learner == goes)
+    ruled = (await world.bank.get(f"/v1/learners/{goes}/rulings")).json()["items"][0]
+    await post(world, f"/v1/learners/{goes}/rulings/{ruled['id']}/withdrawal", {}, by="bank", status=200)
+    await merge(world, stays, goes)
+
+
 async def test_what_came_after_the_proposal_bars_its_approval(world: World, twice: tuple[str, str]) -> None:
     stays, goes = twice
     at = await propose(world, stays, goes)
@@ -456,3 +472,26 @@ async def test_accounts_from_before_are_marked_by_a_job(world: World) -> None:
     # A merged account is nobody's candidate any more.
     await merge(world, *pair)
     assert pair not in await candidates(world)
+
+
+async def test_the_other_account_is_named_to_nobody_who_may_not_read_it(world: World) -> None:
+    stays = await world.open(world.fresh("Li"))
+    goes = await world.open(world.fresh("Li"), by="rival")
+    at = await propose(world, stays, goes)
+    for reader, own, named in (
+        ("partner", stays, (stays, None)),
+        ("rival", goes, (None, goes)),
+        ("bank", stays, (stays, goes)),
+    ):
+        answer = await world.client(reader).get(f"/v1/learners/{own}/merges")
+        (told,) = answer.json()["items"]
+        assert (told["learner"], told["merged"]) == named, reader
+        assert [id_ for id_ in (stays, goes) if id_ in answer.text] == [id_ for id_ in named if id_]
+    await settle(world, at)
+    answer = await post(world, f"{at}/undoing", {"reason": "different_people"}, by="partner", status=200)
+    assert (answer.json()["learner"], answer.json()["merged"]) == (stays, None)
+    await settle(world, at)
+    await erase(world, goes)
+    for reader, merged in (("partner", None), ("bank", goes)):
+        (told,) = (await world.client(reader).get(f"/v1/learners/{stays}/merges")).json()["items"]
+        assert told["merged"] == merged

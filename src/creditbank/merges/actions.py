@@ -34,6 +34,7 @@ from creditbank.merges.domain import (
     Candidate,
     Merge,
     MergeBarred,
+    MergeBarredBothWays,
     MergeNotDone,
     MergeOpen,
     MergeState,
@@ -57,7 +58,8 @@ async def propose(
 ) -> Merge:
     """Propose that ``learner_id`` stand for ``merged_id`` too; nothing changes until another approves it.
 
-    Raises LearnerNotFound, LearnerErased, MergeWithItself, AccountEnded, AccountUnconfirmed, MergeOpen, MergeBarred.
+    Raises LearnerNotFound, LearnerErased, MergeWithItself, AccountEnded, AccountUnconfirmed, MergeOpen, MergeBarred,
+    MergeBarredBothWays.
     """
     if learner_id == merged_id:
         raise MergeWithItself
@@ -82,7 +84,8 @@ async def _both(
     learner.check_confirmed()
     merged.check_active("/merged")
     if has := await barring(connection, merged_id):
-        raise MergeBarred(learner=merged_id, what=", ".join(has))
+        refused = MergeBarredBothWays if await barring(connection, learner_id) else MergeBarred
+        raise refused(learner=merged_id, what=", ".join(has))
     return learner, merged
 
 

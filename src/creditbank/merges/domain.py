@@ -119,9 +119,20 @@ class MergeOpen(Refusal):
 
 @dataclass(eq=False, kw_only=True)
 class MergeBarred(Refusal):
-    """The account that is to be merged has what cannot be moved; the other direction may do."""
+    """The account that is to be merged has what cannot be moved; the other has nothing of the kind."""
 
     code = "merge_barred"
+    kind = Kind.CONFLICT
+    learner: UUID
+    what: str
+    pointer: str = "/merged"
+
+
+@dataclass(eq=False, kw_only=True)
+class MergeBarredBothWays(Refusal):
+    """Both accounts have what cannot be moved."""
+
+    code = "merge_barred_both_ways"
     kind = Kind.CONFLICT
     learner: UUID
     what: str

@@ -19,6 +19,8 @@ from creditbank.learners.tables import learner_identities, learners
 from creditbank.ledger.tables import holds, lots
 from creditbank.merges.domain import OPEN, UNDER_WAY, Candidate, Merge, MergeNotFound, MergeState, MergeStep, StepKind
 from creditbank.merges.tables import merge_dismissals, merge_steps, merges
+from creditbank.recognition.domain import RulingState
+from creditbank.recognition.tables import rulings
 from creditbank.recognition.verify import Finding
 
 
@@ -35,6 +37,8 @@ async def barring(connection: AsyncConnection, learner_id: UUID) -> list[str]:
         "redeemed": exists().where(mine, or_(lots_.redeemed_milli > 0, lots_.reserved_milli > 0)),
         "exchanges": exists().where(exchanges.c.learner_id == learner_id),
         "debts": exists().where(mine, lots_.owed_milli < 0),
+        # Credits may stand by them alone, and would be gone with the facts.
+        "rulings": exists().where(rulings.c.learner_id == learner_id, rulings.c.state == RulingState.APPROVED.value),
         "merged_accounts": exists().where(learners.c.merged_into == learner_id),
     }
     row = (await connection.execute(select(*[is_there.label(name) for name, is_there in found.items()]))).one()

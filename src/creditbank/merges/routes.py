@@ -13,14 +13,14 @@ from creditbank.access.domain import Actor, BankOnly
 from creditbank.access.guards import check_whole, require
 from creditbank.access.policy import NOBODY_S, Denied, Owned, can, part
 from creditbank.intake.routes import DeskDep
-from creditbank.learners.domain import LearnerNotFound
+from creditbank.learners.domain import LearnerErased, LearnerNotFound
 from creditbank.learners.queries import find
 from creditbank.merges import actions, queries
 from creditbank.merges.domain import Candidate, Merge, MergeWithItself
 from creditbank.merges.schemas import CandidateOut, DismissalIn, MergeDecisionIn, MergeIn, MergeOut, UndoingIn
 from creditbank.sealing import LearnerKey
 from creditbank.web.bodies import JsonBody, Read, json_answer
-from creditbank.web.edge import EdgeDep
+from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
 from creditbank.web.paging import Cursor, Limit, Page, converted, page_answer
 from creditbank.web.problems import documented
@@ -42,9 +42,19 @@ Proposer = Annotated[Actor, Depends(require("learners:write", is_grave=True))]
 Decider = Annotated[Actor, Depends(require("rulings:approve", is_grave=True))]
 
 
-def _answer(merge: Merge, key: LearnerKey, status: int) -> Answer:
+async def _hidden(connection: AsyncConnection, edge: Edge, actor: Actor, merge: Merge, at: UUID) -> UUID | None:
+    """The account on the other side from ``at``, where the actor may not read it; an erased one has no owner."""
+    other = merge.merged_id if at == merge.learner_id else merge.learner_id
+    try:
+        owned = (await find(connection, edge.vault, other))[0].owned
+    except LearnerErased:
+        owned = Owned(learner_id=other)
+    return None if can(actor, "account.read", owned) else other
+
+
+def _answer(merge: Merge, key: LearnerKey, status: int, hidden: UUID | None = None) -> Answer:
     headers = {"Location": f"/v1/learners/{merge.learner_id}/merges"} if status == 201 else {}
-    shown = MergeOut.from_domain(merge).model_dump_json().encode()
+    shown = MergeOut.from_domain(merge, hidden).model_dump_json().encode()
     return Answer(status, shown, headers, owner=(merge.learner_id, key))
 
 
@@ -65,8 +75,8 @@ async def propose_merge(
 ) -> Response:
     """Propose that an account stand for another one of the same person. Somebody else at the bank approves it.
 
-    Refused for a merged account with awards, open applications, exchanges, debts or redeemed credits, or that stands
-    for others: then the other direction may do.
+    Refused for a merged account with awards, open applications, exchanges, debts, redeemed credits or approved
+    rulings, or that stands for others: where the other account has none of these, the other direction may do.
     """
     wanted = body.value
 
@@ -88,13 +98,19 @@ async def propose_merge(
     responses={200: {"model": Page[MergeOut], "description": "oldest first"}, **documented(404)},
 )
 async def list_merges(id: UUID, edge: EdgeDep, actor: Annotated[Actor, Depends(require("learners:read"))]) -> Response:
-    """The merges of an account, on either side, each with what became of every achievement."""
+    """The merges of an account, on either side, each with what became of every achievement.
+
+    The id of the other account is left out for whoever may not read that one.
+    """
     async with edge.database.snapshot() as connection:
         learner, _ = await find(connection, edge.vault, id)
-        found = await queries.merges_of(connection, id)
-    if not can(actor, "account.read", learner.owned):
-        raise LearnerNotFound
-    return json_answer({"items": [MergeOut.from_domain(one).model_dump(mode="json") for one in found], "next": None})
+        if not can(actor, "account.read", learner.owned):
+            raise LearnerNotFound
+        found = [
+            MergeOut.from_domain(one, await _hidden(connection, edge, actor, one, id))
+            for one in await queries.merges_of(connection, id)
+        ]
+    return json_answer({"items": [one.model_dump(mode="json") for one in found], "next": None})
 
 
 @router.post(
@@ -157,7 +173,7 @@ async def propose_undoing_merge(
             raise LearnerNotFound
         merge = await actions.propose_undoing(connection, desk, id, merge_id, reason, actor.principal)
         await actions.note(connection, desk, actor.by, "merge.propose_undoing", merge, reason=reason)
-        return _answer(merge, key, 200)
+        return _answer(merge, key, 200, await _hidden(connection, edge, actor, merge, id))
 
     return await once(request, edge, actor.client_id, body.raw, work)
 

@@ -43,8 +43,8 @@ class MergeOut(BaseModel):
     """A merge with its trace. Authors and approvers are `client:id` or `user:id`."""
 
     id: UUID
-    learner: UUID = Field(description="the account that stands for both")
-    merged: UUID
+    learner: UUID | None = Field(description="the account that stands for both; null where the caller may not read it")
+    merged: UUID | None = Field(description="the account that ended; null where the caller may not read it")
     state: MergeState
     reason: Reason
     author: str
@@ -59,13 +59,13 @@ class MergeOut(BaseModel):
     steps: list[MergeStepOut]
 
     @classmethod
-    def from_domain(cls, merge: Merge) -> MergeOut:
-        """The shape of a merge."""
+    def from_domain(cls, merge: Merge, hidden: UUID | None = None) -> MergeOut:
+        """The shape of a merge, without the id of an account that is out of the reader's reach."""
         return cls.model_validate(
             {
                 "id": merge.id,
-                "learner": merge.learner_id,
-                "merged": merge.merged_id,
+                "learner": merge.learner_id if merge.learner_id != hidden else None,
+                "merged": merge.merged_id if merge.merged_id != hidden else None,
                 "state": merge.state,
                 "reason": merge.reason,
                 "author": merge.author,
