@@ -279,7 +279,7 @@ async def decide(
 ) -> Conversion:
     """Approve an application, whole or in part, or reject it. An approval makes an award; the rest is given back.
 
-    Raises ConversionNotFound, HoldEnded, LearnerInDebt, StackedCreditsLost, MoreThanHeld, NothingApproved.
+    Raises ConversionNotFound, HoldEnded, StackedCreditsLost, LearnerInDebt, MoreThanHeld, NothingApproved.
     """
     learner, conversion, lots = await _held(connection, counter, conversion_id, today)
     if not can(actor, "conversion.decide", owned(conversion)):
@@ -290,8 +290,9 @@ async def decide(
     used = dict(held) if verdict.approves else {}
     if verdict.approves:
         # Whoever came into debt since the application redeems nothing before a person has decided about it.
-        check_debts(lots, await open_debts(connection, learner.id))
+        # What stands in the way of this very award is told before what stands in the way of any.
         check_stacked(conversion, await queries.conversions_of(connection, learner.id), lots)
+        check_debts(lots, await open_debts(connection, learner.id))
     if verdict.approves and verdict.amounts is not None:
         for index, (lot_id, milli) in enumerate(verdict.amounts.items()):
             if milli > held.get(lot_id, 0):
