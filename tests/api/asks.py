@@ -18,7 +18,7 @@ ASKS: Final[Mapping[str, str]] = {
     "POST /v1/learners/{id}/merges": "account.mend",
     "GET /v1/learners/{id}/merges": "account.read",
     "POST /v1/learners/{id}/merges/{merge_id}/decision": "merge.decide",
-    "POST /v1/learners/{id}/merges/{merge_id}/undoing": "account.mend",
+    "POST /v1/learners/{id}/merges/{merge_id}/undoing": "account.mend account.read",
     "GET /v1/duplicates": "account.mend",
     "POST /v1/duplicates/dismissals": "account.mend",
     "POST /v1/learners/{id}/confirmation": "account.confirm",
