@@ -90,6 +90,21 @@ async def test_guardian_sees_and_acts_for_the_minor_until_an_officer_ends_it(wor
     assert [one["ended_by"] is None for one in listed] == [False]
 
 
+async def test_ended_once_it_is_ended_however_often_it_was_registered(world: World) -> None:
+    child, (guardian, login) = await minor(world), await adult(world)
+    first, _ = await register(world, child, guardian), await register(world, child, guardian)
+    browser = await acting(world, login, child)
+    assert (await browser.get(f"/v1/learners/{child}")).status_code == 200
+
+    ended = await world.bank.post(f"/v1/learners/{child}/guardianships/{first.json()['id']}/end")
+
+    assert ended.status_code == 200
+    assert (await browser.get(f"/v1/learners/{child}")).status_code == 403
+    again = await world.sign_in(login)
+    place = await again.put("/v1/sessions/current/place", json={"learner": child})
+    assert place.status_code != 200
+
+
 async def test_it_ends_by_itself_on_the_eighteenth_birthday_in_the_bank_s_zone(world: World) -> None:
     guardian, login = await adult(world)
     today = world.app.state.edge.today()

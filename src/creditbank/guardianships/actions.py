@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, time
 from uuid import UUID
@@ -76,7 +77,10 @@ async def register(
 async def end(
     connection: AsyncConnection, vault: Vault, learner_id: UUID, guardianship_id: UUID, actor: Actor, now: datetime
 ) -> Guardianship:
-    """End a guardianship at once. Raises LearnerNotFound, LearnerErased, GuardianshipNotFound."""
+    """End a guardianship at once, however often it was registered.
+
+    Raises LearnerNotFound, LearnerErased, GuardianshipNotFound.
+    """
     if learner_id not in await lock(connection, vault, [learner_id]):
         raise await absence(connection, learner_id)
     every = await of_learner(connection, learner_id)
@@ -88,9 +92,15 @@ async def end(
     except GrantNotFound as gone:
         # Who governs people has taken the role back already.
         raise GuardianshipNotFound from gone
+    # Registered twice it is two roles: the guardian would be in by the other one still.
+    ending = [one for one in every if one.guardian_id == found.guardian_id and one.ended_at is None]
+    for one in ending:
+        if one.id != found.id:
+            with suppress(GrantNotFound):
+                await people.revoke(connection, one.user_id, one.grant_id, None, actor.identity, now)
     ended = replace(found, ended_by=actor.identity, ended_at=now)
-    mine = (guardianships.c.learner_id == learner_id) & (guardianships.c.id == guardianship_id)
-    await connection.execute(update(guardianships).where(mine).values(ended_by=ended.ended_by, ended_at=now))
+    theirs = (guardianships.c.learner_id == learner_id) & guardianships.c.id.in_([one.id for one in ending])
+    await connection.execute(update(guardianships).where(theirs).values(ended_by=ended.ended_by, ended_at=now))
     minor, _ = await find(connection, vault, learner_id)
     details = {"guardianship": str(guardianship_id)}
     await record(connection, actor.by, "guardianship.end", f"learner:{learner_id}", details, now, minor.owned)
