@@ -22,7 +22,7 @@ def upgrade() -> None:
         "alter table audit_events add column actor_kind text not null default 'system' "
         f"constraint ck_audit_events_actor_kind check (actor_kind in ({_KINDS}))"
     )
-    code, uuid = ('text collate "C"', "uuid") if is_postgresql else ("text", "char(32)")
+    code, uuid = ('varchar collate "C"', "uuid") if is_postgresql else ("text", "char(32)")
     for column, type_ in (("actor", "text"), ("provider", code), ("owner", code), ("learner_id", uuid)):
         op.execute(f"alter table audit_events add column {column} {type_}")
     # The one time that rows of the log are touched: what they said already is said in the new columns.
