@@ -107,7 +107,7 @@ def restore(
     today = learning_day(system_clock(), settings.zone)
     tally = prove_shown(Order(settings, today, is_chains_only=True))
     asyncio.run(_let_serve(settings))
-    tell_proof(tally)
+    tell_proof(tally, is_chains_only=True)
     _tell_lost(done.evidence)
     if tally.findings:
         # The copy is what was backed up, so the bank had them then: whether it is served all the same is a person's

@@ -71,7 +71,7 @@ def verify(
         tally = prove_shown(proving.Order(settings, today, processes, chains_only, resume, receipts))
     except (proving.ResumeRefused, ReceiptMalformed, UnicodeDecodeError) as refused:
         fail(str(refused))
-    tell_proof(tally, f", {len(receipts)} receipts" if receipts else "")
+    tell_proof(tally, f", {len(receipts)} receipts" if receipts else "", is_chains_only=chains_only)
     if tally.findings:
         raise typer.Exit(1)
 
@@ -100,17 +100,17 @@ def prove_shown(order: proving.Order) -> proving.Tally:
         bar.stop()
 
 
-def tell_proof(tally: proving.Tally, kept: str = "") -> None:
-    """Print what a proof found, and of how much."""
+def tell_proof(tally: proving.Tally, kept: str = "", *, is_chains_only: bool = False) -> None:
+    """Print what a proof found, and of how much: chains alone say nothing of achievements."""
     for finding in tally.findings[:100]:
         who = f"learner {finding.learner_id}" if finding.learner_id else "the bank"
         err.print(f"{finding.code}: {who}: {finding.detail}", style="red", highlight=False, markup=False)
     if tally.erased:
         told = f"{tally.erased} of the learners were erased: their chains and sums hold, nobody can open the rest"
         out.print(told, highlight=False)
+    facts = "" if is_chains_only else f"{tally.achievements} achievements, "
     out.print(
-        f"{tally.learners} learners, {tally.achievements} achievements, {tally.postings} postings{kept} verified; "
-        f"{len(tally.findings)} findings",
+        f"{tally.learners} learners, {facts}{tally.postings} postings{kept} verified; {len(tally.findings)} findings",
         highlight=False,
     )
 
