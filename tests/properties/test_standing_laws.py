@@ -75,7 +75,14 @@ def bound_by(decisions: Collection[Decision], line: Sequence[CompiledVersion], *
     """What stands by these decisions."""
     since = {version.version: version.valid_from for version in line}
     return {
-        key: Bound(VersionName(one.version, since[one.version]), redeemed) for one in decisions for key in one.binding
+        key: Bound(
+            VersionName(one.version, since[one.version]),
+            one.binding,
+            redeemed,
+            VersionName(one.kept_by, since[one.kept_by]) if one.kept_by is not None else None,
+        )
+        for one in decisions
+        for key in one.binding
     }
 
 
@@ -161,9 +168,6 @@ def test_a_change_of_rules_never_touches_what_is_redeemed(
     era = Era(old, first, keys_of(redeemed), elected.get("town", ()), bound, late)
 
     new = data.draw(st.one_of(st.just([]), st.just(old), lines(2, old)))
-    # Not held yet: a combination made for `never_less_than` alone may take a fact with redeemed credits into it.
-    versions = [*old, *new]
-    assume(not any(v.together for v in versions) or all(v.transition.never_less_than is None for v in versions))
     elected = elected_in(new or old, is_elected=is_elected[1])
     bound = bound_by(redeemed, old, redeemed=True) if ends else bound
     facts = everything
@@ -183,6 +187,27 @@ def test_a_change_of_rules_never_touches_what_is_redeemed(
 
     both = era.keys | keys_of(more)
     assert amounts(last.decisions, both) == amounts(after.decisions, both)
+
+
+@given(st.data(), LEARNERS, DAYS, DAYS, SHARES, st.booleans())
+@examples(60)
+def test_a_later_version_leaves_what_is_held_as_it_was_decided(
+    data: st.DataObject, facts: list[Fact], one: date, other: date, shares: list[str], is_elected: bool
+) -> None:
+    """Unless it reaches all: whatever else it takes, the same rule of the same version holds the same facts together."""
+    first, second = sorted([one, other])
+    line = data.draw(lines(0))
+    assume(all(version.transition.applies_to != "all" for version in line))
+    before = evaluate(facts, line, first)
+    held = chosen(before, shares, "reserved")
+    standing = Standing({"town": bound_by(held, line, redeemed=False)}, elected=elected_in(line, is_elected=is_elected))
+
+    after = evaluate(facts, line, second, standing)
+
+    said = {one.binding: (one.version, one.rule) for one in after.decisions}
+    assert {one.binding: said.get(one.binding) for one in held} == {
+        one.binding: (one.version, one.rule) for one in held
+    }
 
 
 def nothing_is_clawed_back(

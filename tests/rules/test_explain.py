@@ -49,6 +49,11 @@ REGISTERS = {"niie": {"external": True}}
             "同一单元 U 已由 m1 计入（取最早）：0",
         ),
         (
+            {"op": "kept", "version": 2, "former": 1},
+            "version 2 gives less; version 1 stands",
+            "第 2 版所给较少；仍按第 1 版",
+        ),
+        (
             {
                 "op": "limit",
                 "id": "few",

@@ -37,8 +37,8 @@ def second(applies_to: str, number: int = 2) -> CompiledVersion:
 
 ELECTIVE = giving("5", 2, MIDDLE, transition={"elect_until": "2030-01-01"})
 FIRST = replace(giving("2", 1), valid_until=MIDDLE)
-RESERVED_BY_ONE, RESERVED_BY_TWO = Bound(ONE, is_redeemed=False), Bound(TWO, is_redeemed=False)
-REDEEMED_BY_ONE, REDEEMED_BY_TWO = Bound(ONE, is_redeemed=True), Bound(TWO, is_redeemed=True)
+RESERVED_BY_ONE, RESERVED_BY_TWO = (Bound(by, ("a",), is_redeemed=False) for by in (ONE, TWO))
+REDEEMED_BY_ONE, REDEEMED_BY_TWO = (Bound(by, ("a",), is_redeemed=True) for by in (ONE, TWO))
 
 # Versions beside the first; what stands on the old fact ``a``; whether 2 is elected; the version that decides ``a``.
 CASES: list[tuple[str, list[CompiledVersion], Bound | None, bool, int]] = [
@@ -131,9 +131,55 @@ def test_a_version_is_found_by_its_number_and_only_then_by_its_first_day() -> No
 
 def test_what_is_redeemed_stays_beside_what_is_held_and_reached() -> None:
     """What is held goes with the new version; what is redeemed, before and after it, does not."""
-    standing = Standing({"town": {"a": REDEEMED_BY_ONE, "b": RESERVED_BY_ONE, "c": REDEEMED_BY_ONE}})
+    built = {"a": True, "b": False, "c": True}
+    standing = Standing({"town": {key: Bound(ONE, (key,), redeemed) for key, redeemed in built.items()}})
     facts = [fact(key, code=key) for key in ("a", "b", "c")]
 
     found = evaluate(facts, [FIRST, second("all")], TODAY, standing=standing).decisions
 
     assert {decision.binding: decision.version for decision in found} == {("a",): 1, ("b",): 2, ("c",): 1}
+
+
+# The first version denies what was done with a course before its time, and gives 9 for everything else.
+COMPANY = compiled(
+    {"id": "pair", "match": {"n": 2, "of": [{"code": "x"}, {"code": "y"}]}, "effect": "deny", "priority": 1},
+    rule("rest", grant=[{"credits": {"fixed": "9"}, "unit": "U"}]),
+    header={"version": 1, "from": START.isoformat(), "until": MIDDLE.isoformat()},
+)
+KEEPING = {"applies_to": "all", "never_less_than": "previous"}
+
+# What the later version does, the day it is asked on, and who decided about what is built on, then whether it is redeemed.
+LEFT: list[tuple[str, Mapping[str, str], VersionName | None, bool]] = [
+    ("held before a version began that reaches what is free", {"applies_to": "unredeemed"}, None, False),
+    ("redeemed before a version began that reaches what is held", {"applies_to": "all"}, None, True),
+    ("kept by a version that promises never less, then held", KEEPING, TWO, False),
+    ("kept by a version that promises never less, then redeemed", KEEPING, TWO, True),
+]
+
+
+@pytest.mark.parametrize(
+    ("transition", "kept_by", "is_redeemed"), [case[1:] for case in LEFT], ids=[case[0] for case in LEFT]
+)
+def test_what_is_built_on_is_not_bound_with_what_its_company_left(
+    transition: Mapping[str, str], kept_by: VersionName | None, is_redeemed: bool
+) -> None:
+    """The course before its time was denied with ``b``; that ``b`` goes to the later version does not free it for ``c``."""
+    facts = [
+        fact("a", code="x", completed=date(2020, 1, 1)),
+        fact("b", code="y", completed=date(2021, 1, 1)),
+        fact("c", code="y", completed=date(2022, 1, 1)),
+    ]
+    later = giving("2", 2, MIDDLE, transition={**transition, "retroactive": True})
+    bound = Bound(ONE, ("c",), is_redeemed, kept_by)
+    alone = evaluate(facts, [COMPANY, later], MIDDLE if kept_by is not None else date(2024, 8, 31))
+    assert {d.binding: (d.version, d.kept_by) for d in alone.decisions if "c" in d.binding} == {
+        ("c",): (1, kept_by.number if kept_by is not None else None)
+    }
+
+    found = evaluate(facts, [COMPANY, later], TODAY, Standing({"town": {"c": bound}})).decisions
+
+    assert [(d.binding, d.effect, d.version, [str(lot.recognised) for lot in d.lots]) for d in found] == [
+        (("a",), "none", 1, []),
+        (("b",), "grant", 2, ["2"]),
+        (("c",), "grant", 1, ["9"]),
+    ]

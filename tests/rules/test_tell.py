@@ -216,6 +216,11 @@ STEPS: list[tuple[dict[str, Any], str, str]] = [
         "version 2 of the rules gives 3, but you keep 4 from version 1",
         "规则第 2 版计 3，但保留第 1 版所计的 4 学分",
     ),
+    (
+        {"op": "kept", "version": 2, "former": 1},
+        "version 2 of the rules would give less, so you keep what version 1 gave",
+        "规则第 2 版所计较少，因此保留第 1 版所计的学分",
+    ),
 ]  # fmt: skip
 
 

@@ -204,6 +204,7 @@ async def _write(
                 "evaluation_id": decision.evaluation_id,
                 "rule_set_id": decision.rule_set_id,
                 "rule_set_version_id": decision.version_id,
+                "kept_by_version_id": decision.kept_by_id,
                 "rule": decision.rule,
                 "effect": decision.effect,
                 "binding": decision.binding,

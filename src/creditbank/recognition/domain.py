@@ -39,7 +39,7 @@ from creditbank.rules.rulings import Block, Force, Insert, Ruling, Value, Waive
 from creditbank.rules.standing import NOTHING_STANDS, Standing
 from creditbank.rulesets.domain import Book
 
-ENGINE: Final = "3"
+ENGINE: Final = "4"
 """The engine's version, kept with every evaluation: it changes when the same input may give another result."""
 
 _COMPACT: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -67,12 +67,14 @@ class Decision:
     """What one rule made of one binding, as stored. The latest for (rule set, binding) counts.
 
     ``rule_set_id`` and ``version_id`` are None for what no rule took and for a decision that closes such a one.
+    ``kept_by_id`` is a later version that reaches the binding and lets stand what this one gave.
     """
 
     id: UUID
     evaluation_id: UUID
     rule_set_id: UUID | None
     version_id: UUID | None
+    kept_by_id: UUID | None
     rule: str | None
     effect: str
     binding: str
@@ -245,6 +247,10 @@ def input_hash(achievements: Iterable[Achievement], version_hashes: Iterable[str
     return hashlib.sha256(_COMPACT(listed).encode()).digest()
 
 
+def _what_stands(decision: Decision) -> tuple[object, ...]:
+    return decision.mark, decision.version_id, decision.kept_by_id, decision.effect
+
+
 @dataclass(slots=True)
 class _Settling:
     """One learner's difference while it is being found."""
@@ -269,11 +275,7 @@ class _Settling:
     def decide(self, decision: Decision) -> Decision:
         """The decision that stands: the held one when it says the same under the same version, else the new one."""
         held = self.held.get(decision.key)
-        if held is None or (held.mark, held.version_id, held.effect) != (
-            decision.mark,
-            decision.version_id,
-            decision.effect,
-        ):
+        if held is None or _what_stands(held) != _what_stands(decision):
             self.decisions.append(decision)
             held = decision
         else:
@@ -450,6 +452,7 @@ def _settle_decision(
             settling.evaluation_id,
             entry.rule_set_id if entry else None,
             entry.version_id if entry else None,
+            settling.book.entry(made.rule_set, made.kept_by).version_id if made.kept_by is not None else None,
             made.rule if taken else None,
             made.effect,
             binding,

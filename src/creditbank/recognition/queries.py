@@ -34,6 +34,7 @@ def _decision_of(row: Row[Any], trace: Mapping[str, Any] | None = None) -> Decis
         row.evaluation_id,
         row.rule_set_id,
         row.rule_set_version_id,
+        row.kept_by_version_id,
         row.rule,
         row.effect,
         row.binding,

@@ -98,13 +98,15 @@ def _bound(
     keys: Mapping[str, str],
 ) -> dict[str, dict[str, Bound]]:
     """By which version each fact was decided; of a fact on several lots that of the redeemed one counts."""
-    latest = {decision.key: decision.version_id for decision in decisions}
+    latest = {decision.key: decision for decision in decisions}
     found: dict[str, dict[str, Bound]] = {}
     for lot in sorted(lots, key=lambda one: (_is_redeemed(one), one.id)):
-        version_id = latest.get((lot.key.rule_set_id, lot.key.binding))
-        if version_id is not None and version_id in book.names:
-            one = Bound(book.names[version_id], _is_redeemed(lot))
-            found.setdefault(codes[lot.key.rule_set_id], {}).update(dict.fromkeys(_facts(lot, keys), one))
+        decision = latest.get((lot.key.rule_set_id, lot.key.binding))
+        by = book.names.get(decision.version_id) if decision is not None and decision.version_id is not None else None
+        if decision is not None and by is not None:
+            kept_by = book.names.get(decision.kept_by_id) if decision.kept_by_id is not None else None
+            one = Bound(by, tuple(_facts(lot, keys)), _is_redeemed(lot), kept_by)
+            found.setdefault(codes[lot.key.rule_set_id], {}).update(dict.fromkeys(one.binding, one))
     return found
 
 

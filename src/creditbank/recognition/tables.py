@@ -42,6 +42,8 @@ decisions = Table(
     # None for what no rule took, and for a decision of which nothing is left.
     Column("rule_set_id", Uuid, ForeignKey("rule_sets.id")),
     Column("rule_set_version_id", Uuid, ForeignKey("rule_set_versions.id")),
+    # A later version that reaches the binding and keeps what this one gave, since it promises never less.
+    Column("kept_by_version_id", Uuid),
     Column("rule", Text),
     Column("effect", Text, nullable=False, doc="grant, deny, review, conditional, none, or withdrawn"),
     Column("binding", Text, nullable=False, doc="achievement ids in slot order, separated by commas"),

@@ -55,6 +55,8 @@ class Draft:
         "binding",
         "former",
         "governing",
+        "is_fixed",
+        "kept_by",
         "keys",
         "lots",
         "missing",
@@ -80,6 +82,10 @@ class Draft:
         self.steps: list[dict[str, Any]] = []
         # What the version before gave for the same binding, where this one reaches back to it.
         self.former: Draft | None = None
+        # The later version that reaches the binding and keeps what this one gave, since it promises never less.
+        self.kept_by: CompiledVersion | None = None
+        # Whether something is built on it that a later version must leave as it is.
+        self.is_fixed = False
         # The ruling by which a person made it, or forced its rule.
         self.ruling: str | None = None
         for index, grant in enumerate(rule.grants):
@@ -116,6 +122,15 @@ class Draft:
         self.missing_grant = grant
         self.steps = list(steps)
         self.lots = []
+
+    def keep(self, version: CompiledVersion) -> None:
+        """Let it stand although a later version reaches the binding."""
+        for lot in self.lots:
+            if self.kept_by is not None:
+                # Of several versions that keep it only the last is told.
+                lot.steps.pop()
+            lot.steps.append({"op": "kept", "version": version.version, "former": self.version.version})
+        self.kept_by = version
 
     def rule_on(self, rulings: Rulings) -> None:
         """Give lots what people ruled that they are worth, and drop those that were blocked."""

@@ -168,6 +168,7 @@ def _decision(draft: Draft, as_of: date) -> Decision:
         draft.governing,
         tuple([_target(lot, draft, expires, as_of) for lot in draft.lots]),
         trace,
+        draft.kept_by.version if draft.kept_by is not None else None,
     )
 
 

@@ -254,6 +254,12 @@ def _transition(step: _Part, language: Language) -> str:
     return f"第 {step['version']} 版给 {gives}；不少于第 {step['former']} 版：{former}"
 
 
+def _kept(step: _Part, language: Language) -> str:
+    if language == "en":
+        return f"version {step['version']} gives less; version {step['former']} stands"
+    return f"第 {step['version']} 版所给较少；仍按第 {step['former']} 版"
+
+
 def _ruling(step: _Part, language: Language) -> str:
     grade = step.get("grade")
     value = decimal_text(step["value"])
@@ -282,6 +288,7 @@ _STEPS: Final[Mapping[str, Callable[[_Part, Language], str]]] = {
     "validity": _validity,
     "pending": _pending,
     "transition": _transition,
+    "kept": _kept,
     "ruling": _ruling,
     "blocked": _blocked,
 }

@@ -37,6 +37,11 @@ def recognise(
     bound = standing.bound.get(line[0].rule_set, _NOTHING_BOUND)
     reaching = [_reaches(version, line, as_of, bound, standing) for version in line]
     pins = _pinned(left, line, reaching, bound) if bound else {}
+    fixed = list(_fixed(left, line, reaching, pins, bound)) if pins else []
+    if fixed:
+        drafts += fixed
+        settled = {key for draft in fixed for key in draft.keys}
+        left = [fact for fact in left if fact.key not in settled]
     for place, version in enumerate(line):
         reaching_later = zip(line[place + 1 :], reaching[place + 1 :], strict=True)
         later = [(v, reach) for v, reach in reaching_later if reach is not None]
@@ -57,6 +62,10 @@ def recognise(
         taken = {key for draft in made for key in draft.keys}
         left = [fact for fact in left if fact.key not in taken]
     _fill_pools(drafts, kept)
+    for draft in fixed:
+        keeper = bound[draft.keys[0]].kept_by
+        if keeper is not None and (keeping := keeper.within(line)) is not None:
+            draft.keep(keeping)
     free = [fact for fact in ordered if (fact.key, None) not in rulings.blocks]
     for place, version in enumerate(line):
         if reaching[place] is not None and place:
@@ -128,13 +137,14 @@ def _pinned(
     places = {version.version: place for place, version in enumerate(line)}
     for fact in facts:
         one = bound.get(fact.key)
-        version = one.by.within(line) if one is not None else None
-        if one is None or version is None:
+        turn = one.turn_in(line) if one is not None else None
+        if one is None or turn is None:
             continue
+        version, name = turn
         place, day = places[version.version], version.governing(fact)
         if version.valid_until is not None and day >= version.valid_until:
             continue
-        if day < version.valid_from and version.version != one.by.number and reaching[place] is None:
+        if day < version.valid_from and version.version != name.number and reaching[place] is None:
             continue
         if not one.is_redeemed and any(
             later.transition.applies_to == "all" and reach is not None and _is_reached(fact, later, reach, line)
@@ -143,6 +153,39 @@ def _pinned(
             continue
         pins[fact.key] = place
     return pins
+
+
+def _fixed(
+    facts: Sequence[Fact],
+    line: Sequence[CompiledVersion],
+    reaching: Sequence[frozenset[str] | None],
+    pins: Mapping[str, int],
+    bound: Mapping[str, Bound],
+) -> Iterator[Draft]:
+    """Where a version reaches back: what the very version that decided it makes of each binding that is built on.
+
+    It is asked about the binding alone. A version that reaches back takes company away from others in part and brings
+    its own new company, and what is left or comes must not be bound with it. Where its own facts make something else
+    of it, it is asked like all others; so is what is kept by the version whose turn it still is.
+    """
+    if all(reach is None for reach in reaching):
+        return
+    by_key = {fact.key: fact for fact in facts}
+    for keys in sorted({bound[key].binding for key in pins}):
+        place, one = pins.get(keys[0]), bound.get(keys[0])
+        if place is None or one is None or any(pins.get(key) != place for key in keys):
+            continue
+        binding = [by_key[key] for key in keys]
+        later = [v for v, reach in zip(line[place + 1 :], reaching[place + 1 :], strict=True) if reach is not None]
+        if one.kept_by is not None and not any(_is_reached(f, v, frozenset(), line) for v in later for f in binding):
+            continue
+        for version, reach in zip(line, reaching, strict=True):
+            if version.version == one.by.number:
+                since = line[0].valid_from if reach is not None else version.valid_from
+                for draft in _Binder(version, binding, since, None, pins).bind():
+                    if draft.keys == keys:
+                        draft.is_fixed = True
+                        yield draft
 
 
 def _is_reached(fact: Fact, version: CompiledVersion, kept: frozenset[str], line: Sequence[CompiledVersion]) -> bool:
@@ -193,12 +236,13 @@ def _never_less(
                 _raise(next(o for o in new.lots if (o.unit, o.number) == (lot.unit, lot.number)), lot, version)
             continue
         rivals = {id(rival): rival for key in old.keys for rival in touching[key] if id(rival) not in replaced}.values()
-        if any(rival.governing >= version.valid_from for rival in rivals):
-            # It met with what only the new version governs: that is no less, but something else.
+        if any(rival.is_fixed or rival.governing >= version.valid_from for rival in rivals):
+            # It met with what only the new version governs: that is no less, but something else. What is built on stays.
             continue
         if old.total > sum(draft.total for draft in rivals):
             # The new version parts or names them otherwise, and gives less: what stood goes on standing.
             replaced.update(id(draft) for draft in rivals)
+            old.keep(version)
             kept.append(old)
     return [draft for draft in drafts if id(draft) not in replaced] + kept
 

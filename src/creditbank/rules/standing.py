@@ -32,10 +32,24 @@ class VersionName:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The version that decided about a fact on whose credits something is built: they are redeemed, or reserved."""
+    """The decision about a fact on whose credits something is built: they are redeemed, or reserved.
+
+    ``by`` is the version whose rules decided, ``binding`` are the keys of all facts that it decided about together.
+    ``kept_by`` is a later version that reached them and kept what the former gave, since it promises never less.
+    """
 
     by: VersionName
+    binding: tuple[str, ...]
     is_redeemed: bool
+    kept_by: VersionName | None = None
+
+    def turn_in(self, line: Sequence[CompiledVersion]) -> tuple[CompiledVersion, VersionName] | None:
+        """The version of a line in whose turn it was decided, by the name that it had; None where there is none."""
+        for name in (self.kept_by, self.by):
+            version = name.within(line) if name is not None else None
+            if name is not None and version is not None:
+                return version, name
+        return None
 
 
 @dataclass(frozen=True, slots=True)

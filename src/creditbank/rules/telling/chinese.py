@@ -183,6 +183,10 @@ def _transition(step: Part, _: About) -> str:
     return f"规则第 {step['version']} 版计 {gives}，但保留第 {step['former']} 版所计的 {former}"
 
 
+def _kept(step: Part, _: About) -> str:
+    return f"规则第 {step['version']} 版所计较少，因此保留第 {step['former']} 版所计的学分"
+
+
 def _ruling(step: Part, _: About) -> str:
     grade = f"，成绩定为 {step['grade']}" if "grade" in step else ""
     return f"经人工裁定计 {decimal_text(step['value'])} 学分{grade}"
@@ -208,6 +212,7 @@ STEPS: Final[Mapping[str, Callable[[Part, About], str]]] = {
     "validity": _validity,
     "pending": _pending,
     "transition": _transition,
+    "kept": _kept,
     "ruling": _ruling,
     "blocked": _blocked,
 }

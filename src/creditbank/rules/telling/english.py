@@ -230,6 +230,10 @@ def _transition(step: Part, _: About) -> str:
     return f"version {step['version']} of the rules gives {gives}, but you keep {former} from version {step['former']}"
 
 
+def _kept(step: Part, _: About) -> str:
+    return f"version {step['version']} of the rules would give less, so you keep what version {step['former']} gave"
+
+
 def _ruling(step: Part, _: About) -> str:
     grade = f" and the grade {step['grade']}" if "grade" in step else ""
     return f"people ruled that it is worth {_credits(step['value'])}{grade}"
@@ -255,6 +259,7 @@ STEPS: Final[Mapping[str, Callable[[Part, About], str]]] = {
     "validity": _validity,
     "pending": _pending,
     "transition": _transition,
+    "kept": _kept,
     "ruling": _ruling,
     "blocked": _blocked,
 }
