@@ -22,6 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CARD = {"type": "id_card", "value": "11010519491231002X"}
 BORN = "1949-12-31"
+NOWHERE_S = {"type": "student_number", "value": "20260017", "issuer": "cq/nowhere"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -198,10 +199,13 @@ async def test_what_is_wrong_is_refused_and_opens_nothing(world: World) -> None:
         ({"password": "Sun Wukong in heaven"}, (422, "password_obvious")),
         ({"identity": {"type": "id_card", "value": "110105194912310021"}}, (422, "no_such_identity")),
         ({"identity": CARD, "birth_date": "1990-01-01"}, (422, "birth_date_differs")),
+        ({"identity": NOWHERE_S}, (422, "unknown_provider", "/identity/issuer")),
+        ({"region": "999999"}, (422, "unknown_region", "/region")),
     ):
         answer = await register(world, **others)
         assert answer.status_code == expected[0], answer.text
         assert expected[1] in answer.text
+        assert expected[2:] in {(), tuple(error["pointer"] for error in answer.json()["errors"])}, answer.text
         assert "set-cookie" not in answer.headers
     elsewhere = world.browser(**{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.test"})
     assert told(await register(world, elsewhere)) == (403, "cross_origin")

@@ -182,6 +182,9 @@ class Application:
     provider: str | None
     # Whether the person opens it alone; then what they say identifies them is only claimed.
     is_own_word: bool = False
+    # Where in what was sent each stands, so that a refusal can point at it.
+    identity_at: str = "/identities/{}"
+    region_at: str = "/region"
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,9 @@ async def register_learner(
     check_strength(new.password, edge.settings.password_length_min, (new.login, new.name))
     passwords: Passwords = request.app.state.passwords
     stored = await passwords.hash(new.password)
-    application = Application(new.name, new.birth_date, new.region, claimed, None, is_own_word=True)
+    application = Application(
+        new.name, new.birth_date, new.region, claimed, None, is_own_word=True, identity_at="/identity"
+    )
     async with edge.database.write() as connection:
         now, by = edge.clock(), "registration"
         (opened,) = await open_accounts(connection, edge.vault, number_form(edge), [application], now)

@@ -17,7 +17,7 @@ class RegistrationIn(Body):
 
     name: Name
     birth_date: date
-    region: Region
+    region: Region | None = Field(default=None, description="where they live, where the bank has the division")
     identity: IdentityIn | None = Field(
         default=None, description="only claimed: nobody is found by it until somebody has seen the document"
     )
