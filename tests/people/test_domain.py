@@ -13,8 +13,10 @@ from creditbank.people.domain import (
     GrantBeyondOwn,
     Place,
     RoleMisplaced,
+    TooManyAttempts,
     UnknownRole,
     actor_of,
+    check_attempts,
     check_grantable,
     places,
 )
@@ -125,3 +127,37 @@ def test_nobody_gives_what_he_does_not_hold(
     else:
         with pytest.raises(refusal):
             check_grantable(giver, role, place)
+
+
+WINDOW = timedelta(minutes=15)
+
+
+@pytest.mark.parametrize(
+    ("counted", "seconds"),
+    [
+        ([([1], 2)], None),
+        ([([1, 400], 2)], 500),
+        ([([60, 61], 2)], 839),
+        ([([10, 60, 61], 2)], 840),
+        ([([0.5], 1)], 900),
+        ([([60, 61], 2), ([200], 1)], 839),
+        ([([60, 61], 2), ([20], 1)], 880),
+    ],
+    ids=[
+        "one more may be wrong",
+        "as many as may be",
+        "the oldest leaves first",
+        "more than may be",
+        "a part of a second is waited for whole",
+        "what lasts longer of both is told",
+        "whichever it is",
+    ],
+)
+def test_whoever_waits_is_told_how_long(counted: list[tuple[list[float], int]], seconds: int | None) -> None:
+    at = [([NOW - timedelta(seconds=ago) for ago in sorted(past, reverse=True)], most) for past, most in counted]
+    if seconds is None:
+        check_attempts(at, WINDOW, NOW)
+        return
+    with pytest.raises(TooManyAttempts) as refused:
+        check_attempts(at, WINDOW, NOW)
+    assert (refused.value.wait_seconds, refused.value.minutes) == (seconds, -(-seconds // 60))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Final, Literal
 from uuid import UUID
 
@@ -273,8 +274,30 @@ class LoginRefused(Refusal):
 
 @dataclass(eq=False, kw_only=True)
 class TooManyAttempts(Refusal):
-    """Too many passwords were wrong under this login or from this address; even the right one waits."""
+    """Too many answers were wrong: passwords under one login, proofs beside one code, or either from one address.
+
+    Even the right one waits.
+    """
 
     code = "too_many_attempts"
     kind = Kind.TOO_MANY
+    seconds: int
+    # The same for people, rounded up.
     minutes: int
+
+    @property
+    def wait_seconds(self) -> int:
+        """Until the next attempt is looked at."""
+        return self.seconds
+
+
+def check_attempts(counted: Iterable[tuple[Sequence[datetime], int]], window: timedelta, now: datetime) -> None:
+    """Hold attempts to so many wrong ones in a window of time. Raises TooManyAttempts.
+
+    ``counted`` is, for each way of counting, when those in the window were, oldest first, and how many may be: the next
+    is looked at when of each enough have left it.
+    """
+    free_at = [failed[len(failed) - most] + window for failed, most in counted if len(failed) >= most]
+    if free_at:
+        left = max(free_at) - now
+        raise TooManyAttempts(seconds=ceil(left.total_seconds()), minutes=ceil(left / timedelta(minutes=1)))

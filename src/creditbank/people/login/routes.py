@@ -29,7 +29,7 @@ from creditbank.people.sessions import Sessions, SignedIn
 from creditbank.sealing import SealBroken
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.limits import too_large
-from creditbank.web.problems import EdgeRefusal, language_of, status_of
+from creditbank.web.problems import EdgeRefusal, headers_of, language_of, status_of
 from creditbank.web.rates import origin_of
 from creditbank.web.sentences import sentence
 
@@ -79,15 +79,23 @@ def _wrong(request: Request, refusal: Refusal | EdgeRefusal) -> str:
     return sentence(refusal.says if isinstance(refusal, Refusal) else refusal.code, language_of(request), terms)
 
 
+def _page(request: Request, template: str, refusal: Refusal | EdgeRefusal | None, **values: Any) -> Response:
+    """A form, and what was wrong with what came by it."""
+    if refusal is None:
+        return page(template, language_of(request), wrong=None, **values)
+    shown = page(template, language_of(request), status_of(refusal), wrong=_wrong(request, refusal), **values)
+    shown.headers.update(headers_of(refusal))
+    return shown
+
+
 def _form_page(
     request: Request, following: str, refusal: Refusal | EdgeRefusal | None = None, *, again: bool = False
 ) -> Response:
     gates: Mapping[str, Gate] = request.app.state.gates
-    return page(
+    return _page(
+        request,
         "login.html",
-        language_of(request),
-        200 if refusal is None else status_of(refusal),
-        wrong=None if refusal is None else _wrong(request, refusal),
+        refusal,
         following=following,
         again=again,
         providers=[gate.provider for gate in gates.values()],
@@ -221,11 +229,10 @@ async def show_password(request: Request, edge: EdgeDep) -> Response:
 
 
 def _password_page(request: Request, edge: Edge, signed: SignedIn, refusal: Refusal | None = None) -> Response:
-    return page(
+    return _page(
+        request,
         "password.html",
-        language_of(request),
-        200 if refusal is None else status_of(refusal),
-        wrong=None if refusal is None else _wrong(request, refusal),
+        refusal,
         is_initial=signed.is_password_initial,
         length_min=edge.settings.password_length_min,
     )
