@@ -270,6 +270,7 @@ async def test_with_an_initial_password_nothing_is_done_before_it_is_changed(wor
         (PASSWORD, "short", 422),
         (PASSWORD, PASSWORD, 422),
         (PASSWORD, "new@town new@town", 422),
+        (PASSWORD, "another set of\0words entirely", 400),
     ):
         assert (await post(browser, "/login/password", current=current, password=fresh)).status_code == status
     before = browser.cookies[COOKIE]

@@ -201,6 +201,7 @@ async def test_what_is_wrong_is_refused_and_opens_nothing(world: World) -> None:
         ({"identity": CARD, "birth_date": "1990-01-01"}, (422, "birth_date_differs")),
         ({"identity": NOWHERE_S}, (422, "unknown_provider", "/identity/issuer")),
         ({"region": "999999"}, (422, "unknown_region", "/region")),
+        ({"password": f"{PASSWORD}\0"}, (422, "control_character", "/password")),
     ):
         answer = await register(world, **others)
         assert answer.status_code == expected[0], answer.text

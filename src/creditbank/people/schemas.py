@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from creditbank.people.domain import Grant, NewGrant, Place, Session, User
-from creditbank.web.fields import Body, Instant, Name, Path, clean
+from creditbank.web.fields import EXACT, Body, Instant, Name, Path, clean
 
 Login = Annotated[
     str,
@@ -18,7 +18,7 @@ Login = Annotated[
     AfterValidator(clean),
     Field(description="what the person types to sign in, such as an address of theirs; compared without case"),
 ]
-Password = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Password = Annotated[str, StringConstraints(min_length=1, max_length=200), EXACT]
 
 
 class PlaceIn(Body):

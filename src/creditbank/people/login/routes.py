@@ -16,7 +16,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.guards import address_of, check_origin
-from creditbank.errors import Refusal
+from creditbank.errors import Fault, Refusal
 from creditbank.people import actions, queries
 from creditbank.people.domain import Account, LoginRefused, Place, PlaceNotHeld, places
 from creditbank.people.login.cookies import set_cookie
@@ -28,6 +28,7 @@ from creditbank.people.passwords import Passwords, check_strength
 from creditbank.people.sessions import Sessions, SignedIn
 from creditbank.sealing import SealBroken
 from creditbank.web.edge import Edge, EdgeDep
+from creditbank.web.fields import has_control
 from creditbank.web.limits import too_large
 from creditbank.web.problems import EdgeRefusal, headers_of, language_of, status_of
 from creditbank.web.rates import origin_of
@@ -249,6 +250,9 @@ async def change_password(request: Request, edge: EdgeDep) -> Response:
     async with edge.database.snapshot() as connection:
         user = await queries.find(connection, edge.vault, signed.session.user_id)
     fresh = form.get("password", "")
+    if has_control(fresh):
+        # No keyboard makes one.
+        raise EdgeRefusal(400, [Fault("/password", "control_character", "")])
     try:
         account = await _prove(request, edge, user.login, form.get("current", ""))
         check_strength(fresh, edge.settings.password_length_min, (user.login, user.name, form.get("current", "")))
