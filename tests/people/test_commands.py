@@ -64,6 +64,8 @@ def test_a_person_is_entered_given_roles_and_loses_them(sqlite_url: str) -> None
 
     assert [done.exit_code for done in (created, granted, listed, revoked, again)] == [0, 0, 0, 0, 1]
     assert "initial password of li@town: " in created.output
+    narrow = CliRunner().invoke(app, ["users", "list"], env={"COLUMNS": "30"})
+    assert "li@town  Li [bold]Wei  active  auditor@bank" in narrow.output
     assert f"li@town  Li [bold]Wei  active  assessor@{SCHOOL} auditor@bank" in listed.output
     assert "no such grant" in again.stderr
     by = operator()
@@ -93,6 +95,7 @@ def test_nothing_that_names_a_person_is_stored_in_the_clear(sqlite_url: str) -> 
         (("create", "li@town", "--name", "Li", "--role", "assessor@cq/nowhere"), 1, "is not there"),
         (("grant", "nobody@town", "auditor"), 1, "no such user"),
         (("password", "nobody@town"), 1, "no such user"),
+        (("codes", "no/such"), 1, "no such provider"),
     ],
 )
 def test_what_is_wrong_is_refused_and_nobody_is_entered(

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.activations.actions import issue
 from creditbank.activations.domain import Issued
 from creditbank.activations.queries import waiting
-from creditbank.cli.running import done, fail, migrated, opened, out
+from creditbank.cli.running import done, fail, migrated, opened, out, print_table
 from creditbank.clock import system_clock
 from creditbank.errors import Refusal
 from creditbank.people import actions, queries
@@ -26,6 +26,8 @@ from creditbank.people.domain import GrantNotFound, NewGrant, Place, UserNotFoun
 from creditbank.people.operating import at_command_line, operator
 from creditbank.people.passwords import Passwords
 from creditbank.people.roles import ROLES
+from creditbank.providers.domain import ProviderNotFound
+from creditbank.providers.queries import by_code
 from creditbank.sealing import Vault
 
 T = TypeVar("T")
@@ -185,6 +187,8 @@ def codes(
     lasting = migrated().activation_lasting
 
     async def work(connection: AsyncConnection, vault: Vault) -> list[Issued | Refusal]:
+        if not await by_code(connection, [provider]):
+            raise ProviderNotFound
         now = system_clock()
         ids = await waiting(connection, provider, now)
         return await issue(connection, vault, ids, lambda _: True, at_command_line(), now, lasting) if ids else []
@@ -220,7 +224,7 @@ def list_() -> None:
             after = found[-1].id
 
     _run(work)
-    out.print(table, highlight=False, markup=False)
+    print_table(table)
 
 
 async def _known(connection: AsyncConnection, vault: Vault, login: str) -> UUID:
