@@ -82,7 +82,12 @@ async def test_guardian_sees_and_acts_for_the_minor_until_an_officer_ends_it(wor
     at = f"/v1/learners/{child}/guardianships/{made.json()['id']}/end"
     ended = await world.bank.post(at)
     assert (ended.status_code, ended.json()["ended_at"] is not None) == (200, True)
-    assert told(await browser.get(f"/v1/learners/{child}")) == (403, "missing_scope")
+    for path in (child, guardian, other):
+        assert told(await browser.get(f"/v1/learners/{path}")) == (403, "place_not_held")
+    assert told(await browser.post(f"/v1/learners/{child}/consents", json=consent)) == (403, "place_not_held")
+    assert [one["kind"] for one in (await browser.get("/v1/me/places")).json()["items"]] == ["self"]
+    back = await browser.put("/v1/sessions/current/place", json={"learner": guardian})
+    assert (back.status_code, (await browser.get(f"/v1/learners/{guardian}")).status_code) == (200, 200)
     again = await world.sign_in(login)
     assert told(await again.put("/v1/sessions/current/place", json={"learner": child})) == (403, "place_not_held")
     assert told(await world.bank.post(at)) == (404, "guardianship_not_found")
@@ -118,7 +123,7 @@ async def test_it_ends_by_itself_on_the_eighteenth_birthday_in_the_bank_s_zone(w
     assert (await browser.get(f"/v1/learners/{child}")).status_code == 200
     world.clock.turn(minutes=1)
     assert edge.today() == tomorrow
-    assert told(await browser.get(f"/v1/learners/{child}")) == (403, "missing_scope")
+    assert told(await browser.get(f"/v1/learners/{child}")) == (403, "place_not_held")
 
 
 async def test_a_guardian_s_looks_are_logged_and_both_exports_tell_of_the_guardianship(world: World) -> None:
@@ -135,6 +140,31 @@ async def test_a_guardian_s_looks_are_logged_and_both_exports_tell_of_the_guardi
             name = next(one for one in archive.namelist() if one.endswith("records/guardianships.json"))
             told_ = json.loads(archive.read(name))
         assert made in json.dumps(told_)
+
+
+async def test_a_guardian_is_told_for_whom_they_may_act_and_the_minors_that_they_were(world: World) -> None:
+    guardian, login = await adult(world)
+    children = sorted([await minor(world), await minor(world)])
+    untils = {child: (await register(world, child, guardian)).json()["until"] for child in children}
+    browser = await acting(world, login, children[1])
+
+    items = (await browser.get("/v1/me/places")).json()["items"]
+
+    shown = {one["learner"]: (one["kind"], one["name"], one["roles"], one["is_current"]) for one in items}
+    assert shown == {
+        guardian: ("self", "Li Lei", ["learner"], False),
+        children[0]: ("guardian", "Li Xiao", ["learner"], False),
+        children[1]: ("guardian", "Li Xiao", ["learner"], True),
+    }
+    numbers = {id_: (await world.bank.get(f"/v1/learners/{id_}")).json()["number"] for id_ in shown}
+    assert {one["learner"]: one["number"] for one in items} == numbers
+    zone = world.app.state.edge.settings.zone
+    ends = {one["learner"]: one["until"] and datetime.fromisoformat(one["until"]).astimezone(zone) for one in items}
+    assert {id_: end and end.date().isoformat() for id_, end in ends.items()} == {guardian: None, **untils}
+    for id_, looked in ((guardian, False), *((child, True) for child in children)):
+        looks = (await world.bank.get(f"/v1/learners/{id_}/looks")).json()["items"]
+        assert any(look["route"] == "GET /v1/me/places" for look in looks) is looked
+    assert told(await world.partner.get("/v1/me/places")) == (403, "people_only")
 
 
 async def test_a_minor_with_a_guardian_comes_in_by_a_code_as_anybody(world: World) -> None:

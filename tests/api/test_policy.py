@@ -785,6 +785,7 @@ TABLE = (
     ),
     # Whoever is signed in looks after their own sessions: tests/api/test_sessions.py.
     reads("/v1/sessions", PERSON),
+    reads("/v1/me/places", PERSON),
     Row("PUT /v1/sessions/current/place", PERSON, "PUT /v1/sessions/current/place", {}),
     Row("DELETE /v1/sessions/{id}", PERSON, "DELETE /v1/sessions/@nowhere"),
     Row("DELETE /v1/sessions", PERSON, "DELETE /v1/sessions"),

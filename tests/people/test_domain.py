@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from creditbank.people.domain import (
     actor_of,
     check_attempts,
     check_grantable,
+    held,
     places,
 )
 from creditbank.people.roles import ROLES
@@ -127,6 +129,35 @@ def test_nobody_gives_what_he_does_not_hold(
     else:
         with pytest.raises(refusal):
             check_grantable(giver, role, place)
+
+
+def test_places_are_told_with_the_roles_that_reach_them_and_when_the_last_runs_out() -> None:
+    later, latest = NOW + timedelta(days=1), NOW + timedelta(days=2)
+    mine, child = Place(learner_id=LEARNER), Place(learner_id=OTHER)
+    grants = [
+        given("auditor", BANK, later),
+        given("assessor", DISTRICT, latest),
+        given("assessor", RIVAL, NOW),
+        given("registrar", SCHOOL, revoked=NOW),
+        given("learner", mine),
+        replace(given("learner", child, latest), granted_by="guardianship:1"),
+    ]
+
+    found = [(one.place, one.kind, sorted(one.roles), one.until) for one in held(grants, NOW)]
+
+    assert found == [
+        (BANK, "bank", ["auditor"], later),
+        (DISTRICT, "provider", ["assessor", "auditor"], latest),
+        (mine, "self", ["learner"], None),
+        (child, "guardian", ["learner"], latest),
+    ]
+    assert [actor_of(WHO, grants, place, NOW, None).has_lost_place for place in (BANK, SCHOOL, RIVAL, mine)] == [
+        False, False, False, False,
+    ]  # fmt: skip
+    later_on = NOW + timedelta(days=3)
+    assert [actor_of(WHO, grants, place, later_on, None).has_lost_place for place in (BANK, DISTRICT, mine, child)] == [
+        True, True, False, True,
+    ]  # fmt: skip
 
 
 WINDOW = timedelta(minutes=15)

@@ -15,10 +15,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.access.domain import PlaceNotHeld
 from creditbank.access.guards import address_of, check_origin
 from creditbank.errors import Fault, Refusal
 from creditbank.people import actions, queries
-from creditbank.people.domain import Account, LoginRefused, Place, PlaceNotHeld, places
+from creditbank.people.domain import Account, LoginRefused, Place, places
 from creditbank.people.login.cookies import set_cookie
 from creditbank.people.login.domain import HOME, local_path, proven_at
 from creditbank.people.login.pages import page
