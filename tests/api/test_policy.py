@@ -204,6 +204,13 @@ TABLE = (
         {"learners": ["@learner"]},
     ),
     Row(
+        f"PUT {L}/claimed-identity",
+        "identities:claim",
+        "PUT /v1/learners/@pending/claimed-identity",
+        {"identity": None},
+        foreign=("PUT /v1/learners/@pending/claimed-identity", {"identity": None}, 404, "learner_not_found"),
+    ),
+    Row(
         f"POST {L}/confirmation",
         "learners:write",
         "POST /v1/learners/@pending/confirmation",

@@ -33,6 +33,7 @@ SCOPES: Final = (
     "conversions:decide",
     "conversions:read",
     "conversions:write",
+    "identities:claim",
     "ledger:read",
     "looks:read",
     "learners:read",

@@ -17,9 +17,11 @@ from creditbank.learners.domain import (
     ACTIVE,
     NO_POSTING,
     PENDING,
+    AccountConfirmed,
     AccountState,
     AccountStateSame,
     Application,
+    ClaimedIdentityDiffers,
     Identity,
     IdentityHeld,
     IdentityTaken,
@@ -196,12 +198,13 @@ async def _claim_numbers(
 
 
 async def confirm(
-    connection: AsyncConnection, vault: Vault, learner_id: UUID, seen: Identity
+    connection: AsyncConnection, vault: Vault, learner_id: UUID, seen: Identity, *, instead_of_claimed: bool
 ) -> tuple[Learner, LearnerKey]:
     """Take as confirmed who a person is, by an identity that somebody has seen: from now on they are found by it.
 
-    What they claimed otherwise stays claimed. Raises LearnerNotFound, LearnerErased, AccountEnded, AccountStateSame,
-    IdentityHeld, BirthDateDiffers.
+    What they claimed is no more, and where that was another identity it is to be said: ``instead_of_claimed``. Raises
+    LearnerNotFound, LearnerErased, AccountEnded, AccountStateSame, ClaimedIdentityDiffers, IdentityHeld,
+    BirthDateDiffers.
     """
     look_up = vault.lookup_key(*seen.parts())
     # Whoever claims identities and locks learners does it in this order, so that no two wait for each other.
@@ -212,14 +215,16 @@ async def confirm(
     locked[learner_id].check_active()
     if locked[learner_id].state != PENDING:
         raise AccountStateSame(state=locked[learner_id].state)
+    learner, key = await find(connection, vault, learner_id)
+    claimed = learner.profile.claimed
+    if claimed and seen not in claimed and not instead_of_claimed:
+        raise ClaimedIdentityDiffers(claimed=", ".join(one.type for one in claimed))
     if not is_mine:
         raise IdentityHeld(type=seen.type, learner=(await resolve(connection, [look_up]))[look_up])
-    learner, key = await find(connection, vault, learner_id)
     profile = replace(
         learner.profile,
         identities=(*learner.profile.identities, seen),
-        # Of one kind what was seen counts, whatever was typed.
-        claimed=tuple(one for one in learner.profile.claimed if one.type != seen.type),
+        claimed=(),
         birth_date=birth_date_of(learner.profile.birth_date, [seen]),
         is_own_word=False,
     )
@@ -228,6 +233,30 @@ async def confirm(
     statement = update(learners).where(learners.c.id == learner_id).values(likeness=likeness_key(vault, profile))
     await connection.execute(statement.values(values))
     return confirmed, key
+
+
+async def claim_identity(
+    connection: AsyncConnection, vault: Vault, learner_id: UUID, claimed: Identity | None
+) -> tuple[Learner, LearnerKey]:
+    """Write down another identity that a person claims, or none, in place of what they claimed before.
+
+    Raises LearnerNotFound, LearnerErased, AccountEnded, AccountConfirmed, UnknownProvider, BirthDateDiffers.
+    """
+    locked = await lock(connection, vault, [learner_id])
+    if learner_id not in locked:
+        raise await absence(connection, learner_id)
+    locked[learner_id].check_active()
+    learner, key = await find(connection, vault, learner_id)
+    if not learner.profile.is_own_word:
+        raise AccountConfirmed
+    given = () if claimed is None else (claimed,)
+    if claimed is not None and claimed.issuer is not None and not await by_code(connection, [claimed.issuer]):
+        raise UnknownProvider(pointer="/identity/issuer")
+    born = birth_date_of(learner.profile.birth_date, given, "/identity/value")
+    profile = replace(learner.profile, claimed=given, birth_date=born)
+    values = {"profile": seal_profile(key, profile), "revision": learner.revision + 1}
+    await connection.execute(update(learners).where(learners.c.id == learner_id).values(values))
+    return replace(learner, profile=profile, revision=learner.revision + 1), key
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,6 +246,24 @@ class IdentityHeld(Refusal):
 
 
 @dataclass(eq=False, kw_only=True)
+class ClaimedIdentityDiffers(Refusal):
+    """The document that was seen is not what the person claimed: a slip of somebody's, or another person's account."""
+
+    code = "claimed_identity_differs"
+    kind = Kind.CONFLICT
+    claimed: str
+    pointer: str = "/identity"
+
+
+@dataclass(eq=False, kw_only=True)
+class AccountConfirmed(Refusal):
+    """Somebody has seen whose account it is: nothing is claimed of it any more."""
+
+    code = "account_confirmed"
+    kind = Kind.CONFLICT
+
+
+@dataclass(eq=False, kw_only=True)
 class IssuerUnnamed(Refusal):
     """A student number is one at its institution only, and whoever acts for none says which."""
 

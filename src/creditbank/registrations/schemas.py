@@ -37,3 +37,12 @@ class ConfirmationIn(Body):
     """What an officer has seen, typed from the document."""
 
     identity: IdentityIn
+    instead_of_claimed: bool = Field(
+        default=False, description="it is another than the person claimed, and that is right: the claim is dropped"
+    )
+
+
+class ClaimIn(Body):
+    """What somebody says identifies them; null: nothing."""
+
+    identity: IdentityIn | None
