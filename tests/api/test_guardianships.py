@@ -167,12 +167,50 @@ async def test_a_guardian_is_told_for_whom_they_may_act_and_the_minors_that_they
     assert told(await world.partner.get("/v1/me/places")) == (403, "people_only")
 
 
-async def test_a_minor_with_a_guardian_comes_in_by_a_code_as_anybody(world: World) -> None:
+async def asked_for_code(world: World, child: str) -> dict[str, Any]:
+    asked = await world.partner.post("/v1/learners/activation-codes", json={"learners": [child]})
+    (result,) = asked.json()["results"]
+    found: dict[str, Any] = result
+    return found
+
+
+async def come(world: World, code: str, born: str) -> httpx.Response:
+    body = {"code": code, "birth_date": born, "login": world.fresh("child@home"), "password": PASSWORD}
+    return await world.browser().post("/v1/activations", json=body)
+
+
+async def test_a_child_under_fourteen_comes_in_when_a_guardian_is_registered_and_not_before(world: World) -> None:
     guardian, _ = await adult(world)
     child = await minor(world)
-    assert (await register(world, child, guardian)).status_code == 201
-    asked = await world.partner.post("/v1/learners/activation-codes", json={"learners": [child]})
-    assert asked.json()["counts"] == {"issued": 1, "refused": 0}
+    born = (await world.bank.get(f"/v1/learners/{child}")).json()["birth_date"]
+    refused = await asked_for_code(world, child)
+    assert (refused["status"], refused["problem"]["code"]) == (409, "guardian_missing")
+    assert "code" not in refused
+
+    made = (await register(world, child, guardian)).json()
+    code = (await asked_for_code(world, child))["code"]
+    await world.bank.post(f"/v1/learners/{child}/guardianships/{made['id']}/end")
+    before = {**await world.stored(), "failed_logins": 0}
+    # Whoever cannot prove who they are is told nothing of the child.
+    assert told(await come(world, code, "1999-01-01")) == (403, "activation_refused")
+    held = await come(world, code, born)
+    assert told(held) == (409, "guardian_missing")
+    assert "set-cookie" not in held.headers
+    after = {**await world.stored(), "failed_logins": 0}
+    assert (after["users"], after["sessions"]) == (before["users"], before["sessions"])
+
+    await register(world, child, guardian)
+    assert (await come(world, code, born)).status_code == 201
+
+
+async def test_from_the_fourteenth_birthday_on_a_minor_comes_in_alone(world: World) -> None:
+    today = world.app.state.edge.today()
+    tomorrow = today + timedelta(days=1)
+    child = await world.open("Li Da", birth_date=tomorrow.replace(year=tomorrow.year - 14).isoformat())
+    assert (await asked_for_code(world, child))["problem"]["code"] == "guardian_missing"
+    world.clock.turn(days=1)
+    code = (await asked_for_code(world, child))["code"]
+    assert (await come(world, code, tomorrow.replace(year=tomorrow.year - 14).isoformat())).status_code == 201
 
 
 async def test_who_cannot_be_a_guardian_and_who_needs_none(world: World) -> None:

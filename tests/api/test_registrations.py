@@ -14,7 +14,7 @@ import pytest_asyncio
 from stdnum.cn import ric
 
 from creditbank.app import create_app
-from creditbank.registrations.domain import age_on
+from creditbank.learners.domain import age_on
 from tests.api.world import PASSWORD, World, opened
 from tests.bank import settings_for
 

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import csv
 import io
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,7 @@ def test_codes_are_printed_for_those_whom_the_institution_opened_and_nobody_has_
         new = [
             Application("=1+1", date(2001, 2, 3), None, (), SCHOOL),
             Application("Nobody knows when", None, None, (), SCHOOL),
+            Application("A child", system_clock().date() - timedelta(days=4000), None, (), SCHOOL),
             Application("Not theirs", date(2001, 2, 3), None, (), None),
         ]
         async with database.write() as connection:
@@ -131,7 +132,7 @@ def test_codes_are_printed_for_those_whom_the_institution_opened_and_nobody_has_
 
     asyncio.run(open_them())
     first, second = users("codes", SCHOOL), users("codes", SCHOOL)
-    assert "1 codes, 1 accounts of which nothing can be asked" in first.stderr
+    assert "1 codes, 1 accounts of which nothing can be asked, 1 of children without a guardian" in first.stderr
     rows = [list(csv.DictReader(io.StringIO(one.stdout.removeprefix("\ufeff")))) for one in (first, second)]
     assert [[row["name"] for row in one] for one in rows] == [["'=1+1"], ["'=1+1"]]
     codes = [code_of(one[0]["code"]) for one in rows]

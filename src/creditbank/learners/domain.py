@@ -100,6 +100,15 @@ def birth_date_of(given: date | None, identities: Iterable[Identity], pointer: s
     return given
 
 
+ALONE_FROM: Final = 14
+"""The age in years from which somebody comes into an account alone: Personal Information Protection Law, article 31."""
+
+
+def age_on(day: date, birth_date: date) -> int:
+    """Whole years lived on that day; who was born on 29 February is a year older on 1 March of a common year."""
+    return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """What names the person: always sealed at rest."""
