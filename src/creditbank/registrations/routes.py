@@ -21,7 +21,7 @@ from creditbank.people.domain import NewGrant, Place
 from creditbank.people.login.cookies import set_cookie
 from creditbank.people.passwords import Passwords, check_strength
 from creditbank.registrations.domain import RegistrationClosed, check_age
-from creditbank.registrations.schemas import ClaimIn, ConfirmationIn, RegisteredOut, RegistrationIn
+from creditbank.registrations.schemas import ClaimedIdentityIn, ConfirmationIn, RegisteredOut, RegistrationIn
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, once
@@ -41,7 +41,7 @@ _own = JsonBody(
         "password": "plum-rain over seven bridges",
     },
 )
-_claimed = JsonBody(ClaimIn, {"identity": {"type": "passport", "value": "E12345678"}})
+_claimed = JsonBody(ClaimedIdentityIn, {"identity": {"type": "passport", "value": "E12345678"}})
 _seen = JsonBody(ConfirmationIn, {"identity": {"type": "id_card", "value": "11010519491231002X"}})
 
 
@@ -109,7 +109,7 @@ async def claim_own_identity(
     request: Request,
     edge: EdgeDep,
     actor: Annotated[Actor, Depends(require("identities:claim"))],
-    body: Annotated[Read[ClaimIn], Depends(_claimed)],
+    body: Annotated[Read[ClaimedIdentityIn], Depends(_claimed)],
 ) -> Response:
     """Correct what one claimed when one registered, for as long as nobody has confirmed it. It leads to nobody."""
     if not can(actor, "identity.claim", Owned(learner_id=id)):

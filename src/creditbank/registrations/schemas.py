@@ -42,7 +42,7 @@ class ConfirmationIn(Body):
     )
 
 
-class ClaimIn(Body):
+class ClaimedIdentityIn(Body):
     """What somebody says identifies them; null: nothing."""
 
     identity: IdentityIn | None
