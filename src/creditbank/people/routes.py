@@ -17,7 +17,7 @@ from creditbank.people import actions, domain, queries
 from creditbank.people.actions import NewUser
 from creditbank.people.domain import Grant, Session, SessionNotFound, UserNotFound
 from creditbank.people.passwords import Passwords, check_strength
-from creditbank.people.schemas import GrantIn, GrantOut, HeldOut, PlaceIn, SessionOut, UserIn, UserOut
+from creditbank.people.schemas import GrantIn, GrantOut, PlaceIn, PlaceOut, SessionOut, UserIn, UserOut
 from creditbank.people.sessions import Sessions, SignedIn
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import Edge, EdgeDep
@@ -225,7 +225,7 @@ async def list_sessions(request: Request, edge: EdgeDep, actor: Person) -> Respo
 @router.get(
     "/v1/me/places",
     operation_id="list_places",
-    responses={200: {"model": Page[HeldOut], "description": "where the caller may act"}, **documented()},
+    responses={200: {"model": Page[PlaceOut], "description": "where the caller may act"}, **documented()},
 )
 async def list_places(request: Request, edge: EdgeDep, actor: Person) -> Response:
     """The places in which the caller may act now: the bank first, then providers by code, then accounts of learners.
@@ -241,7 +241,7 @@ async def list_places(request: Request, edge: EdgeDep, actor: Person) -> Respons
             for one in held
         ]
     request.scope["looked_at"] = [one.place.learner_id for one in held if one.is_guardian]
-    shown = [HeldOut.from_domain(one, current, learner) for one, learner in zip(held, learners, strict=True)]
+    shown = [PlaceOut.from_domain(one, current, learner) for one, learner in zip(held, learners, strict=True)]
     return json_answer({"items": [one.model_dump(mode="json") for one in shown], "next": None})
 
 

@@ -105,7 +105,7 @@ class UserOut(BaseModel):
         )
 
 
-class HeldOut(BaseModel):
+class PlaceOut(BaseModel):
     """A place in which the caller may act: what `PUT /v1/sessions/current/place` takes, and as what."""
 
     provider: str | None
@@ -118,7 +118,7 @@ class HeldOut(BaseModel):
     is_current: bool
 
     @classmethod
-    def from_domain(cls, held: Held, current: Place, learner: Learner | None) -> HeldOut:
+    def from_domain(cls, held: Held, current: Place, learner: Learner | None) -> PlaceOut:
         """As the API shows it; ``learner`` is the one whose account it is."""
         return cls(
             provider=held.place.provider,
