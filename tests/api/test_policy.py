@@ -208,7 +208,7 @@ TABLE = (
         "identities:claim",
         "PUT /v1/learners/@pending/claimed-identity",
         {"identity": None},
-        foreign=("PUT /v1/learners/@pending/claimed-identity", {"identity": None}, 404, "learner_not_found"),
+        foreign=("PUT /v1/learners/@stranger/claimed-identity", {"identity": None}, 404, "learner_not_found"),
     ),
     Row(
         f"POST {L}/confirmation",
