@@ -282,6 +282,7 @@ async def test_nothing_is_restored_under_a_server(operator: Settings, tmp_path: 
             await connection.execute(text("select count(*) from learners"))
             told = await said("restore", str(backup), "--replace", "--without-roll", code=2)
         assert "stop it first" in told
+    assert [path for path in files_in(tmp_path) if ".restoring" in path.name] == []
 
 
 async def test_evidence_that_is_missing_is_named(operator: Settings, tmp_path: Path) -> None:

@@ -307,10 +307,12 @@ def test_a_third_key_waits_until_one_is_revoked(run: Run, bank: Path) -> None:
     run("clients", "rotate", client)
 
 
-def test_clients_are_listed_with_their_keys(run: Run, bank: Path) -> None:
+@pytest.mark.parametrize("width", [40, 80, 400])
+def test_clients_are_listed_with_their_keys(run: Run, bank: Path, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     client, key = create(run, "desk", "--network", "192.0.2.0/24")
     sandboxed = run("clients", "create", "trial", "--test", "--scope", "rules:read").stdout
     run("clients", "create", "gone")
+    monkeypatch.setattr(running.out, "width", width)
     rows(bank, f"update api_keys set last_used_at = 1740801600000000 where id = '{key.id}'")
     rows(bank, "update api_clients set suspended_at = 1740801600000000 where name = 'gone'")
 

@@ -49,7 +49,7 @@ def test_a_clash_is_told_with_its_line_in_both_languages_and_with_an_achievement
     file = written(tmp_path, CLASHING)
     code, out, err = run("check", file)
     assert code == 1
-    assert out.strip() == f"{file}: 1 errors, 1 warnings"
+    assert out.strip() == f"{file}: 2 errors, 0 warnings"
     first, chinese, *rest = err.splitlines()
     assert first == (
         f"{file}:4: E2 /recognition/1: The rules other and course have one priority, take the same achievement and come"
@@ -66,7 +66,7 @@ def test_a_clash_is_told_with_its_line_in_both_languages_and_with_an_achievement
 def test_one_language_is_enough(tmp_path: Path, language: str, word: str, other: str) -> None:
     file = written(tmp_path, CLEAN.replace("tests:", "limits: [{id: l, at_most: {credits: 90}}]\ntests:"))
     code, _, err = run("check", "--language", language, file)
-    assert code == 0
+    assert code == 1
     assert word in err
     assert other not in err
 

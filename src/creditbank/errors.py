@@ -55,6 +55,11 @@ class Refusal(Exception):
         """The sentence to be read: that of the code, unless the code has several."""
         return self.code
 
+    @property
+    def wait_seconds(self) -> int | None:
+        """In how many seconds the same would be looked at; None where waiting alone changes nothing."""
+        return None
+
     def terms(self) -> dict[str, str]:
         """The values that the sentence of this refusal names."""
         return {f.name: str(getattr(self, f.name)) for f in fields(self) if f.name not in {"pointer", "faults"}}

@@ -22,6 +22,7 @@ ASKS: Final[Mapping[str, str]] = {
     "GET /v1/duplicates": "account.mend",
     "POST /v1/duplicates/dismissals": "account.mend",
     "POST /v1/learners/{id}/confirmation": "account.confirm",
+    "PUT /v1/learners/{id}/claimed-identity": "identity.claim",
     "POST /v1/learners/activation-codes": "account.activate",
     "POST /v1/learners/{id}/state": "account.end",
     "POST /v1/learners/{id}/erasure": "erasure.decide",

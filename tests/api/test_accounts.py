@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select
 
 from creditbank.access.tables import audit_events
 from creditbank.identifiers import is_number
@@ -70,6 +70,54 @@ async def test_a_birth_date_that_the_card_contradicts_is_refused_wherever_an_acc
     assert {**await world.stored(), "idempotency_records": 0} == {**before, "idempotency_records": 0}
 
 
+NOWHERE = {"name": "李伟", "region": "999999"}
+PLACED: dict[str, tuple[str, Any, str]] = {
+    "opened": ("POST /v1/learners", NOWHERE, "/region"),
+    "of many": ("POST /v1/learners/batch", [{"name": "张伟", "region": "500103"}, NOWHERE], "/1/region"),
+    "moved since": ("POST /v1/learners/@learner/residences", {"region": "999999", "since": "2024-01-01"}, "/region"),
+    "moved today": ("PATCH /v1/learners/@learner", {"region": "999999"}, "/region"),
+    "opened for a statement": (
+        "POST /v1/achievements",
+        {"learner": {"identity": {"type": "phone", "value": "13912345678"}}, "open_account": NOWHERE},
+        "/open_account/region",
+    ),
+}
+
+
+@pytest.mark.parametrize(("request_", "body", "pointer"), PLACED.values(), ids=PLACED)
+async def test_nobody_lives_in_a_division_that_the_bank_does_not_have(
+    request_: str, body: Any, pointer: str, world: World
+) -> None:
+    sent = {**world.statement(), **body} if "achievements" in request_ else body
+    headers = {"Idempotency-Key": world.fresh("nowhere"), "If-Match": "*"}
+    before = await world.stored()
+
+    # Whoever sends it again under the same key is told the same.
+    for _ in range(2):
+        answer = await world.send("partner", request_, sent, headers)
+        problem = answer.json()["results"][1]["problem"] if "batch" in request_ else answer.json()
+        assert (problem["status"], problem["code"]) == (422, "unknown_region")
+        assert [error["pointer"] for error in problem["errors"]] == [pointer]
+
+    after = await world.stored()
+    assert after["residences"] - before["residences"] == after["learners"] - before["learners"] == ("batch" in request_)
+
+
+async def test_however_many_are_opened_their_divisions_are_looked_up_at_once(world: World) -> None:
+    asked: list[str] = []
+
+    def note(*said: Any) -> None:
+        asked.append(said[2])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    many = [{"name": f"L{n}", "region": region} for n in range(10) for region in ("500103", "500105", "999999")]
+    answer = await world.send("partner", "POST /v1/learners/batch", many)
+    event.remove(Engine, "before_cursor_execute", note)
+
+    assert answer.json()["counts"] == {"opened": 20, "refused": 10}
+    assert len([one for one in asked if "FROM regions" in one]) == 1
+
+
 async def test_an_account_is_not_mended_against_its_own_card(world: World) -> None:
     # Where somebody lives may be elsewhere than where the card was issued: people move.
     card = {"type": "id_card", "value": "440308199901101512"}
@@ -78,7 +126,7 @@ async def test_an_account_is_not_mended_against_its_own_card(world: World) -> No
     refused = await world.send("partner", at, {"birth_date": "1999-01-11"}, {"If-Match": "*"})
     assert (refused.status_code, refused.json()["code"]) == (422, "birth_date_differs")
     assert [error["pointer"] for error in refused.json()["errors"]] == ["/birth_date"]
-    for change in ({"birth_date": "1999-01-10"}, {"region": "110105"}):
+    for change in ({"birth_date": "1999-01-10"}, {"region": "500105"}):
         assert (await world.send("partner", at, change, {"If-Match": "*"})).status_code == 200
 
 

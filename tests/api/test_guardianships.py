@@ -82,7 +82,12 @@ async def test_guardian_sees_and_acts_for_the_minor_until_an_officer_ends_it(wor
     at = f"/v1/learners/{child}/guardianships/{made.json()['id']}/end"
     ended = await world.bank.post(at)
     assert (ended.status_code, ended.json()["ended_at"] is not None) == (200, True)
-    assert told(await browser.get(f"/v1/learners/{child}")) == (403, "missing_scope")
+    for path in (child, guardian, other):
+        assert told(await browser.get(f"/v1/learners/{path}")) == (403, "place_not_held")
+    assert told(await browser.post(f"/v1/learners/{child}/consents", json=consent)) == (403, "place_not_held")
+    assert [one["kind"] for one in (await browser.get("/v1/me/places")).json()["items"]] == ["self"]
+    back = await browser.put("/v1/sessions/current/place", json={"learner": guardian})
+    assert (back.status_code, (await browser.get(f"/v1/learners/{guardian}")).status_code) == (200, 200)
     again = await world.sign_in(login)
     assert told(await again.put("/v1/sessions/current/place", json={"learner": child})) == (403, "place_not_held")
     assert told(await world.bank.post(at)) == (404, "guardianship_not_found")
@@ -118,7 +123,7 @@ async def test_it_ends_by_itself_on_the_eighteenth_birthday_in_the_bank_s_zone(w
     assert (await browser.get(f"/v1/learners/{child}")).status_code == 200
     world.clock.turn(minutes=1)
     assert edge.today() == tomorrow
-    assert told(await browser.get(f"/v1/learners/{child}")) == (403, "missing_scope")
+    assert told(await browser.get(f"/v1/learners/{child}")) == (403, "place_not_held")
 
 
 async def test_a_guardian_s_looks_are_logged_and_both_exports_tell_of_the_guardianship(world: World) -> None:
@@ -137,12 +142,75 @@ async def test_a_guardian_s_looks_are_logged_and_both_exports_tell_of_the_guardi
         assert made in json.dumps(told_)
 
 
-async def test_a_minor_with_a_guardian_comes_in_by_a_code_as_anybody(world: World) -> None:
+async def test_a_guardian_is_told_for_whom_they_may_act_and_the_minors_that_they_were(world: World) -> None:
+    guardian, login = await adult(world)
+    children = sorted([await minor(world), await minor(world)])
+    untils = {child: (await register(world, child, guardian)).json()["until"] for child in children}
+    browser = await acting(world, login, children[1])
+
+    items = (await browser.get("/v1/me/places")).json()["items"]
+
+    shown = {one["learner"]: (one["kind"], one["name"], one["roles"], one["is_current"]) for one in items}
+    assert shown == {
+        guardian: ("self", "Li Lei", ["learner"], False),
+        children[0]: ("guardian", "Li Xiao", ["learner"], False),
+        children[1]: ("guardian", "Li Xiao", ["learner"], True),
+    }
+    numbers = {id_: (await world.bank.get(f"/v1/learners/{id_}")).json()["number"] for id_ in shown}
+    assert {one["learner"]: one["number"] for one in items} == numbers
+    zone = world.app.state.edge.settings.zone
+    ends = {one["learner"]: one["until"] and datetime.fromisoformat(one["until"]).astimezone(zone) for one in items}
+    assert {id_: end and end.date().isoformat() for id_, end in ends.items()} == {guardian: None, **untils}
+    for id_, looked in ((guardian, False), *((child, True) for child in children)):
+        looks = (await world.bank.get(f"/v1/learners/{id_}/looks")).json()["items"]
+        assert any(look["route"] == "GET /v1/me/places" for look in looks) is looked
+    assert told(await world.partner.get("/v1/me/places")) == (403, "people_only")
+
+
+async def asked_for_code(world: World, child: str) -> dict[str, Any]:
+    asked = await world.partner.post("/v1/learners/activation-codes", json={"learners": [child]})
+    (result,) = asked.json()["results"]
+    found: dict[str, Any] = result
+    return found
+
+
+async def come(world: World, code: str, born: str) -> httpx.Response:
+    body = {"code": code, "birth_date": born, "login": world.fresh("child@home"), "password": PASSWORD}
+    return await world.browser().post("/v1/activations", json=body)
+
+
+async def test_a_child_under_fourteen_comes_in_when_a_guardian_is_registered_and_not_before(world: World) -> None:
     guardian, _ = await adult(world)
     child = await minor(world)
-    assert (await register(world, child, guardian)).status_code == 201
-    asked = await world.partner.post("/v1/learners/activation-codes", json={"learners": [child]})
-    assert asked.json()["counts"] == {"issued": 1, "refused": 0}
+    born = (await world.bank.get(f"/v1/learners/{child}")).json()["birth_date"]
+    refused = await asked_for_code(world, child)
+    assert (refused["status"], refused["problem"]["code"]) == (409, "guardian_missing")
+    assert "code" not in refused
+
+    made = (await register(world, child, guardian)).json()
+    code = (await asked_for_code(world, child))["code"]
+    await world.bank.post(f"/v1/learners/{child}/guardianships/{made['id']}/end")
+    before = {**await world.stored(), "failed_logins": 0}
+    # Whoever cannot prove who they are is told nothing of the child.
+    assert told(await come(world, code, "1999-01-01")) == (403, "activation_refused")
+    held = await come(world, code, born)
+    assert told(held) == (409, "guardian_missing")
+    assert "set-cookie" not in held.headers
+    after = {**await world.stored(), "failed_logins": 0}
+    assert (after["users"], after["sessions"]) == (before["users"], before["sessions"])
+
+    await register(world, child, guardian)
+    assert (await come(world, code, born)).status_code == 201
+
+
+async def test_from_the_fourteenth_birthday_on_a_minor_comes_in_alone(world: World) -> None:
+    today = world.app.state.edge.today()
+    tomorrow = today + timedelta(days=1)
+    child = await world.open("Li Da", birth_date=tomorrow.replace(year=tomorrow.year - 14).isoformat())
+    assert (await asked_for_code(world, child))["problem"]["code"] == "guardian_missing"
+    world.clock.turn(days=1)
+    code = (await asked_for_code(world, child))["code"]
+    assert (await come(world, code, tomorrow.replace(year=tomorrow.year - 14).isoformat())).status_code == 201
 
 
 async def test_who_cannot_be_a_guardian_and_who_needs_none(world: World) -> None:

@@ -204,6 +204,13 @@ TABLE = (
         {"learners": ["@learner"]},
     ),
     Row(
+        f"PUT {L}/claimed-identity",
+        "identities:claim",
+        "PUT /v1/learners/@pending/claimed-identity",
+        {"identity": None},
+        foreign=("PUT /v1/learners/@stranger/claimed-identity", {"identity": None}, 404, "learner_not_found"),
+    ),
+    Row(
         f"POST {L}/confirmation",
         "learners:write",
         "POST /v1/learners/@pending/confirmation",
@@ -785,6 +792,7 @@ TABLE = (
     ),
     # Whoever is signed in looks after their own sessions: tests/api/test_sessions.py.
     reads("/v1/sessions", PERSON),
+    reads("/v1/me/places", PERSON),
     Row("PUT /v1/sessions/current/place", PERSON, "PUT /v1/sessions/current/place", {}),
     Row("DELETE /v1/sessions/{id}", PERSON, "DELETE /v1/sessions/@nowhere"),
     Row("DELETE /v1/sessions", PERSON, "DELETE /v1/sessions"),

@@ -14,7 +14,7 @@ import pytest_asyncio
 from stdnum.cn import ric
 
 from creditbank.app import create_app
-from creditbank.registrations.domain import age_on
+from creditbank.learners.domain import age_on
 from tests.api.world import PASSWORD, World, opened
 from tests.bank import settings_for
 
@@ -22,6 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CARD = {"type": "id_card", "value": "11010519491231002X"}
 BORN = "1949-12-31"
+NOWHERE_S = {"type": "student_number", "value": "20260017", "issuer": "cq/nowhere"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -59,8 +60,10 @@ async def registered(world: World, **others: Any) -> str:
     return str(answer.json()["learner"])
 
 
-async def confirm(world: World, learner: str, identity: dict[str, str], by: str = "bank") -> httpx.Response:
-    return await world.client(by).post(f"/v1/learners/{learner}/confirmation", json={"identity": identity})
+async def confirm(
+    world: World, learner: str, identity: dict[str, str], by: str = "bank", **others: Any
+) -> httpx.Response:
+    return await world.client(by).post(f"/v1/learners/{learner}/confirmation", json={"identity": identity, **others})
 
 
 def told(answer: httpx.Response) -> tuple[int, str]:
@@ -136,6 +139,62 @@ async def test_whoever_claims_another_s_identity_learns_nothing_and_has_nothing_
     assert (await world.bank.get(f"/v1/learners/{id_}")).json()["state"] == "pending"
 
 
+@pytest.mark.parametrize("other_kind", [False, True])
+async def test_an_officer_is_told_that_what_was_seen_is_not_what_was_claimed(other_kind: bool, world: World) -> None:
+    claimed, seen = passport(world), {"type": "phone", "value": "13912340000"} if other_kind else passport(world)
+    id_ = await registered(world, identity=claimed)
+    before = await world.stored()
+
+    refused = await confirm(world, id_, seen)
+
+    assert told(refused) == (409, "claimed_identity_differs")
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/identity"]
+    assert claimed["value"] not in refused.text
+    assert await world.stored() == before
+    assert await resolved(world, seen) == (404, "learner_not_found")
+    confirmed = await confirm(world, id_, seen, instead_of_claimed=True)
+    assert confirmed.status_code == 200, confirmed.text
+    shown = confirmed.json()
+    assert (shown["state"], shown["identities"], shown["claimed"]) == ("active", [seen["type"]], [])
+    assert (await resolved(world, seen), await resolved(world, claimed)) == ((200, ""), (404, "learner_not_found"))
+    events = (await world.bank.get(f"/v1/audit-events?subject=learner:{id_}")).json()["items"]
+    (details,) = [event["details"] for event in events if event["action"] == "learner.confirm"]
+    assert details == {"type": seen["type"], "instead_of_claimed": True}
+
+
+async def test_a_claim_is_corrected_by_whose_it_is_until_it_is_confirmed(world: World) -> None:
+    slip, right = passport(world), passport(world)
+    browser, other = world.browser(), world.browser()
+    id_ = (await register(world, browser, identity=slip)).json()["learner"]
+    await register(world, other)
+    at = f"/v1/learners/{id_}/claimed-identity"
+    for identity, expected in (
+        (NOWHERE_S, (422, "unknown_provider", "/identity/issuer")),
+        ({"type": "student_number", "value": "7"}, (422, "issuer_unnamed", "/identity/issuer")),
+        ({"type": "id_card", "value": "110105194912310021"}, (422, "invalid_request", "/identity")),
+        ({"type": "id_card", "value": "440308199901101512"}, (422, "birth_date_differs", "/identity/value")),
+    ):
+        refused = await browser.put(at, json={"identity": identity})
+        assert (*told(refused), refused.json()["errors"][0]["pointer"]) == expected
+    assert told(await other.put(at, json={"identity": right})) == (404, "learner_not_found")
+    assert (await browser.get(f"/v1/learners/{id_}")).json()["claimed"] == ["passport"]
+
+    taken_back = await browser.put(at, json={"identity": None})
+    assert (taken_back.status_code, taken_back.json()["claimed"]) == (200, [])
+    corrected = await browser.put(at, json={"identity": right})
+    assert (corrected.status_code, corrected.json()["claimed"], corrected.json()["identities"]) == (
+        200,
+        ["passport"],
+        [],
+    )
+    assert await resolved(world, right) == (404, "learner_not_found")
+    assert told(await confirm(world, id_, slip)) == (409, "claimed_identity_differs")
+    assert (await confirm(world, id_, right)).status_code == 200
+    assert told(await browser.put(at, json={"identity": slip})) == (409, "account_confirmed")
+    of_institution = f"/v1/learners/{world.ids['learner']}/claimed-identity"
+    assert told(await world.bank.put(of_institution, json={"identity": slip})) == (409, "account_confirmed")
+
+
 async def test_of_two_confirmed_by_one_document_at_once_one_is(world: World) -> None:
     seen = passport(world)
     both = [await registered(world, identity=seen) for _ in range(2)]
@@ -198,10 +257,14 @@ async def test_what_is_wrong_is_refused_and_opens_nothing(world: World) -> None:
         ({"password": "Sun Wukong in heaven"}, (422, "password_obvious")),
         ({"identity": {"type": "id_card", "value": "110105194912310021"}}, (422, "no_such_identity")),
         ({"identity": CARD, "birth_date": "1990-01-01"}, (422, "birth_date_differs")),
+        ({"identity": NOWHERE_S}, (422, "unknown_provider", "/identity/issuer")),
+        ({"region": "999999"}, (422, "unknown_region", "/region")),
+        ({"password": f"{PASSWORD}\0"}, (422, "control_character", "/password")),
     ):
         answer = await register(world, **others)
         assert answer.status_code == expected[0], answer.text
         assert expected[1] in answer.text
+        assert expected[2:] in {(), tuple(error["pointer"] for error in answer.json()["errors"])}, answer.text
         assert "set-cookie" not in answer.headers
     elsewhere = world.browser(**{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.test"})
     assert told(await register(world, elsewhere)) == (403, "cross_origin")

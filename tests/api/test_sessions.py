@@ -145,8 +145,10 @@ async def test_a_role_taken_back_is_gone_from_a_session_that_goes_on(world: Worl
     assert (await world.bank.delete(f"/v1/users/{user_id}/roles/{grant['id']}")).status_code == 204
 
     refused = await browser.get("/v1/providers")
-    assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
+    assert (refused.status_code, refused.json()["code"]) == (403, "place_not_held")
+    assert "GET /v1/me/places" in refused.json()["detail"]
     assert (await browser.get("/v1/sessions")).status_code == 200
+    assert (await browser.get("/v1/me/places")).json()["items"] == []
 
 
 async def test_a_role_runs_out_at_its_instant(world: World) -> None:

@@ -273,11 +273,15 @@ async def _let_people_decide(world: World) -> None:
         ids[name] = next(r["id"] for r in waiting if (r["kind"], r["learner_id"]) == (kind, ids[learner]))
 
 
-async def _map(world: World) -> None:
-    """A city, a district of it, and a group of districts."""
+async def _divide(world: World) -> None:
+    """A city and two districts of it."""
     named = {"50": "重庆市", "5001": "市辖区", "500103": "渝中区", "500105": "江北区"}
     divisions = [{"code": code, "name": {"zh": name, "en": name}} for code, name in named.items()]
     assert (await world.bank.put("/v1/regions", json={"items": divisions})).status_code == 200
+
+
+async def _map(world: World) -> None:
+    """A group of districts, and what happens in them."""
     group = {"name": {"zh": "主城区", "en": "Main"}, "members": [{"region": "500103", "from": "2008-01-01"}]}
     assert (await world.bank.put("/v1/region-groups/main", json=group)).status_code == 200
     entry = {"register": "unread", "from": "2024-01-01"}
@@ -332,6 +336,7 @@ async def opened(url: str, **settings: Any) -> AsyncIterator[World]:
         world = World(app, clock, app.state.edge.database, {}, {})
         await _enter_providers(world)
         await _let_in(world)
+        await _divide(world)
         await _fill(world)
         yield world
 

@@ -161,3 +161,16 @@ def test_the_commands_that_run_a_bank(readme: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"^cb_live_\S+$", done.stdout, re.M)
     assert done.stdout.endswith("0 learners, 0 achievements, 0 postings verified; 0 findings\n")
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_nobody_else_reads_the_secrets_that_the_first_step_makes(readme: str, tmp_path: Path) -> None:
+    step = re.search(r"^1\. `(.+?)`", (ROOT / readme).read_text("utf-8"), re.M)
+    assert step is not None
+    stub = tmp_path / "creditbank"
+    stub.write_text("#!/bin/sh\necho the secrets\n")
+    stub.chmod(0o755)
+    script = f"umask 022; {step[1]}"
+    subprocess.run(["sh", "-ec", script], cwd=tmp_path, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
+    made = tmp_path / ".env"
+    assert (made.read_text(), made.stat().st_mode & 0o077) == ("the secrets\n", 0)

@@ -11,7 +11,7 @@ from creditbank.access.domain import Actor
 from creditbank.access.policy import can
 from creditbank.identifiers import is_number
 from creditbank.learners import actions
-from creditbank.learners.actions import Mending, Opened, mend, open_accounts
+from creditbank.learners.actions import Mending, NotOpened, Opened, mend, open_accounts
 from creditbank.learners.domain import (
     Application,
     BirthDateDiffers,
@@ -35,10 +35,10 @@ PHONE, CARD = Identity("phone", "13800138000"), Identity("id_card", "11010519491
 
 
 def application(name: str, *identities: Identity) -> Application:
-    return Application(name, date(1990, 5, 6), "500103", identities, "cq/school")
+    return Application(name, date(1990, 5, 6), None, identities, "cq/school")
 
 
-async def open_all(bank: Bank, *applications: Application) -> list[Opened | IdentityTaken | UnknownProvider]:
+async def open_all(bank: Bank, *applications: Application) -> list[Opened | NotOpened]:
     async with bank.database.write() as connection:
         return await open_accounts(connection, bank.vault, FORM, applications, bank.clock())
 

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import csv
 import io
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,8 @@ def test_a_person_is_entered_given_roles_and_loses_them(sqlite_url: str) -> None
 
     assert [done.exit_code for done in (created, granted, listed, revoked, again)] == [0, 0, 0, 0, 1]
     assert "initial password of li@town: " in created.output
+    narrow = CliRunner().invoke(app, ["users", "list"], env={"COLUMNS": "30"})
+    assert "li@town  Li [bold]Wei  active  auditor@bank" in narrow.output
     assert f"li@town  Li [bold]Wei  active  assessor@{SCHOOL} auditor@bank" in listed.output
     assert "no such grant" in again.stderr
     by = operator()
@@ -93,6 +95,7 @@ def test_nothing_that_names_a_person_is_stored_in_the_clear(sqlite_url: str) -> 
         (("create", "li@town", "--name", "Li", "--role", "assessor@cq/nowhere"), 1, "is not there"),
         (("grant", "nobody@town", "auditor"), 1, "no such user"),
         (("password", "nobody@town"), 1, "no such user"),
+        (("codes", "no/such"), 1, "no such provider"),
     ],
 )
 def test_what_is_wrong_is_refused_and_nobody_is_entered(
@@ -120,6 +123,7 @@ def test_codes_are_printed_for_those_whom_the_institution_opened_and_nobody_has_
         new = [
             Application("=1+1", date(2001, 2, 3), None, (), SCHOOL),
             Application("Nobody knows when", None, None, (), SCHOOL),
+            Application("A child", system_clock().date() - timedelta(days=4000), None, (), SCHOOL),
             Application("Not theirs", date(2001, 2, 3), None, (), None),
         ]
         async with database.write() as connection:
@@ -128,7 +132,7 @@ def test_codes_are_printed_for_those_whom_the_institution_opened_and_nobody_has_
 
     asyncio.run(open_them())
     first, second = users("codes", SCHOOL), users("codes", SCHOOL)
-    assert "1 codes, 1 accounts of which nothing can be asked" in first.stderr
+    assert "1 codes, 1 accounts of which nothing can be asked, 1 of children without a guardian" in first.stderr
     rows = [list(csv.DictReader(io.StringIO(one.stdout.removeprefix("\ufeff")))) for one in (first, second)]
     assert [[row["name"] for row in one] for one in rows] == [["'=1+1"], ["'=1+1"]]
     codes = [code_of(one[0]["code"]) for one in rows]

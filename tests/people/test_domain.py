@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -13,9 +14,12 @@ from creditbank.people.domain import (
     GrantBeyondOwn,
     Place,
     RoleMisplaced,
+    TooManyAttempts,
     UnknownRole,
     actor_of,
+    check_attempts,
     check_grantable,
+    held,
     places,
 )
 from creditbank.people.roles import ROLES
@@ -125,3 +129,66 @@ def test_nobody_gives_what_he_does_not_hold(
     else:
         with pytest.raises(refusal):
             check_grantable(giver, role, place)
+
+
+def test_places_are_told_with_the_roles_that_reach_them_and_when_the_last_runs_out() -> None:
+    later, latest = NOW + timedelta(days=1), NOW + timedelta(days=2)
+    mine, child = Place(learner_id=LEARNER), Place(learner_id=OTHER)
+    grants = [
+        given("auditor", BANK, later),
+        given("assessor", DISTRICT, latest),
+        given("assessor", RIVAL, NOW),
+        given("registrar", SCHOOL, revoked=NOW),
+        given("learner", mine),
+        replace(given("learner", child, latest), granted_by="guardianship:1"),
+    ]
+
+    found = [(one.place, one.kind, sorted(one.roles), one.until) for one in held(grants, NOW)]
+
+    assert found == [
+        (BANK, "bank", ["auditor"], later),
+        (DISTRICT, "provider", ["assessor", "auditor"], latest),
+        (mine, "self", ["learner"], None),
+        (child, "guardian", ["learner"], latest),
+    ]
+    assert [actor_of(WHO, grants, place, NOW, None).has_lost_place for place in (BANK, SCHOOL, RIVAL, mine)] == [
+        False, False, False, False,
+    ]  # fmt: skip
+    later_on = NOW + timedelta(days=3)
+    assert [actor_of(WHO, grants, place, later_on, None).has_lost_place for place in (BANK, DISTRICT, mine, child)] == [
+        True, True, False, True,
+    ]  # fmt: skip
+
+
+WINDOW = timedelta(minutes=15)
+
+
+@pytest.mark.parametrize(
+    ("counted", "seconds"),
+    [
+        ([([1], 2)], None),
+        ([([1, 400], 2)], 500),
+        ([([60, 61], 2)], 839),
+        ([([10, 60, 61], 2)], 840),
+        ([([0.5], 1)], 900),
+        ([([60, 61], 2), ([200], 1)], 839),
+        ([([60, 61], 2), ([20], 1)], 880),
+    ],
+    ids=[
+        "one more may be wrong",
+        "as many as may be",
+        "the oldest leaves first",
+        "more than may be",
+        "a part of a second is waited for whole",
+        "what lasts longer of both is told",
+        "whichever it is",
+    ],
+)
+def test_whoever_waits_is_told_how_long(counted: list[tuple[list[float], int]], seconds: int | None) -> None:
+    at = [([NOW - timedelta(seconds=ago) for ago in sorted(past, reverse=True)], most) for past, most in counted]
+    if seconds is None:
+        check_attempts(at, WINDOW, NOW)
+        return
+    with pytest.raises(TooManyAttempts) as refused:
+        check_attempts(at, WINDOW, NOW)
+    assert (refused.value.wait_seconds, refused.value.minutes) == (seconds, -(-seconds // 60))

@@ -7,10 +7,12 @@ import base64
 import json
 import os
 import pwd
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
 from creditbank.cli import app
@@ -19,6 +21,7 @@ from creditbank.people import actions as people
 from creditbank.people.domain import NewGrant, Place
 from creditbank.people.operating import operator
 from creditbank.people.passwords import Passwords
+from creditbank.rules.document import read_documents
 from tests.bank import SECRETS, Bank, document, granting, opened
 from tests.covering import covered
 
@@ -137,6 +140,66 @@ def test_who_approves_proves_who_they_are_and_that_they_may(
     refused = rules("publish", written(here, 3), "--approved-by", login, typed=typed + "\n")
 
     assert (refused.exit_code, said in refused.stderr) == (1, True), refused.stderr
+
+
+def other_total(plain: dict[str, Any]) -> None:
+    plain["tests"][0]["then"]["total"] = "7"
+
+
+GRANTED = [{"credits": {"fixed": "9"}}]
+SPOILT: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "two rules that clash": (
+        lambda plain: plain["recognition"].append({**plain["recognition"][0], "id": "b", "grant": GRANTED}),
+        "E2 /recognition/1",
+    ),
+    "a test that fails": (other_total, "expected 7"),
+    "a rule without a test": (lambda plain: plain.update(tests=[]), "W8 /recognition/0"),
+    "a category that the bank does not have": (
+        lambda plain: plain["recognition"][0]["match"].update(category="arts/juggling"),
+        "/recognition/0/match/category",
+    ),
+}
+
+
+@pytest.mark.usefixtures("anna")
+@pytest.mark.parametrize(("spoil", "told"), SPOILT.values(), ids=SPOILT)
+def test_whatever_publishing_refuses_of_a_document_alone_a_check_finds_before(
+    here: Path, spoil: Callable[[dict[str, Any]], object], told: str
+) -> None:
+    file = here / "rules.json"
+    plain = covered(document(granting("own", {"fixed": 3}, kind="course")))
+    file.write_text(json.dumps(plain), "utf-8")
+    assert rules("check", str(file)).exit_code == 0
+    spoil(plain)
+    file.write_text(json.dumps(plain), "utf-8")
+
+    checked, refused = rules("check", str(file)), approved(str(file))
+
+    assert (checked.exit_code, refused.exit_code) == (1, 1)
+    assert told in checked.stderr
+    assert ": 0 errors" not in checked.stdout
+
+
+@pytest.mark.usefixtures("anna")
+def test_a_file_of_two_documents_is_published_by_nobody_and_a_check_says_so(here: Path) -> None:
+    base = covered(document(granting("own", {"fixed": 3}, kind="course")))
+    layer = document(granting("more", {"fixed": 1}, kind="exam"), id_="layer")
+    base["ruleset"]["layer"] = "authority"
+    layer["ruleset"].update(extends="town@1", layer="institution")
+    layer = covered(layer, {"town@1": read_documents(json.dumps(base), format="json")[0].model})
+    both = here / "both.yaml"
+    both.write_text(yaml.safe_dump_all([base, layer]), "utf-8")
+    apart = [here / "base.json", here / "layer.json"]
+    for file, plain in zip(apart, (base, layer), strict=True):
+        file.write_text(json.dumps(plain), "utf-8")
+
+    checked, refused = rules("check", str(both)), approved(str(both))
+    assert (checked.exit_code, refused.exit_code) == (1, 1)
+    assert "one_document_wanted" in checked.stderr
+    # What one extends is read from the files before it.
+    assert rules("check", str(apart[1])).exit_code == 1
+    assert rules("check", *map(str, apart)).exit_code == 0, rules("check", *map(str, apart)).output
+    assert [approved(str(file)).exit_code for file in apart] == [0, 0]
 
 
 @pytest.mark.usefixtures("anna")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from creditbank.access.domain import Client
 from creditbank.access.queries import page_of_clients
@@ -17,11 +17,10 @@ _PAGE = 200
 _MINUTE = "%Y-%m-%d %H:%M"
 
 
-async def show_clients(database: Database, now: datetime, out: Console) -> None:
-    """Print each client and its keys that are not revoked: whom it acts for, how many scopes, when each was used."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("client", "name", "acts for", "scopes", "key", "kind", "expires", "last used"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in {"client", "key"})
+async def list_clients(database: Database, now: datetime) -> Table:
+    """Each client and its keys that are not revoked: whom it acts for, how many scopes, when each was used."""
+    headings = ("client", "name", "acts for", "scopes", "key", "kind", "expires", "last used")
+    table = Table(*headings, box=None, pad_edge=False)
     after: UUID | None = None
     while True:
         async with database.snapshot() as connection:
@@ -30,13 +29,17 @@ async def show_clients(database: Database, now: datetime, out: Console) -> None:
             for row in _rows(client, now):
                 table.add_row(*row)
         if len(page) < _PAGE:
-            break
+            return table
         after = page[-1].id
-    out.print(table)
 
 
-def _rows(client: Client, now: datetime) -> Iterator[tuple[str, ...]]:
-    about = (str(client.id), client.name, client.provider or "the bank", str(len(client.scopes)))
+def _rows(client: Client, now: datetime) -> Iterator[tuple[str | Text, ...]]:
+    about: tuple[str | Text, ...] = (
+        str(client.id),
+        Text(client.name),
+        client.provider or "the bank",
+        str(len(client.scopes)),
+    )
     if client.suspended_at is not None:
         yield (*about, "suspended", "", f"{client.suspended_at:{_MINUTE}}", "")
         return

@@ -33,6 +33,7 @@ SCOPES: Final = (
     "conversions:decide",
     "conversions:read",
     "conversions:write",
+    "identities:claim",
     "ledger:read",
     "looks:read",
     "learners:read",
@@ -119,6 +120,8 @@ class Actor:
     is_guardian: bool = False
     # Whether the password is still the one that somebody else gave: nothing is done before it is changed.
     must_change_password: bool = False
+    # Whether no role reaches the place any more: a guardianship ended, a role ran out. Nothing is done there.
+    has_lost_place: bool = False
 
     @property
     def identity(self) -> str:
@@ -307,6 +310,14 @@ class PasswordChangeNeeded(Refusal):
     code = "password_change_needed"
     kind = Kind.FORBIDDEN
     at: str = "/login/password"
+
+
+@dataclass(eq=False, kw_only=True)
+class PlaceNotHeld(Refusal):
+    """The person holds no role there, or none any more."""
+
+    code = "place_not_held"
+    kind = Kind.FORBIDDEN
 
 
 @dataclass(eq=False, kw_only=True)

@@ -17,6 +17,7 @@ from creditbank.access.domain import (
     MissingScope,
     PasswordChangeNeeded,
     PeopleOnly,
+    PlaceNotHeld,
     ProviderNotActive,
     StepUpNeeded,
 )
@@ -109,14 +110,16 @@ def require(
 
     What is grave asks people to have signed in just now. Whoever acts for an institution that is suspended or closed
     reads what is its own, and does ``while_stopped`` only what takes back or changes nothing. Raises as
-    ``authenticate``, PasswordChangeNeeded, MissingScope without the scope, ProviderNotActive, 429 for one request too
-    many, StepUpNeeded.
+    ``authenticate``, PasswordChangeNeeded, PlaceNotHeld, MissingScope without the scope, ProviderNotActive, 429 for one
+    request too many, StepUpNeeded.
     """
 
     async def admitted(request: Request, _: object = Security(_BEARER)) -> Actor:
         actor = await authenticate(request)
         if actor.must_change_password:
             raise PasswordChangeNeeded
+        if actor.has_lost_place:
+            raise PlaceNotHeld
         if scope not in actor.scopes:
             roles_with: RolesWith = request.app.state.roles_with
             raise MissingScope(scope=scope, roles=", ".join(roles_with(scope)) if actor.user_id is not None else "")

@@ -41,6 +41,7 @@ Action = Literal[
     "guardianship.govern",
     "head_count.put",
     "head_count.read",
+    "identity.claim",
     "identity.issue",
     "learner.export",
     "looks.read",
@@ -110,6 +111,8 @@ RULES: Final[Mapping[Action, Rule]] = {
     "account.end": _rule("bank_only"),
     # A student number is its institution's to give: others look it up and give it to nobody.
     "identity.issue": _rule("foreign_provider", _PROVIDER),
+    # What somebody says of themselves before anybody has seen a document.
+    "identity.claim": _rule("learner_not_found", _SELF),
     "achievement.read": _rule("achievement_not_found", _PROVIDER, _SELF),
     # What a provider states is the provider's: nobody states anything of themselves.
     "achievement.state": _rule("foreign_provider", _PROVIDER),

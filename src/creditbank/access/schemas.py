@@ -9,14 +9,17 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints
 
 from creditbank.access.domain import SCOPES, Client, KeyShown, PrintedKey
-from creditbank.web.fields import Body, Change, Name
+from creditbank.web.fields import EXACT, Body, Change, Name
 
 Scope = Annotated[
-    str, StringConstraints(max_length=64), Field(description="one that you carry yourself", examples=[SCOPES[0]])
+    str, StringConstraints(max_length=64), EXACT, Field(description="one that you carry yourself", examples=[SCOPES[0]])
 ]
 Scopes = Annotated[list[Scope], Field(max_length=100)]
 Network = Annotated[
-    str, StringConstraints(min_length=1, max_length=64), Field(description="such as 192.0.2.0/24 or 2001:db8::/32")
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    EXACT,
+    Field(description="such as 192.0.2.0/24 or 2001:db8::/32"),
 ]
 Networks = Annotated[list[Network], Field(max_length=32, description="where it may call from; none: from everywhere")]
 Kind = Annotated[Literal["live", "test"], Field(description="a `test` key opens the sandbox and nothing else")]
@@ -48,7 +51,7 @@ class ClientIn(Body):
     """A program to let in. You give nothing that you do not have: no scope, no assurance, no foreign provider."""
 
     name: Name
-    provider: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = Field(
+    provider: Annotated[str, StringConstraints(min_length=1, max_length=255), EXACT] | None = Field(
         default=None, description="whom it acts for, with all below; left out: as you do"
     )
     scopes: Scopes

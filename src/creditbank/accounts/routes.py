@@ -34,6 +34,7 @@ from creditbank.learners.queries import find
 from creditbank.learners.routes import OPENING_REFUSED, count_asking, number_form
 from creditbank.learners.schemas import LearnerIn, LearnerOut
 from creditbank.providers.domain import UnknownProvider
+from creditbank.regions.domain import UnknownRegion
 from creditbank.web.bodies import JsonBody, Read, items_of, read_item
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
@@ -151,6 +152,8 @@ def _kept(became: _Became) -> dict[str, str]:
         return {"id": str(became.id)}
     if isinstance(became, UnknownProvider):
         return {"unknown": became.pointer}
+    if isinstance(became, UnknownRegion):
+        return {"nowhere": became.given}
     if isinstance(became, EdgeRefusal) and became.status == 429:
         return {"spent": ""}
     return {}
@@ -160,6 +163,8 @@ def _refusal_of(was: Mapping[str, str]) -> Refusal | EdgeRefusal:
     """What was kept of an application that the bank refused after it had read it."""
     if "spent" in was:
         return EdgeRefusal(429, code="too_many_requests")
+    if "nowhere" in was:
+        return UnknownRegion(given=was["nowhere"])
     return UnknownProvider(pointer=was["unknown"]) if "unknown" in was else IdentityTaken()
 
 

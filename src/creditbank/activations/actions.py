@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, insert, update
@@ -16,12 +16,14 @@ from creditbank.activations.domain import (
     WRONG_MAX,
     AccountActivated,
     ActivationRefused,
+    GuardianMissing,
     Issued,
     NothingToAsk,
     Proof,
     can_be_asked,
+    needs_guardian,
 )
-from creditbank.activations.queries import entered, learner_of
+from creditbank.activations.queries import entered, guarded, learner_of
 from creditbank.activations.tables import activation_codes
 from creditbank.errors import Refusal
 from creditbank.identifiers import code_of, new_code
@@ -44,10 +46,12 @@ async def issue(
     by: By,
     now: datetime,
     lasting: timedelta,
+    today: date,
 ) -> list[Issued | Refusal]:
     """A fresh code for each of the learners, or why there is none. What codes they had are dead."""
     locked = await lock(connection, vault, learner_ids)
     inside = await entered(connection, learner_ids, now)
+    with_guardian = await guarded(connection, learner_ids, now)
     outcomes: list[Issued | Refusal] = []
     for learner_id in learner_ids:
         try:
@@ -61,6 +65,8 @@ async def issue(
                 raise AccountActivated
             if not can_be_asked(learner.profile):
                 raise NothingToAsk
+            if needs_guardian(learner.profile, today) and learner_id not in with_guardian:
+                raise GuardianMissing
         except Refusal as refusal:
             outcomes.append(refusal)
             continue
@@ -106,17 +112,27 @@ async def check(connection: AsyncConnection, vault: Vault, code: str, proof: Pro
 
 
 async def redeem(
-    connection: AsyncConnection, vault: Vault, code: str, learner: Learner, login: str, password: str, now: datetime
+    connection: AsyncConnection,
+    vault: Vault,
+    code: str,
+    learner: Learner,
+    login: str,
+    password: str,
+    now: datetime,
+    today: date,
 ) -> UUID:
     """Use the code up and make its bearer the person who signs in as the learner; answers the user.
 
     ``password`` is in its stored form. Raises ActivationRefused when the code was used or replaced meanwhile,
-    AccountEnded, LoginTaken.
+    AccountEnded, GuardianMissing, LoginTaken.
     """
     locked = await lock(connection, vault, [learner.id])
     if learner.id not in locked:
         raise ActivationRefused
     locked[learner.id].check_active()
+    if needs_guardian(learner.profile, today) and not await guarded(connection, [learner.id], now):
+        # The code lives on, for the day on which there is one.
+        raise GuardianMissing
     live = (
         activation_codes.c.key == _key(vault, code),
         activation_codes.c.learner_id == learner.id,

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from creditbank.errors import Kind, Refusal
-from creditbank.learners.domain import Profile
+from creditbank.learners.domain import ALONE_FROM, Profile, age_on
 
 ENDING_CHARS: Final = 4
 """How many of the last characters of an identity are asked for."""
@@ -56,6 +56,20 @@ def _same(one: str, other: str) -> bool:
 def can_be_asked(profile: Profile) -> bool:
     """Whether the bank holds anything that it could ask a learner for beside the code."""
     return profile.birth_date is not None or any(len(one.value) >= ENDING_CHARS for one in profile.identities)
+
+
+def needs_guardian(profile: Profile, today: date) -> bool:
+    """Whether the learner is known to be so young that they come into the account only with a guardian."""
+    return profile.birth_date is not None and age_on(today, profile.birth_date) < ALONE_FROM
+
+
+@dataclass(eq=False, kw_only=True)
+class GuardianMissing(Refusal):
+    """The learner is a child for whom no guardian is registered, and comes into the account when one is."""
+
+    code = "guardian_missing"
+    kind = Kind.CONFLICT
+    age: int = ALONE_FROM
 
 
 @dataclass(eq=False, kw_only=True)

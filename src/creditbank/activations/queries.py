@@ -14,7 +14,7 @@ from creditbank.database.statements import among, under
 from creditbank.learners.domain import ENDED, ERASED
 from creditbank.learners.tables import learners
 from creditbank.people.domain import GUARDIANSHIP
-from creditbank.people.tables import user_roles
+from creditbank.people.tables import user_roles, users
 
 
 async def learner_of(connection: AsyncConnection, key: bytes, now: datetime) -> UUID | None:
@@ -36,6 +36,22 @@ async def entered(connection: AsyncConnection, learner_ids: Sequence[UUID], now:
     """Those of the learners as whom somebody signs in."""
     in_force = _in_force(now)
     held = select(user_roles.c.learner_id).where(among(connection, user_roles.c.learner_id, learner_ids), in_force)
+    return set((await connection.execute(held)).scalars())
+
+
+async def guarded(connection: AsyncConnection, learner_ids: Sequence[UUID], now: datetime) -> set[UUID]:
+    """Those of the learners for whom a guardian acts, who signs in with an account of their own."""
+    held = (
+        select(user_roles.c.learner_id)
+        .join(users, users.c.id == user_roles.c.user_id)
+        .where(
+            among(connection, user_roles.c.learner_id, learner_ids),
+            user_roles.c.revoked_at.is_(None),
+            or_(user_roles.c.until.is_(None), user_roles.c.until > now),
+            user_roles.c.granted_by.startswith(GUARDIANSHIP),
+            users.c.status == "active",
+        )
+    )
     return set((await connection.execute(held)).scalars())
 
 

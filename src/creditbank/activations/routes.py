@@ -68,6 +68,7 @@ async def issue_activation_codes(
             actor.by,
             edge.clock(),
             edge.settings.activation_lasting,
+            edge.today(),
         )
     language, instance = language_of(request), instance_of(request)
     results: list[CodeItem] = []
@@ -93,7 +94,10 @@ async def issue_activation_codes(
 async def activate_account(
     request: Request, edge: EdgeDep, body: Annotated[Read[ActivationIn], Depends(_brought)]
 ) -> Response:
-    """Come into one's account by a code and something only its owner knows. Whatever is wrong is answered alike."""
+    """Come into one's account by a code and something only its owner knows. Whatever is wrong is answered alike.
+
+    A child under 14 comes in when a guardian is registered, and is told so.
+    """
     # Nobody may be made to sign in as somebody else by another site's page.
     check_origin(request)
     new = body.value
@@ -116,7 +120,7 @@ async def activate_account(
     stored = await passwords.hash(new.password)
     async with edge.database.write() as connection:
         now = edge.clock()
-        user_id = await redeem(connection, edge.vault, code, learner, new.login, stored, now)
+        user_id = await redeem(connection, edge.vault, code, learner, new.login, stored, now, edge.today())
         device = request.headers.get("user-agent", "")
         place = Place(learner_id=learner.id)
         token = await people.begin_session(connection, edge.vault, user_id, place, device, now, authenticated_at=now)

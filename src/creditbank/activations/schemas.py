@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from creditbank.activations.domain import Proof
 from creditbank.people.schemas import Login, Password
-from creditbank.web.fields import Body, clean
+from creditbank.web.fields import EXACT, Body, clean
 
 
 class CodesIn(Body):
@@ -50,7 +50,7 @@ class CodesOut(TypedDict):
 class ActivationIn(Body):
     """What whoever has a code brings: the code, one thing that only they know, and how they will sign in."""
 
-    code: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    code: Annotated[str, StringConstraints(min_length=1, max_length=40), EXACT]
     birth_date: date | None = None
     identity_ending: Annotated[str, StringConstraints(min_length=4, max_length=4), AfterValidator(clean)] | None = (
         Field(default=None, description="the last four characters of an identity that the institution entered")

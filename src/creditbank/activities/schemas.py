@@ -16,7 +16,7 @@ from creditbank.credits import Credits
 from creditbank.learners.schemas import ReferenceIn
 from creditbank.regions.domain import AGES_END
 from creditbank.regions.schemas import ITEMS_MAX, AgesIn
-from creditbank.web.fields import Body, Change, LocalName, Name, Number, Path, Region, Text, at_most
+from creditbank.web.fields import EXACT, Body, Change, LocalName, Name, Number, Path, Region, Text, at_most
 
 Instant = Annotated[AwareDatetime, Field(ge=datetime.fromisoformat("2000-01-01T00:00Z"),
                                          lt=datetime.fromisoformat("2200-01-01T00:00Z"))]  # fmt: skip
@@ -170,7 +170,7 @@ class CheckInCodeOut(BaseModel):
 class CheckInIn(Body):
     """The code that somebody saw at the venue, and who they are."""
 
-    code: Annotated[str, StringConstraints(max_length=200)]
+    code: Annotated[str, StringConstraints(max_length=200), EXACT]
     learner: ReferenceIn
 
 

@@ -13,8 +13,8 @@ import typer
 from creditbank.cli import audit, backups, bank, clients, config, privacy, providers, rules, server, users
 
 _HELP: Final = (
-    "The Learning Credit Bank. From nothing: config secrets > .env, migrate, users create, providers import, "
-    "clients create, serve, verify, backup. To look around first: demo."
+    "The Learning Credit Bank. From nothing: umask 077, config secrets > .env, migrate, users create, "
+    "providers import, clients create, serve, verify, backup. To look around first: demo."
 )
 
 app = typer.Typer(no_args_is_help=True, help=_HELP, pretty_exceptions_enable=False)

@@ -8,11 +8,12 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
+from rich.table import Table
 
 from creditbank.access.actions import NewClient, add_key, create_client, revoke_key
-from creditbank.access.commands import show_clients
+from creditbank.access.commands import list_clients
 from creditbank.access.domain import SCOPES
-from creditbank.cli.running import done, fail, migrated, opened, out
+from creditbank.cli.running import done, fail, migrated, opened, out, print_table
 from creditbank.clock import system_clock
 from creditbank.people.operating import at_command_line
 
@@ -89,8 +90,8 @@ def show() -> None:
     """List the programs that may call the API, with their keys."""
     settings = migrated()
 
-    async def show() -> None:
+    async def listed() -> Table:
         async with opened(settings) as database:
-            await show_clients(database, system_clock(), out)
+            return await list_clients(database, system_clock())
 
-    asyncio.run(show())
+    print_table(asyncio.run(listed()))

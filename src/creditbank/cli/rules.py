@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from textwrap import indent
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 import yaml
 
+from creditbank.catalogue.registry import bank_registry
 from creditbank.cli.running import calm_collector, done, err, fail, migrated, out
 from creditbank.clock import system_clock
 from creditbank.people.operating import operator, prove_person
-from creditbank.rules.checking.publishing import examine_documents, with_places
+from creditbank.rules.checking.publishing import check_documents, with_places
 from creditbank.rules.checking.verdicts import Verdict
 from creditbank.rules.difference import difference
-from creditbank.rules.document import ParsedDocument, read_documents
-from creditbank.rules.examine import examine
+from creditbank.rules.document import ParsedDocument, RuleSetDocument, read_documents
+from creditbank.rules.examine import Mismatch, examine
 from creditbank.rules.faults import DocumentFault, DocumentRefused
+from creditbank.rules.registry import Registry
+from creditbank.web.sentences import Language, sentence
 
 commands = typer.Typer(no_args_is_help=True, help="Rule sets in files.")
 
 _RULES_FILE = typer.Argument(help="a YAML or JSON file", exists=True, dir_okay=False)
+
+
+_NOTHING: Final[Mapping[str, RuleSetDocument]] = {}
+_CATALOGUES: Final[Mapping[Literal["en", "zh"], Language]] = {"en": "en", "zh": "zh-Hans"}
 
 
 class Shown(StrEnum):
@@ -39,19 +47,35 @@ def _form(file: Path) -> Literal["yaml", "json"]:
     return "json" if file.suffix == ".json" else "yaml"
 
 
-def _read_rules(file: Path) -> list[ParsedDocument] | DocumentRefused:
+def _read_rules(
+    file: Path, above: Mapping[str, RuleSetDocument] = _NOTHING, registry: Registry | None = None
+) -> list[ParsedDocument] | DocumentRefused:
     try:
-        return read_documents(file.read_bytes(), format=_form(file))
+        return read_documents(file.read_bytes(), format=_form(file), above=above, registry=registry)
     except DocumentRefused as refused:
         return refused
+
+
+def _in(shown: Shown) -> Sequence[Literal["en", "zh"]]:
+    match shown:
+        case Shown.EN:
+            return ("en",)
+        case Shown.ZH:
+            return ("zh",)
+        case Shown.BOTH:
+            return ("en", "zh")
+
+
+def _tell_mismatches(file: Path, mismatches: Sequence[Mismatch]) -> None:
+    for m in mismatches:
+        text = f"{file}: {m.test}: {m.key}\n  expected {m.expected}\n  got      {m.got}"
+        err.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _tell(file: Path, found: DocumentFault | Verdict, shown: Shown = Shown.EN) -> None:
     """One line for where and what, a further one for each further language."""
     place = f"{file}:{found.line}" if found.line else str(file)
-    wanted = ("en", "zh") if shown is Shown.BOTH else (shown.value,)
-    sentences = "\n    ".join(found.message[language] for language in wanted)
-    text = f"{place}: {found.code} {found.pointer}: {sentences}"
+    text = f"{place}: {found.code} {found.pointer}: " + "\n    ".join(found.message[one] for one in _in(shown))
     if isinstance(found, Verdict) and found.counterexample:
         examples = yaml.safe_dump([dict(made) for made in found.counterexample], allow_unicode=True, sort_keys=False)
         text += "\n" + indent(examples.rstrip(), "    ")
@@ -63,23 +87,36 @@ def check(
     files: Annotated[list[Path], typer.Argument(help="YAML or JSON files", exists=True, dir_okay=False)],
     language: Annotated[Shown, typer.Option(help="the language of the sentences")] = Shown.BOTH,
 ) -> None:
-    """Say what speaks against publishing, with achievements that show it. Exit 1 on errors, 0 on warnings alone."""
+    """Say what speaks against publishing, with achievements that show it. Exit 1 on errors, 0 on warnings alone.
+
+    All is found that `rules publish` would refuse of the documents alone: tests that fail, and rules and limits without
+    a test, too. What the bank's own versions and learners say is found by `rules simulate`. A file may extend what the
+    files before it hold.
+    """
     calm_collector()
     wrong = 0
+    above: dict[str, RuleSetDocument] = {}
     for file in files:
-        documents = _read_rules(file)
+        documents = _read_rules(file, above, bank_registry())
         if isinstance(documents, DocumentRefused):
             for fault in documents.faults:
                 _tell(file, fault, language)
             wrong += len(documents.faults)
             continue
-        verdicts = examine_documents(documents, exercised=examine(documents).exercised)
+        above.update({document.model.ruleset.ref: document.model for document in documents})
+        checked = check_documents(documents, bank_registry())
+        verdicts = [*checked.errors, *checked.untested, *checked.warnings]
         if verdicts and file.suffix != ".json":
             verdicts = with_places(verdicts, file.read_bytes())
         for verdict in verdicts:
             _tell(file, verdict, language)
-        errors = sum(verdict.severity == "error" for verdict in verdicts)
-        told = f"{file}: {errors} errors, {len(verdicts) - errors} warnings"
+        _tell_mismatches(file, checked.mismatches)
+        errors = len(checked.errors) + len(checked.untested) + len(checked.mismatches)
+        if len(documents) > 1:
+            errors += 1
+            said = "\n    ".join(sentence("one_document_wanted", _CATALOGUES[one]) for one in _in(language))
+            err.print(f"{file}: one_document_wanted: {said}", highlight=False, markup=False, soft_wrap=True)
+        told = f"{file}: {errors} errors, {len(checked.warnings)} warnings"
         out.print(told, highlight=False, markup=False, soft_wrap=True)
         wrong += errors
     if wrong:
@@ -133,8 +170,7 @@ def test(files: Annotated[list[Path], typer.Argument(help="YAML or JSON files", 
             wrong += len(documents.faults)
             continue
         mismatches = examine(documents).mismatches
-        for m in mismatches:
-            err.print(f"{file}: {m.test}: {m.key}\n  expected {m.expected}\n  got      {m.got}", markup=False)
+        _tell_mismatches(file, mismatches)
         wrong += len(mismatches)
         count = sum(len(document.model.tests) for document in documents)
         out.print(f"{file}: {count} tests, {len(mismatches)} mismatches", highlight=False, markup=False)
@@ -220,13 +256,15 @@ def publish(
     file: Annotated[Path, _RULES_FILE],
     approved_by: Annotated[
         str | None,
-        typer.Option("--approved-by", help="login of the person beside you who approves it and types a password"),
+        typer.Option("--approved-by", help="login of the person beside you who approves it; asks for their password"),
     ] = None,
 ) -> None:
     """Lead a rule set all the way: draft, validated, simulated, approved by another, published.
 
-    A person approves who may, and types a password here; without one you approve yourself what somebody else drafted.
-    Both stand in the audit log. A worker settles everybody then.
+    With --approved-by LOGIN it asks on the terminal for that person's password, and shows nothing of it: their own, not
+    an initial one. They must hold a role with `rules:approve` for the bank, and may have put nothing into the version.
+    Without the option you approve yourself what somebody else drafted. Both stand in the audit log. A worker settles
+    everybody then.
     """
     from creditbank.publishing.commands import Operating, show_report
 

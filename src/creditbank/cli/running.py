@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Coroutine
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.table import Table
 
 from creditbank.database import engine, schema
 from creditbank.errors import Refusal
@@ -25,6 +26,15 @@ opened = engine.opened
 """The bank's database for as long as a command needs it."""
 
 CUT_SHORT = "a restore of this database was cut short: run `creditbank restore` again, it begins anew"
+
+
+_WIDEST: Final = 10_000
+
+
+def print_table(table: Table) -> None:
+    """Print a table as wide as it is: nothing of it is cut, and a narrow terminal goes on in the next line."""
+    width = Console(width=_WIDEST).measure(table).maximum
+    Console(width=max(out.width, width)).print(table, highlight=False)
 
 
 def fail(message: str, code: int = 2) -> NoReturn:

@@ -16,16 +16,18 @@ from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.activations.actions import issue
-from creditbank.activations.domain import Issued
+from creditbank.activations.domain import GuardianMissing, Issued
 from creditbank.activations.queries import waiting
-from creditbank.cli.running import done, fail, migrated, opened, out
-from creditbank.clock import system_clock
+from creditbank.cli.running import done, fail, migrated, opened, out, print_table
+from creditbank.clock import learning_day, system_clock
 from creditbank.errors import Refusal
 from creditbank.people import actions, queries
 from creditbank.people.domain import GrantNotFound, NewGrant, Place, UserNotFound
 from creditbank.people.operating import at_command_line, operator
 from creditbank.people.passwords import Passwords
 from creditbank.people.roles import ROLES
+from creditbank.providers.domain import ProviderNotFound
+from creditbank.providers.queries import by_code
 from creditbank.sealing import Vault
 
 T = TypeVar("T")
@@ -182,12 +184,16 @@ def codes(
 
     Those into whose accounts nobody has come get one; codes that were issued to them before are dead.
     """
-    lasting = migrated().activation_lasting
+    settings = migrated()
 
     async def work(connection: AsyncConnection, vault: Vault) -> list[Issued | Refusal]:
+        if not await by_code(connection, [provider]):
+            raise ProviderNotFound
         now = system_clock()
         ids = await waiting(connection, provider, now)
-        return await issue(connection, vault, ids, lambda _: True, at_command_line(), now, lasting) if ids else []
+        lasting, today = settings.activation_lasting, learning_day(now, settings.zone)
+        by = at_command_line()
+        return await issue(connection, vault, ids, lambda _: True, by, now, lasting, today) if ids else []
 
     outcomes = _run(work)
     issued = [one for one in outcomes if isinstance(one, Issued)]
@@ -200,7 +206,9 @@ def codes(
     plain = [(f"'{one.name}" if one.name[:1] in "=+-@" else one.name, one) for one in issued]
     writer.writerows((one.number, name, one.code, one.expires_at.isoformat()) for name, one in plain)
     typer.echo(sheet.getvalue(), nl=False)
-    typer.echo(f"{len(issued)} codes, {len(outcomes) - len(issued)} accounts of which nothing can be asked", err=True)
+    alone = sum(isinstance(one, GuardianMissing) for one in outcomes)
+    unasked = f"{len(outcomes) - len(issued) - alone} accounts of which nothing can be asked"
+    typer.echo(f"{len(issued)} codes, {unasked}, {alone} of children without a guardian", err=True)
 
 
 @commands.command("list")
@@ -220,7 +228,7 @@ def list_() -> None:
             after = found[-1].id
 
     _run(work)
-    out.print(table, highlight=False, markup=False)
+    print_table(table)
 
 
 async def _known(connection: AsyncConnection, vault: Vault, login: str) -> UUID:

@@ -134,14 +134,19 @@ def _bring_back_file(file: Path, copy: Path) -> None:
     aside = file.with_name(f"{file.name}.restoring")
     for left in (aside, *(aside.with_name(aside.name + end) for end in ("-journal", "-wal", "-shm"))):
         left.unlink(missing_ok=True)
-    with copy.open("rb") as source, os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as target:
-        shutil.copyfileobj(source, target, _COPYING_BYTES)
-    with contextlib.closing(sqlite3.connect(aside)) as connection:
-        connection.execute(_MARKING)
-        connection.commit()
-    _to_disk(aside)
-    if file.exists():
-        _close_log(file)
+    try:
+        with copy.open("rb") as source, os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as target:
+            shutil.copyfileobj(source, target, _COPYING_BYTES)
+        with contextlib.closing(sqlite3.connect(aside)) as connection:
+            connection.execute(_MARKING)
+            connection.commit()
+        _to_disk(aside)
+        if file.exists():
+            _close_log(file)
+    except Exception:
+        # Nobody would look for a second copy of the bank there. What a kill leaves the next restore takes away.
+        aside.unlink(missing_ok=True)
+        raise
     for end in ("-wal", "-shm"):
         file.with_name(file.name + end).unlink(missing_ok=True)
     aside.replace(file)

@@ -38,6 +38,7 @@ from creditbank.learners.domain import (
     AccountEnded,
     Application,
     Found,
+    IdentityTaken,
     LearnerErased,
     NumberForm,
     UnknownLearner,
@@ -158,8 +159,8 @@ async def _resolve_learners(
     for key, outcome in zip(to_open, opened, strict=True):
         if isinstance(outcome, Opened):
             found[key] = Found(outcome.learner.id)
-        elif isinstance(outcome, UnknownProvider):
-            refused[key] = UnknownProvider(pointer="/learner/identity/issuer")
+        elif not isinstance(outcome, IdentityTaken):
+            refused[key] = outcome
         else:
             # Somebody else opened it between the look and the claim: it is there now.
             found.update(await learners.found_by(connection, [key]))

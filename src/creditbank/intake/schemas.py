@@ -63,7 +63,10 @@ class AchievementIn(StatementIn):
         identities: tuple[Identity, ...] = (self.learner.identity.to_domain(own, at),)
         check_issuer(actor, identities[0], at)
         born = birth_date_of(account.birth_date, identities, "/open_account/birth_date")
-        return Application(account.name, born, account.region, identities, actor.provider)
+        return Application(
+            account.name, born, account.region, identities, actor.provider,
+            identity_at=at, region_at="/open_account/region",
+        )  # fmt: skip
 
 
 class OutcomeOut(TypedDict):

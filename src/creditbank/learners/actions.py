@@ -17,9 +17,11 @@ from creditbank.learners.domain import (
     ACTIVE,
     NO_POSTING,
     PENDING,
+    AccountConfirmed,
     AccountState,
     AccountStateSame,
     Application,
+    ClaimedIdentityDiffers,
     Identity,
     IdentityHeld,
     IdentityTaken,
@@ -33,6 +35,8 @@ from creditbank.learners.queries import LockedLearner, absence, find, likeness_k
 from creditbank.learners.tables import learner_identities, learner_keys, learners, residences
 from creditbank.providers.domain import UnknownProvider
 from creditbank.providers.queries import by_code
+from creditbank.regions.domain import UnknownRegion
+from creditbank.regions.queries import by_code as regions_by_code
 from creditbank.sealing import LearnerKey, Vault
 
 
@@ -44,17 +48,22 @@ class Opened:
     key: LearnerKey
 
 
+NotOpened = IdentityTaken | UnknownProvider | UnknownRegion
+"""Why there is no account for an application."""
+
+
 async def open_accounts(
     connection: AsyncConnection, vault: Vault, form: NumberForm, applications: Sequence[Application], now: datetime
-) -> list[Opened | IdentityTaken | UnknownProvider]:
-    """Open an account for each application, or say why not: an identity is another's, or of no institution.
+) -> list[Opened | NotOpened]:
+    """Open an account for each application, or say why not: an identity is another's, or of no institution, or the
+    region is none of the bank's divisions.
 
     One bad one harms no other. Of two applications that name one identity the first has it, and of the other nothing
     is looked at: beside an identity that is taken anyway nobody may ask after others.
     """
     ids = [new_id() for _ in applications]
     claims: dict[bytes, tuple[UUID, str]] = {}
-    refused: dict[UUID, IdentityTaken | UnknownProvider] = await _of_no_issuer(connection, ids, applications)
+    refused: dict[UUID, NotOpened] = await _of_nowhere(connection, ids, applications)
     for learner_id, application in zip(ids, applications, strict=True):
         keys = {vault.lookup_key(*identity.parts()): identity.type for identity in _found_by(application)}
         if learner_id in refused:
@@ -65,7 +74,7 @@ async def open_accounts(
         claims.update((key, (learner_id, type_)) for key, type_ in keys.items())
     mine = await _claim(connection, claims)
     numbers = await _claim_numbers(connection, vault, form, ids)
-    outcomes: list[Opened | IdentityTaken | UnknownProvider] = []
+    outcomes: list[Opened | NotOpened] = []
     accounts: list[tuple[Learner, LearnerKey, bytes]] = []
     lost: list[UUID] = []
     for learner_id, application in zip(ids, applications, strict=True):
@@ -97,17 +106,21 @@ def _found_by(application: Application) -> tuple[Identity, ...]:
     return () if application.is_own_word else application.identities
 
 
-async def _of_no_issuer(
+async def _of_nowhere(
     connection: AsyncConnection, ids: Sequence[UUID], applications: Sequence[Application]
-) -> dict[UUID, IdentityTaken | UnknownProvider]:
-    """Those applications with a student number of an institution that the bank does not know."""
+) -> dict[UUID, NotOpened]:
+    """Those applications with a student number of an institution, or a region, that the bank does not know."""
+    regions = sorted({a.region for a in applications if a.region is not None})
+    known = await regions_by_code(connection, regions)
     issuers = {i.issuer for a in applications for i in a.identities if i.issuer not in {None, a.provider}}
     unknown = issuers - (await by_code(connection, sorted(filter(None, issuers)))).keys()
-    refused: dict[UUID, IdentityTaken | UnknownProvider] = {}
+    refused: dict[UUID, NotOpened] = {}
     for learner_id, application in zip(ids, applications, strict=True):
+        if application.region is not None and application.region not in known:
+            refused[learner_id] = UnknownRegion(given=application.region, pointer=application.region_at)
         for place, identity in enumerate(application.identities):
             if identity.issuer in unknown and learner_id not in refused:
-                refused[learner_id] = UnknownProvider(pointer=f"/identities/{place}/issuer")
+                refused[learner_id] = UnknownProvider(pointer=f"{application.identity_at.format(place)}/issuer")
     return refused
 
 
@@ -149,8 +162,17 @@ async def _settle_in(connection: AsyncConnection, moves: Sequence[tuple[UUID, Re
     await insert_rows(connection, residences, rows)
 
 
+async def _check_region(connection: AsyncConnection, region: str) -> None:
+    if region not in await regions_by_code(connection, [region]):
+        raise UnknownRegion(given=region)
+
+
 async def move(connection: AsyncConnection, learner_id: UUID, residence: Residence, now: datetime) -> None:
-    """Write down where a learner lives or lived from a day on. The caller has locked the learner."""
+    """Write down where a learner lives or lived from a day on. The caller has locked the learner.
+
+    Raises UnknownRegion.
+    """
+    await _check_region(connection, residence.region)
     await _settle_in(connection, [(learner_id, residence)], now)
     await connection.execute(
         update(learners).where(learners.c.id == learner_id).values(revision=learners.c.revision + 1)
@@ -176,12 +198,13 @@ async def _claim_numbers(
 
 
 async def confirm(
-    connection: AsyncConnection, vault: Vault, learner_id: UUID, seen: Identity
+    connection: AsyncConnection, vault: Vault, learner_id: UUID, seen: Identity, *, instead_of_claimed: bool
 ) -> tuple[Learner, LearnerKey]:
     """Take as confirmed who a person is, by an identity that somebody has seen: from now on they are found by it.
 
-    What they claimed otherwise stays claimed. Raises LearnerNotFound, LearnerErased, AccountEnded, AccountStateSame,
-    IdentityHeld, BirthDateDiffers.
+    What they claimed is no more, and where that was another identity it is to be said: ``instead_of_claimed``. Raises
+    LearnerNotFound, LearnerErased, AccountEnded, AccountStateSame, ClaimedIdentityDiffers, IdentityHeld,
+    BirthDateDiffers.
     """
     look_up = vault.lookup_key(*seen.parts())
     # Whoever claims identities and locks learners does it in this order, so that no two wait for each other.
@@ -192,14 +215,16 @@ async def confirm(
     locked[learner_id].check_active()
     if locked[learner_id].state != PENDING:
         raise AccountStateSame(state=locked[learner_id].state)
+    learner, key = await find(connection, vault, learner_id)
+    claimed = learner.profile.claimed
+    if claimed and seen not in claimed and not instead_of_claimed:
+        raise ClaimedIdentityDiffers(claimed=", ".join(one.type for one in claimed))
     if not is_mine:
         raise IdentityHeld(type=seen.type, learner=(await resolve(connection, [look_up]))[look_up])
-    learner, key = await find(connection, vault, learner_id)
     profile = replace(
         learner.profile,
         identities=(*learner.profile.identities, seen),
-        # Of one kind what was seen counts, whatever was typed.
-        claimed=tuple(one for one in learner.profile.claimed if one.type != seen.type),
+        claimed=(),
         birth_date=birth_date_of(learner.profile.birth_date, [seen]),
         is_own_word=False,
     )
@@ -208,6 +233,30 @@ async def confirm(
     statement = update(learners).where(learners.c.id == learner_id).values(likeness=likeness_key(vault, profile))
     await connection.execute(statement.values(values))
     return confirmed, key
+
+
+async def claim_identity(
+    connection: AsyncConnection, vault: Vault, learner_id: UUID, claimed: Identity | None
+) -> tuple[Learner, LearnerKey]:
+    """Write down another identity that a person claims, or none, in place of what they claimed before.
+
+    Raises LearnerNotFound, LearnerErased, AccountEnded, AccountConfirmed, UnknownProvider, BirthDateDiffers.
+    """
+    locked = await lock(connection, vault, [learner_id])
+    if learner_id not in locked:
+        raise await absence(connection, learner_id)
+    locked[learner_id].check_active()
+    learner, key = await find(connection, vault, learner_id)
+    if not learner.profile.is_own_word:
+        raise AccountConfirmed
+    given = () if claimed is None else (claimed,)
+    if claimed is not None and claimed.issuer is not None and not await by_code(connection, [claimed.issuer]):
+        raise UnknownProvider(pointer="/identity/issuer")
+    born = birth_date_of(learner.profile.birth_date, given, "/identity/value")
+    profile = replace(learner.profile, claimed=given, birth_date=born)
+    values = {"profile": seal_profile(key, profile), "revision": learner.revision + 1}
+    await connection.execute(update(learners).where(learners.c.id == learner_id).values(values))
+    return replace(learner, profile=profile, revision=learner.revision + 1), key
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,20 +273,23 @@ async def mend(
 ) -> Learner:
     """Change an account's own fields; another region is a move today. The caller has locked the learner.
 
-    Raises BirthDateDiffers for a birth date that the account's own card contradicts.
+    Raises BirthDateDiffers for a birth date that the account's own card contradicts, UnknownRegion.
     """
     learner, key = await find(connection, vault, learner_id)
     former = learner.profile
     born = birth_date_of(mending.birth_date, former.identities) if mending.birth_date else former.birth_date
     profile = replace(former, name=mending.name or former.name, birth_date=born)
     mended = replace(learner, profile=profile, region=mending.region or learner.region, revision=learner.revision + 1)
+    moved_to = mended.region if mended.region != learner.region else None
+    if moved_to is not None:
+        await _check_region(connection, moved_to)
     await connection.execute(
         update(learners)
         .where(learners.c.id == learner_id)
         .values(profile=seal_profile(key, profile), revision=mended.revision, likeness=likeness_key(vault, profile))
     )
-    if mended.region is not None and mended.region != learner.region:
-        await _settle_in(connection, [(learner_id, Residence(mended.region, today))], now)
+    if moved_to is not None:
+        await _settle_in(connection, [(learner_id, Residence(moved_to, today))], now)
     return mended
 
 

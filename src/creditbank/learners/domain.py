@@ -100,6 +100,15 @@ def birth_date_of(given: date | None, identities: Iterable[Identity], pointer: s
     return given
 
 
+ALONE_FROM: Final = 14
+"""The age in years from which somebody comes into an account alone: Personal Information Protection Law, article 31."""
+
+
+def age_on(day: date, birth_date: date) -> int:
+    """Whole years lived on that day; who was born on 29 February is a year older on 1 March of a common year."""
+    return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """What names the person: always sealed at rest."""
@@ -182,6 +191,9 @@ class Application:
     provider: str | None
     # Whether the person opens it alone; then what they say identifies them is only claimed.
     is_own_word: bool = False
+    # Where in what was sent each stands, so that a refusal can point at it.
+    identity_at: str = "/identities/{}"
+    region_at: str = "/region"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +252,24 @@ class IdentityHeld(Refusal):
     type: str
     learner: UUID
     pointer: str = "/identity"
+
+
+@dataclass(eq=False, kw_only=True)
+class ClaimedIdentityDiffers(Refusal):
+    """The document that was seen is not what the person claimed: a slip of somebody's, or another person's account."""
+
+    code = "claimed_identity_differs"
+    kind = Kind.CONFLICT
+    claimed: str
+    pointer: str = "/identity"
+
+
+@dataclass(eq=False, kw_only=True)
+class AccountConfirmed(Refusal):
+    """Somebody has seen whose account it is: nothing is claimed of it any more."""
+
+    code = "account_confirmed"
+    kind = Kind.CONFLICT
 
 
 @dataclass(eq=False, kw_only=True)

@@ -25,8 +25,8 @@ from creditbank.people.domain import (
     NewGrant,
     Place,
     Session,
-    TooManyAttempts,
     UnknownPlace,
+    check_attempts,
     check_grantable,
     check_held,
 )
@@ -37,8 +37,8 @@ from creditbank.sealing import Vault
 
 _TOKEN_BYTES: Final = 32
 _DEVICE_CHARS_MAX: Final = 200
-ATTEMPT_MINUTES: Final = 15
-# Wrong passwords in so many minutes, after which the login, or the address, waits.
+# Wrong answers in this time, after which the login, the code or the address waits.
+_WINDOW: Final = timedelta(minutes=15)
 _PER_LOGIN: Final = 10
 _PER_ADDRESS: Final = 100
 
@@ -306,10 +306,8 @@ async def note_attempt(
     """
     by_login = attempt_key(vault, login_key(vault, login))
     by_address = vault.lookup_key("attempt", "address", address)
-    since = now - timedelta(minutes=ATTEMPT_MINUTES)
-    counts = await queries.failures(connection, [by_login, by_address], since)
-    if counts.get(by_login, 0) >= _PER_LOGIN or counts.get(by_address, 0) >= _PER_ADDRESS:
-        raise TooManyAttempts(minutes=ATTEMPT_MINUTES)
+    failed = await queries.failures(connection, [by_login, by_address], now - _WINDOW)
+    check_attempts(((failed[by_login], _PER_LOGIN), (failed[by_address], _PER_ADDRESS)), _WINDOW, now)
     ids = new_id(), new_id()
     rows = [{"id": id_, "key": key, "at": now} for id_, key in zip(ids, (by_login, by_address), strict=True)]
     await connection.execute(insert(failed_logins), rows)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Final, Literal
 from uuid import UUID
 
-from creditbank.access.domain import Actor
+from creditbank.access.domain import Actor, PlaceNotHeld
 from creditbank.access.policy import Owned, can
 from creditbank.errors import Kind, Refusal
 from creditbank.identifiers import is_under
@@ -122,11 +123,45 @@ def places(grants: Iterable[Grant], now: datetime) -> list[Place]:
     return sorted(found, key=lambda place: (place.learner_id is not None, place.provider or "", str(place.learner_id)))
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A place in which a person may act, and as what; ``until`` is when the last of the roles runs out."""
+
+    place: Place
+    roles: frozenset[str]
+    is_guardian: bool
+    until: datetime | None
+
+    @property
+    def kind(self) -> Literal["bank", "provider", "self", "guardian"]:
+        """For whom that is: of a learner's account for oneself, or for the minor whose it is."""
+        if self.place.learner_id is not None:
+            return "guardian" if self.is_guardian else "self"
+        return "provider" if self.place.provider is not None else "bank"
+
+
+def held(grants: Sequence[Grant], now: datetime) -> list[Held]:
+    """Where a person may act now and as what, in the order of ``places``. A role held above is held below too."""
+    found = []
+    for place in places(grants, now):
+        here = _reaching(grants, place, now)
+        ends = [grant.until for grant in here]
+        until = None if None in ends else max(end for end in ends if end is not None)
+        roles = frozenset(grant.role for grant in here)
+        found.append(Held(place, roles, all(grant.is_guardian_s for grant in here), until))
+    return found
+
+
+def _reaching(grants: Iterable[Grant], place: Place, now: datetime) -> list[Grant]:
+    return [grant for grant in grants if grant.holds(now) and grant.covers(place)]
+
+
 def actor_of(
     user_id: UUID, grants: Sequence[Grant], place: Place, now: datetime, authenticated_at: datetime | None
 ) -> Actor:
-    """The person acting in one place, with the roles held there now; elsewhere somebody without any scope."""
-    here = [grant for grant in grants if grant.holds(now) and grant.covers(place) and grant.role in ROLES]
+    """The person acting in one place, with the roles held there now; elsewhere somebody who has lost that place."""
+    reaching = _reaching(grants, place, now)
+    here = [grant for grant in reaching if grant.role in ROLES]
     roles = frozenset(grant.role for grant in here)
     return Actor(
         user_id,
@@ -139,12 +174,13 @@ def actor_of(
         learner_id=place.learner_id,
         authenticated_at=authenticated_at,
         is_guardian=bool(here) and all(grant.is_guardian_s for grant in here),
+        has_lost_place=not reaching,
     )
 
 
 def check_held(grants: Iterable[Grant], place: Place, now: datetime) -> None:
     """Let a person act only where some role of theirs reaches. Raises PlaceNotHeld."""
-    if not any(grant.holds(now) and grant.covers(place) for grant in grants):
+    if not _reaching(grants, place, now):
         raise PlaceNotHeld
 
 
@@ -229,14 +265,6 @@ class GrantNotFound(Refusal):
 
 
 @dataclass(eq=False, kw_only=True)
-class PlaceNotHeld(Refusal):
-    """The person holds no role there."""
-
-    code = "place_not_held"
-    kind = Kind.FORBIDDEN
-
-
-@dataclass(eq=False, kw_only=True)
 class SessionNotFound(Refusal):
     """There is no such session of the caller's."""
 
@@ -273,8 +301,30 @@ class LoginRefused(Refusal):
 
 @dataclass(eq=False, kw_only=True)
 class TooManyAttempts(Refusal):
-    """Too many passwords were wrong under this login or from this address; even the right one waits."""
+    """Too many answers were wrong: passwords under one login, proofs beside one code, or either from one address.
+
+    Even the right one waits.
+    """
 
     code = "too_many_attempts"
     kind = Kind.TOO_MANY
+    seconds: int
+    # The same for people, rounded up.
     minutes: int
+
+    @property
+    def wait_seconds(self) -> int:
+        """Until the next attempt is looked at."""
+        return self.seconds
+
+
+def check_attempts(counted: Iterable[tuple[Sequence[datetime], int]], window: timedelta, now: datetime) -> None:
+    """Hold attempts to so many wrong ones in a window of time. Raises TooManyAttempts.
+
+    ``counted`` is, for each way of counting, when those in the window were, oldest first, and how many may be: the next
+    is looked at when of each enough have left it.
+    """
+    free_at = [failed[len(failed) - most] + window for failed, most in counted if len(failed) >= most]
+    if free_at:
+        left = max(free_at) - now
+        raise TooManyAttempts(seconds=ceil(left.total_seconds()), minutes=ceil(left / timedelta(minutes=1)))

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row, Select, func, or_, select
+from sqlalchemy import Row, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.queries import stopped_by
@@ -169,11 +169,14 @@ async def sessions_of(connection: AsyncConnection, key: LearnerKey, user_id: UUI
     return [_session_of(row, key.open(bytes(row.device), DEVICE).decode()) for row in rows]
 
 
-async def failures(connection: AsyncConnection, keys: Sequence[bytes], since: datetime) -> dict[bytes, int]:
-    """How many passwords were wrong under each of these keys since then."""
+async def failures(connection: AsyncConnection, keys: Sequence[bytes], since: datetime) -> dict[bytes, list[datetime]]:
+    """When since then attempts were wrong under each of these keys, oldest first."""
     statement = (
-        select(failed_logins.c.key, func.count())
+        select(failed_logins.c.key, failed_logins.c.at)
         .where(or_(*[failed_logins.c.key == key for key in keys]), failed_logins.c.at > since)
-        .group_by(failed_logins.c.key)
+        .order_by(failed_logins.c.at)
     )
-    return {bytes(key): count for key, count in await connection.execute(statement)}
+    found: dict[bytes, list[datetime]] = {key: [] for key in keys}
+    for key, at in await connection.execute(statement):
+        found[bytes(key)].append(at)
+    return found

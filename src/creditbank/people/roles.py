@@ -40,8 +40,8 @@ ROLES: Final[Mapping[str, Role]] = {
     # A learner's own account and nothing else: the policy holds every one of these to the learner who acts.
     "learner": _role(
         "achievements:read activities:check_in claims:read claims:write conversions:read conversions:write "
-        "learners:read ledger:read programmes:read transcripts:read privacy:export looks:read consents:read "
-        "consents:write",
+        "identities:claim learners:read ledger:read programmes:read transcripts:read privacy:export looks:read "
+        "consents:read consents:write",
         "learner",
     ),
     "provider_staff": _role(_STAFF, "provider"),

@@ -12,11 +12,12 @@ from creditbank.access.domain import Actor
 from creditbank.access.guards import require, require_person
 from creditbank.access.policy import NOBODY_S, Denied, Owned, can, part
 from creditbank.errors import Fault
-from creditbank.people import actions, queries
+from creditbank.learners.queries import find
+from creditbank.people import actions, domain, queries
 from creditbank.people.actions import NewUser
 from creditbank.people.domain import Grant, Session, SessionNotFound, UserNotFound
 from creditbank.people.passwords import Passwords, check_strength
-from creditbank.people.schemas import GrantIn, GrantOut, PlaceIn, SessionOut, UserIn, UserOut
+from creditbank.people.schemas import GrantIn, GrantOut, PlaceIn, PlaceOut, SessionOut, UserIn, UserOut
 from creditbank.people.sessions import Sessions, SignedIn
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import Edge, EdgeDep
@@ -218,6 +219,29 @@ async def list_sessions(request: Request, edge: EdgeDep, actor: Person) -> Respo
         key = await queries.find_key(connection, edge.vault, actor.client_id)
         found = await queries.sessions_of(connection, key, actor.client_id, now - limits.idle)
     shown = [SessionOut.from_domain(one, current) for one in found if limits.alive(one, now)]
+    return json_answer({"items": [one.model_dump(mode="json") for one in shown], "next": None})
+
+
+@router.get(
+    "/v1/me/places",
+    operation_id="list_places",
+    responses={200: {"model": Page[PlaceOut], "description": "where the caller may act"}, **documented()},
+)
+async def list_places(request: Request, edge: EdgeDep, actor: Person) -> Response:
+    """The places in which the caller may act now: the bank first, then providers by code, then accounts of learners.
+
+    Whoever is a guardian of the learner is told the learner's name, which is a look at the account.
+    """
+    current = (await _signed_in(request, edge)).session.place
+    async with edge.database.snapshot() as connection:
+        grants = (await queries.grants_of(connection, [actor.client_id]))[actor.client_id]
+        held = domain.held(() if actor.must_change_password else grants, edge.clock())
+        learners = [
+            None if one.place.learner_id is None else (await find(connection, edge.vault, one.place.learner_id))[0]
+            for one in held
+        ]
+    request.scope["looked_at"] = [one.place.learner_id for one in held if one.is_guardian]
+    shown = [PlaceOut.from_domain(one, current, learner) for one, learner in zip(held, learners, strict=True)]
     return json_answer({"items": [one.model_dump(mode="json") for one in shown], "next": None})
 
 

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from creditbank.people.domain import Grant, NewGrant, Place, Session, User
-from creditbank.web.fields import Body, Instant, Name, Path, clean
+from creditbank.learners.domain import Learner
+from creditbank.people.domain import Grant, Held, NewGrant, Place, Session, User
+from creditbank.web.fields import EXACT, Body, Instant, Name, Path, clean
 
 Login = Annotated[
     str,
@@ -18,7 +19,7 @@ Login = Annotated[
     AfterValidator(clean),
     Field(description="what the person types to sign in, such as an address of theirs; compared without case"),
 ]
-Password = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Password = Annotated[str, StringConstraints(min_length=1, max_length=200), EXACT]
 
 
 class PlaceIn(Body):
@@ -101,6 +102,33 @@ class UserOut(BaseModel):
             status=user.status,
             created_at=user.created_at,
             roles=[GrantOut.from_domain(grant) for grant in user.grants if seen(grant)],
+        )
+
+
+class PlaceOut(BaseModel):
+    """A place in which the caller may act: what `PUT /v1/sessions/current/place` takes, and as what."""
+
+    provider: str | None
+    learner: UUID | None
+    kind: Literal["bank", "provider", "self", "guardian"]
+    number: str | None = Field(description="of the learner's account")
+    name: str | None = Field(description="of the learner")
+    roles: list[str]
+    until: datetime | None = Field(description="when the last of the roles runs out")
+    is_current: bool
+
+    @classmethod
+    def from_domain(cls, held: Held, current: Place, learner: Learner | None) -> PlaceOut:
+        """As the API shows it; ``learner`` is the one whose account it is."""
+        return cls(
+            provider=held.place.provider,
+            learner=held.place.learner_id,
+            kind=held.kind,
+            number=learner.profile.number if learner else None,
+            name=learner.profile.name if learner else None,
+            roles=sorted(held.roles),
+            until=held.until,
+            is_current=held.place == current,
         )
 
 

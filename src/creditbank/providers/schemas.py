@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from creditbank.providers.domain import CODE_FORM, Accreditation, Provider
-from creditbank.web.fields import Body, Change, LocalName, Region, Text, Token
+from creditbank.web.fields import EXACT, Body, Change, LocalName, Region, Text, Token
 
 Code = Annotated[
     str,
@@ -27,7 +27,7 @@ class ProviderIn(Body):
 
     code: Code
     name: LocalName
-    provider_type: str = Field(description="one of the bank's list", examples=["community_school"])
+    provider_type: Annotated[str, EXACT] = Field(description="one of the bank's list", examples=["community_school"])
     region: Region | None = None
 
 

@@ -29,12 +29,10 @@ from creditbank.recognition.domain import Cause
 from creditbank.recognition.explain import WORDS
 from creditbank.recognition.reach import is_current
 from creditbank.rules.canonical import canonical, sha256
-from creditbank.rules.checking.figures import untested
-from creditbank.rules.checking.publishing import examine_documents
+from creditbank.rules.checking.publishing import check_documents
 from creditbank.rules.checking.verdicts import Verdict
 from creditbank.rules.compile import CompiledVersion, compile_version
 from creditbank.rules.document import ParsedDocument, RuleSetDocument, read_documents
-from creditbank.rules.examine import examine
 from creditbank.rules.faults import DocumentFault, DocumentRefused
 from creditbank.rulesets import actions as rulesets
 from creditbank.rulesets.actions import Draft
@@ -153,25 +151,20 @@ def validate(version: StoredVersion, above: Mapping[str, RuleSetDocument], langu
     a thread and outside of a transaction.
     """
     parsed = _read(version.document, "json", language, above)
-    verdicts = examine_documents([parsed], bank_registry())
-    errors = _faults_of((v for v in verdicts if v.severity == "error"), language)
-    if errors:
-        raise ChecksFailed(count=len(errors), faults=errors)
-    examination = examine([parsed])
-    if examination.mismatches:
+    checked = check_documents([parsed], bank_registry())
+    if checked.errors:
+        raise ChecksFailed(count=len(checked.errors), faults=_faults_of(checked.errors, language))
+    if checked.mismatches:
         places = {example.name: f"/tests/{index}" for index, example in enumerate(parsed.model.tests)}
         raise TestsFailed(
-            count=len(examination.mismatches),
+            count=len(checked.mismatches),
             faults=tuple(
-                Fault(places[m.test], "test_failed", f"{m.key}: {m.expected} / {m.got}") for m in examination.mismatches
+                Fault(places[m.test], "test_failed", f"{m.key}: {m.expected} / {m.got}") for m in checked.mismatches
             ),
         )
-    # What it extends has tests of its own.
-    missing = _faults_of(untested(parsed.layered, examination.exercised), language)
-    if missing:
-        raise NotCovered(count=len(missing), faults=missing)
-    warnings = _faults_of((v for v in verdicts if v.severity == "warning"), language)
-    return Validation(version.sha256, examination.tests, warnings)
+    if checked.untested:
+        raise NotCovered(count=len(checked.untested), faults=_faults_of(checked.untested, language))
+    return Validation(version.sha256, checked.tests, _faults_of(checked.warnings, language))
 
 
 def _faults_of(verdicts: Iterable[Verdict], language: Language) -> tuple[Fault, ...]:

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
 
 from creditbank.errors import Kind, Refusal
-
-ALONE_FROM: Final = 14
-"""The age in years from which somebody opens an account alone (Personal Information Protection Law, article 31)."""
-
-
-def age_on(day: date, birth_date: date) -> int:
-    """Whole years lived on that day; who was born on 29 February is a year older on 1 March of a common year."""
-    return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
+from creditbank.learners.domain import ALONE_FROM, age_on
 
 
 def check_age(birth_date: date, today: date) -> None:

@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor, By
 from creditbank.access.guards import address_of, check_origin, check_whole, require
-from creditbank.access.policy import Owned
-from creditbank.learners.actions import Opened, confirm, open_accounts
-from creditbank.learners.domain import Application, birth_date_of, check_born
+from creditbank.access.policy import Owned, can
+from creditbank.learners.actions import Opened, claim_identity, confirm, open_accounts
+from creditbank.learners.domain import Application, LearnerNotFound, birth_date_of, check_born
 from creditbank.learners.routes import number_form
 from creditbank.learners.schemas import LearnerOut
 from creditbank.people import actions as people
@@ -21,7 +21,7 @@ from creditbank.people.domain import NewGrant, Place
 from creditbank.people.login.cookies import set_cookie
 from creditbank.people.passwords import Passwords, check_strength
 from creditbank.registrations.domain import RegistrationClosed, check_age
-from creditbank.registrations.schemas import ConfirmationIn, RegisteredOut, RegistrationIn
+from creditbank.registrations.schemas import ClaimedIdentityIn, ConfirmationIn, RegisteredOut, RegistrationIn
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.idempotency import Answer, once
@@ -41,6 +41,7 @@ _own = JsonBody(
         "password": "plum-rain over seven bridges",
     },
 )
+_claimed = JsonBody(ClaimedIdentityIn, {"identity": {"type": "passport", "value": "E12345678"}})
 _seen = JsonBody(ConfirmationIn, {"identity": {"type": "id_card", "value": "11010519491231002X"}})
 
 
@@ -72,7 +73,9 @@ async def register_learner(
     check_strength(new.password, edge.settings.password_length_min, (new.login, new.name))
     passwords: Passwords = request.app.state.passwords
     stored = await passwords.hash(new.password)
-    application = Application(new.name, new.birth_date, new.region, claimed, None, is_own_word=True)
+    application = Application(
+        new.name, new.birth_date, new.region, claimed, None, is_own_word=True, identity_at="/identity"
+    )
     async with edge.database.write() as connection:
         now, by = edge.clock(), "registration"
         (opened,) = await open_accounts(connection, edge.vault, number_form(edge), [application], now)
@@ -92,6 +95,38 @@ async def register_learner(
     return answer
 
 
+@router.put(
+    "/v1/learners/{id}/claimed-identity",
+    operation_id="claim_identity",
+    openapi_extra=_claimed.documents,
+    responses={
+        200: {"model": LearnerOut, "description": "the account, with what is claimed"},
+        **documented(404, 409, 415),
+    },
+)
+async def claim_own_identity(
+    id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    actor: Annotated[Actor, Depends(require("identities:claim"))],
+    body: Annotated[Read[ClaimedIdentityIn], Depends(_claimed)],
+) -> Response:
+    """Correct what one claimed when one registered, for as long as nobody has confirmed it. It leads to nobody."""
+    if not can(actor, "identity.claim", Owned(learner_id=id)):
+        raise LearnerNotFound
+    given = body.value.identity
+    claimed = None if given is None else given.to_domain(None, "/identity")
+
+    async def work(connection: AsyncConnection) -> Answer:
+        learner, key = await claim_identity(connection, edge.vault, id, claimed)
+        details, now = {"type": claimed.type if claimed else None}, edge.clock()
+        await record(connection, actor.by, "learner.claim", f"learner:{id}", details, now, learner.owned)
+        shown = LearnerOut.from_domain(learner).model_dump_json().encode()
+        return Answer(200, shown, {"ETag": etag(learner.revision)}, owner=(id, key))
+
+    return await once(request, edge, actor.client_id, body.raw, work)
+
+
 @router.post(
     "/v1/learners/{id}/confirmation",
     operation_id="confirm_learner",
@@ -107,14 +142,16 @@ async def confirm_learner(
 ) -> Response:
     """Say whose account it is, having seen the document; only the bank does. From now on they are found by it.
 
-    An identity that another account has is refused, and the refusal names that account.
+    One that is not what the person claimed is refused until the officer says that it is right; one that another account
+    has is refused, and the refusal names that account.
     """
     check_whole(actor, "account.confirm", Owned(learner_id=id))
     seen = body.value.identity.to_domain(None, "/identity")
 
     async def work(connection: AsyncConnection) -> Answer:
-        confirmed, key = await confirm(connection, edge.vault, id, seen)
-        details, now = {"type": seen.type}, edge.clock()
+        instead = body.value.instead_of_claimed
+        confirmed, key = await confirm(connection, edge.vault, id, seen, instead_of_claimed=instead)
+        details, now = {"type": seen.type, **({"instead_of_claimed": True} if instead else {})}, edge.clock()
         await record(connection, actor.by, "learner.confirm", f"learner:{id}", details, now, confirmed.owned)
         shown = LearnerOut.from_domain(confirmed).model_dump_json().encode()
         return Answer(200, shown, {"ETag": etag(confirmed.revision)}, owner=(id, key))

@@ -17,7 +17,7 @@ class RegistrationIn(Body):
 
     name: Name
     birth_date: date
-    region: Region
+    region: Region | None = Field(default=None, description="where they live, where the bank has the division")
     identity: IdentityIn | None = Field(
         default=None, description="only claimed: nobody is found by it until somebody has seen the document"
     )
@@ -37,3 +37,12 @@ class ConfirmationIn(Body):
     """What an officer has seen, typed from the document."""
 
     identity: IdentityIn
+    instead_of_claimed: bool = Field(
+        default=False, description="it is another than the person claimed, and that is right: the claim is dropped"
+    )
+
+
+class ClaimedIdentityIn(Body):
+    """What somebody says identifies them; null: nothing."""
+
+    identity: IdentityIn | None

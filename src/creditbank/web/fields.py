@@ -42,11 +42,24 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-def clean(text: str) -> str:
-    """NFC, trimmed. Control characters other than a line feed are refused: they break seals, prints and databases."""
-    if _CONTROL.search(text):
+def has_control(text: str) -> bool:
+    """Whether the text has a control character other than a line feed: these break seals, prints and databases."""
+    return _CONTROL.search(text) is not None
+
+
+def _without_control(text: str) -> str:
+    if has_control(text):
         raise PydanticCustomError("control_character", "control character")
-    return unicodedata.normalize("NFC", text).strip()
+    return text
+
+
+EXACT: Final = AfterValidator(_without_control)
+"""What a text needs that is taken to the letter, such as a password. Every text of a body has this or ``clean``."""
+
+
+def clean(text: str) -> str:
+    """NFC, trimmed, without control characters."""
+    return unicodedata.normalize("NFC", _without_control(text)).strip()
 
 
 def _not_blank(text: str) -> str:

@@ -166,10 +166,15 @@ def respond(request: Request, refusal: Refusal | EdgeRefusal) -> Response:
     """The answer to a refused request."""
     language = language_of(request)
     problem = problem_of(refusal, language, instance_of(request))
-    headers: dict[str, str] = {"Content-Language": language}
-    if isinstance(refusal, EdgeRefusal):
-        headers.update(refusal.headers)
+    headers = {"Content-Language": language, **headers_of(refusal)}
     return Response(orjson.dumps(problem), problem["status"], headers, MEDIA_TYPE)
+
+
+def headers_of(refusal: Refusal | EdgeRefusal) -> Mapping[str, str]:
+    """What the headers of the answer say of a refusal, whatever form its body has."""
+    if isinstance(refusal, EdgeRefusal):
+        return refusal.headers
+    return {} if refusal.wait_seconds is None else {"Retry-After": str(refusal.wait_seconds)}
 
 
 def install(app: FastAPI) -> None:

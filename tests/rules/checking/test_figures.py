@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from creditbank.rules.checking.publishing import examine_documents, with_places
+from creditbank.catalogue.registry import bank_registry
+from creditbank.rules.checking.publishing import check_documents, examine_documents, with_places
 from creditbank.rules.document import read_documents
-from creditbank.rules.examine import examine
 from creditbank.rules.registry import Registry
 from tests.rules.checking.asking import classes, granting, verdicts
 from tests.rules.writing import plain_document
@@ -508,9 +508,8 @@ def test_what_no_test_exercises_is_told() -> None:
             }
         ],
     )
-    documents = read_documents(json.dumps(document), format="json")
-    exercised = examine(documents).exercised
-    found = [verdict for verdict in examine_documents(documents, exercised=exercised) if verdict.code == "W8"]
+    found = check_documents(read_documents(json.dumps(document), format="json"), bank_registry()).untested
+    assert {verdict.code for verdict in found} == {"W8"}
     told = {verdict.rules[0] for verdict in found}
     assert "b" in told
     assert "a" not in told

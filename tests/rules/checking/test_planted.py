@@ -10,7 +10,6 @@ import yaml
 
 from creditbank.rules.checking.publishing import examine_documents, with_places
 from creditbank.rules.document import read_documents
-from creditbank.rules.examine import examine
 
 _SHARED = Path(__file__).resolve().parents[4] / "shared/design/examples"
 """The six documents of the language's own description, beside the checkout where somebody laid them there."""
@@ -27,8 +26,7 @@ if not _SHARED.is_dir():
 
 @pytest.mark.parametrize("file", FILES)
 def test_the_examples_of_the_language_may_be_published(file: Path) -> None:
-    documents = read_documents(file.read_bytes())
-    found = examine_documents(documents, exercised=examine(documents).exercised)
+    found = examine_documents(read_documents(file.read_bytes()))
     assert [verdict for verdict in found if verdict.severity == "error"] == []
 
 

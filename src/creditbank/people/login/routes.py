@@ -15,10 +15,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.access.domain import PlaceNotHeld
 from creditbank.access.guards import address_of, check_origin
-from creditbank.errors import Refusal
+from creditbank.errors import Fault, Refusal
 from creditbank.people import actions, queries
-from creditbank.people.domain import Account, LoginRefused, Place, PlaceNotHeld, places
+from creditbank.people.domain import Account, LoginRefused, Place, places
 from creditbank.people.login.cookies import set_cookie
 from creditbank.people.login.domain import HOME, local_path, proven_at
 from creditbank.people.login.pages import page
@@ -28,8 +29,9 @@ from creditbank.people.passwords import Passwords, check_strength
 from creditbank.people.sessions import Sessions, SignedIn
 from creditbank.sealing import SealBroken
 from creditbank.web.edge import Edge, EdgeDep
+from creditbank.web.fields import has_control
 from creditbank.web.limits import too_large
-from creditbank.web.problems import EdgeRefusal, language_of, status_of
+from creditbank.web.problems import EdgeRefusal, headers_of, language_of, status_of
 from creditbank.web.rates import origin_of
 from creditbank.web.sentences import sentence
 
@@ -79,15 +81,23 @@ def _wrong(request: Request, refusal: Refusal | EdgeRefusal) -> str:
     return sentence(refusal.says if isinstance(refusal, Refusal) else refusal.code, language_of(request), terms)
 
 
+def _page(request: Request, template: str, refusal: Refusal | EdgeRefusal | None, **values: Any) -> Response:
+    """A form, and what was wrong with what came by it."""
+    if refusal is None:
+        return page(template, language_of(request), wrong=None, **values)
+    shown = page(template, language_of(request), status_of(refusal), wrong=_wrong(request, refusal), **values)
+    shown.headers.update(headers_of(refusal))
+    return shown
+
+
 def _form_page(
     request: Request, following: str, refusal: Refusal | EdgeRefusal | None = None, *, again: bool = False
 ) -> Response:
     gates: Mapping[str, Gate] = request.app.state.gates
-    return page(
+    return _page(
+        request,
         "login.html",
-        language_of(request),
-        200 if refusal is None else status_of(refusal),
-        wrong=None if refusal is None else _wrong(request, refusal),
+        refusal,
         following=following,
         again=again,
         providers=[gate.provider for gate in gates.values()],
@@ -221,11 +231,10 @@ async def show_password(request: Request, edge: EdgeDep) -> Response:
 
 
 def _password_page(request: Request, edge: Edge, signed: SignedIn, refusal: Refusal | None = None) -> Response:
-    return page(
+    return _page(
+        request,
         "password.html",
-        language_of(request),
-        200 if refusal is None else status_of(refusal),
-        wrong=None if refusal is None else _wrong(request, refusal),
+        refusal,
         is_initial=signed.is_password_initial,
         length_min=edge.settings.password_length_min,
     )
@@ -242,6 +251,9 @@ async def change_password(request: Request, edge: EdgeDep) -> Response:
     async with edge.database.snapshot() as connection:
         user = await queries.find(connection, edge.vault, signed.session.user_id)
     fresh = form.get("password", "")
+    if has_control(fresh):
+        # No keyboard makes one.
+        raise EdgeRefusal(400, [Fault("/password", "control_character", "")])
     try:
         account = await _prove(request, edge, user.login, form.get("current", ""))
         check_strength(fresh, edge.settings.password_length_min, (user.login, user.name, form.get("current", "")))

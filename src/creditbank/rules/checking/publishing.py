@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations, islice
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +11,7 @@ from creditbank.rules.checking.boxes import Boxes
 from creditbank.rules.checking.figures import Figures, untested
 from creditbank.rules.checking.overlaps import Overlaps
 from creditbank.rules.checking.verdicts import Verdict
+from creditbank.rules.examine import Mismatch, examine
 from creditbank.rules.source import Source, place_in, with_lines
 
 if TYPE_CHECKING:
@@ -21,23 +22,51 @@ MOST_VERDICTS: Final = 500
 """Errors come first; nobody reads more at once."""
 
 
-def examine_documents(
-    documents: Sequence[ParsedDocument],
-    registry: Registry | None = None,
-    exercised: frozenset[tuple[str, int, str]] | None = None,
-) -> list[Verdict]:
-    """What is to be said of documents that were read together, errors first, at most ``MOST_VERDICTS``.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What speaks against publishing documents, as far as it can be known without a bank's people.
 
-    Without a ``registry`` a typed fact is taken to be of the type it is compared with. ``exercised`` is what the tests
-    of the documents made decide something, as their examination gives it; without it nothing is said of tests (W8).
+    ``warnings`` are for the approver; each of the others blocks. ``untested`` are rules and limits without a test (W8).
+    """
+
+    errors: Sequence[Verdict]
+    warnings: Sequence[Verdict]
+    mismatches: Sequence[Mismatch]
+    untested: Sequence[Verdict]
+    tests: int
+
+
+def check_documents(documents: Sequence[ParsedDocument], registry: Registry) -> Checked:
+    """Everything that a draft is held to before it is published: static checks, its own tests, and what they exercise.
+
+    Of documents that extend others these have tests of their own.
+    """
+    verdicts = examine_documents(documents, registry)
+    examination = examine(documents)
+    missing = [
+        replace(verdict, document=index, path=place_in(document.source, verdict.path))
+        for index, document in enumerate(documents)
+        for verdict in untested(document.layered, examination.exercised)
+    ]
+    return Checked(
+        [verdict for verdict in verdicts if verdict.severity == "error"],
+        [verdict for verdict in verdicts if verdict.severity == "warning"],
+        examination.mismatches,
+        missing,
+        examination.tests,
+    )
+
+
+def examine_documents(documents: Sequence[ParsedDocument], registry: Registry | None = None) -> list[Verdict]:
+    """What the static checks say of documents that were read together, errors first, at most ``MOST_VERDICTS``.
+
+    Without a ``registry`` a typed fact is taken to be of the type it is compared with.
     """
     found: list[Verdict] = []
     for index, document in enumerate(documents):
         layered = document.layered
         boxes = Boxes(layered, registry)
         mine = [*Overlaps(layered, registry, boxes).verdicts(), *Figures(layered, registry, boxes).verdicts()]
-        if exercised is not None:
-            mine += untested(layered, exercised)
         found += [replace(verdict, document=index, path=place_in(document.source, verdict.path)) for verdict in mine]
     found += _versions([document.model for document in documents])
     found.sort(key=lambda verdict: (verdict.severity != "error", verdict.document))
