@@ -22,6 +22,7 @@ from creditbank.people.passwords import Passwords, check_strength
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.problems import documented, instance_of, language_of, problem_of, status_of
+from creditbank.web.rates import origin_of
 
 router = APIRouter(tags=["learners"])
 
@@ -107,7 +108,8 @@ async def activate_account(
     counted = f"activation {code}"
     async with edge.database.write() as connection:
         # Counted before it is looked at, so that many at once are no way round the count.
-        attempt = await people.note_attempt(connection, edge.vault, counted, address_of(request) or "", edge.clock())
+        origin = origin_of(address_of(request))
+        attempt = await people.note_attempt(connection, edge.vault, counted, origin, edge.clock())
     async with edge.database.write() as connection:
         learner = await check(connection, edge.vault, code, new.proof, edge.clock())
     if learner is None:

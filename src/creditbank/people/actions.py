@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import SYSTEM, Actor, By, hash_secret
 from creditbank.access.policy import Owned
-from creditbank.database.statements import insert_new
+from creditbank.database.statements import hold, insert_new
 from creditbank.identifiers import new_id
 from creditbank.learners.queries import existing
 from creditbank.people import queries
@@ -302,11 +302,13 @@ async def note_attempt(
 ) -> tuple[UUID, UUID]:
     """Count an attempt to sign in under the login, whether there is such a one or not, and under the address.
 
-    Answers what is to be forgotten when the password was right. Raises TooManyAttempts.
+    Of many at once no more than the limit are let through: each waits for the one before to be counted, so the
+    transaction is to be short. Answers what is to be forgotten when the password was right. Raises TooManyAttempts.
     """
     by_login = attempt_key(vault, login_key(vault, login))
     by_address = vault.lookup_key("attempt", "address", address)
     since = now - timedelta(minutes=ATTEMPT_MINUTES)
+    await hold(connection, [by_login, by_address])
     counts = await queries.failures(connection, [by_login, by_address], since)
     if counts.get(by_login, 0) >= _PER_LOGIN or counts.get(by_address, 0) >= _PER_ADDRESS:
         raise TooManyAttempts(minutes=ATTEMPT_MINUTES)
