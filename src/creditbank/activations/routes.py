@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import TypeAdapter
 
 from creditbank.access.domain import Actor
-from creditbank.access.guards import address_of, check_origin, require
+from creditbank.access.guards import address_of, check_origin, limit_public, require
 from creditbank.access.policy import can
 from creditbank.activations.actions import check, issue, redeem
 from creditbank.activations.domain import ActivationRefused, Issued
@@ -90,6 +90,8 @@ async def issue_activation_codes(
     status_code=201,
     openapi_extra=_brought.documents,
     responses={201: {"model": ActivatedOut, "description": "signed in"}, **documented(403, 409, 415, public=True)},
+    # Estimating a password is work, done for whoever asks.
+    dependencies=[Depends(limit_public)],
 )
 async def activate_account(
     request: Request, edge: EdgeDep, body: Annotated[Read[ActivationIn], Depends(_brought)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,10 +31,10 @@ from creditbank.people.domain import (
 )
 from creditbank.people.queries import DEVICE, attempt_key, login_key, seal_profile
 from creditbank.people.tables import failed_logins, sessions, user_identities, user_keys, user_roles, users
+from creditbank.people.tokens import make_token
 from creditbank.providers.queries import by_code
 from creditbank.sealing import Vault
 
-_TOKEN_BYTES: Final = 32
 _DEVICE_CHARS_MAX: Final = 200
 ATTEMPT_MINUTES: Final = 15
 # Wrong passwords in so many minutes, after which the login, or the address, waits.
@@ -223,7 +222,7 @@ async def begin_session(
     authenticated_at: datetime,
 ) -> str:
     """A new session for whoever has just proven who they are; answers the token that only the cookie will have."""
-    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    token = make_token(vault)
     key = await queries.find_key(connection, vault, user_id)
     session_id = new_id()
     await connection.execute(

@@ -64,7 +64,7 @@ sessions = Table(
     "sessions",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("token_sha256", LargeBinary, nullable=False, unique=True, doc="of 256 random bits that only the cookie has"),
+    Column("token_sha256", LargeBinary, nullable=False, unique=True, doc="of what only the cookie has (tokens.py)"),
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False, index=True),
     # The place in which the person acts; with neither it is the bank.
     Column("provider", Code),

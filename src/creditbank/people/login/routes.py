@@ -11,11 +11,11 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.access.guards import address_of, check_origin
+from creditbank.access.guards import address_of, check_origin, limit_public
 from creditbank.errors import Refusal
 from creditbank.people import actions, queries
 from creditbank.people.domain import Account, LoginRefused, Place, PlaceNotHeld, places
@@ -33,7 +33,8 @@ from creditbank.web.problems import EdgeRefusal, language_of, status_of
 from creditbank.web.rates import origin_of
 from creditbank.web.sentences import sentence
 
-router = APIRouter(include_in_schema=False)
+# Whoever asks need have no account: not more often than for anything else that is public.
+router = APIRouter(include_in_schema=False, dependencies=[Depends(limit_public)])
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _FORM_BYTES_MAX: Final = 16_384
