@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -10,8 +11,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
@@ -23,6 +25,7 @@ import pytest_asyncio
 from creditbank.app import create_app
 from creditbank.people import actions, queries
 from creditbank.people.domain import NewGrant, Place
+from creditbank.people.login.providers import Flow, Gate
 from tests.api.world import COLLEGE, World, opened
 from tests.bank import settings_for
 
@@ -194,6 +197,31 @@ async def test_who_comes_back_otherwise_than_they_left_is_not_let_in(broken: str
     assert answer.status_code == 400
     assert "begin again" in answer.text
     assert f"{COOKIE}=" not in answer.headers["set-cookie"]
+
+
+async def test_of_two_who_come_back_at_once_with_one_state_one_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = world.browser()
+    back = await consent(await leave(browser, "campus"), "chen")
+    gate: Gate = world.app.state.gates["campus"]
+    asked: list[str] = []
+    real = gate.claims
+
+    async def claims(flow: Flow, code: str) -> Mapping[str, Any]:
+        asked.append(code)
+        return await real(flow, code)
+
+    monkeypatch.setattr(gate, "claims", claims)
+    # The same cookie in two hands, and a code each: the provider's own word on its codes is not what decides.
+    cookie = f"{COOKIE}-login={browser.cookies[f'{COOKIE}-login']}"
+    both = [world.browser(Cookie=cookie) for _ in range(2)]
+    answers = await asyncio.gather(*[one.get(back) for one in both])
+    assert sorted(answer.status_code for answer in answers) == [303, 400]
+    assert len(asked) == 1
+    # Nor later, though the browser kept its cookie.
+    assert (await world.browser(Cookie=cookie).get(back)).status_code == 400
+    assert len(asked) == 1
 
 
 async def test_a_code_is_good_once_and_a_refusal_there_is_one_here(world: World) -> None:

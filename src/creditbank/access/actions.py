@@ -200,13 +200,13 @@ async def change_client(
     return changed
 
 
-async def take_assertion(connection: AsyncConnection, key: bytes, expires_at: datetime) -> bool:
-    """Take an assertion, once and for all processes. False when it was taken before."""
+async def take_once(connection: AsyncConnection, key: bytes, expires_at: datetime) -> bool:
+    """Take what is good for one time, once and for all processes. False when it was taken before."""
     return bool(await insert_new(connection, assertion_ids, [{"key": key, "expires_at": expires_at}]))
 
 
 async def forget_assertions(connection: AsyncConnection, now: datetime) -> int:
-    """Remove the ids of assertions that have expired, and are refused for that; answers how many."""
+    """Forget what was taken once and has expired, and is refused for that; answers how many."""
     done = await connection.execute(delete(assertion_ids).where(assertion_ids.c.expires_at < now))
     return done.rowcount
 

@@ -51,11 +51,12 @@ api_keys = Table(
     info={"dist": "reference"},
 )
 
-# One row: an assertion with which a client proved itself. It is taken once, by whichever process; kept till it expires.
+# One row: an assertion with which a client proved itself, or the state with which a person came back from an identity
+# provider. It is taken once, by whichever process; kept till it expires.
 assertion_ids = Table(
     "assertion_ids",
     metadata,
-    Column("key", LargeBinary, primary_key=True, doc="SHA-256 over the client and the assertion's own id"),
+    Column("key", LargeBinary, primary_key=True, doc="SHA-256 over client and assertion id, or over the state"),
     Column("expires_at", Instant, nullable=False, index=True),
     info={"dist": "local"},
 )

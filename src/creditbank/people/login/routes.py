@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -15,6 +16,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.access.actions import take_once
 from creditbank.access.guards import address_of, check_origin, limit_public
 from creditbank.errors import Refusal
 from creditbank.people import actions, queries
@@ -297,6 +299,16 @@ def _flow(request: Request, edge: Edge, name: str, state: str) -> Flow:
     return flow
 
 
+async def _take(edge: Edge, flow: Flow) -> None:
+    """Use the flow up: of two who come back with one, however close together, one goes on. Raises EdgeRefusal."""
+    key = hashlib.sha256(b"login.flow" + flow.state.encode()).digest()
+    ends = datetime.fromtimestamp(flow.begun + _FLOW_SECONDS, UTC)
+    async with edge.database.write() as connection:
+        is_first = await take_once(connection, key, ends)
+    if not is_first:
+        raise EdgeRefusal(400, code="login_flow_lost")
+
+
 @router.get("/login/with/{name}/callback")
 async def come_back(
     name: Name,
@@ -309,6 +321,7 @@ async def come_back(
     gate = _gate(request, name)
     try:
         flow = _flow(request, edge, name, state)
+        await _take(edge, flow)
         if not code:
             raise LoginRefused
         claims = await gate.claims(flow, code)
@@ -319,7 +332,7 @@ async def come_back(
         response = await _admit(request, edge, account, flow.following, now - proven)
     except (Refusal, EdgeRefusal) as refusal:
         response = _form_page(request, HOME, refusal)
-    # Good for once: who comes with the same state again finds nothing.
+    # It is used up, whatever came of it.
     set_cookie(response, edge, _flow_cookie(edge), "", 0)
     return response
 
