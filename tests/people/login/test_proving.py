@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
+from sqlalchemy import Engine, event
 
 from creditbank.access.domain import SYSTEM
 from creditbank.activations.actions import check, issue
@@ -70,6 +71,41 @@ async def door(database_url: str) -> AsyncIterator[Door]:
     await asyncio.gather(*[made.database.ping() for _ in range(AT_ONCE)])
     yield made
     await made.database.close()
+
+
+async def test_what_is_refused_costs_as_much_whether_there_is_such_a_login_or_not(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with door.database.write() as connection:
+        for login, password in (("elsewhere@town", None), ("closed@town", await door.passwords.hash("closed"))):
+            new = people.NewUser(login, "Somebody", password)
+            user_id = await people.enter(connection, door.vault, new, "test:", door.clock())
+            if login == "closed@town":
+                await people.close(connection, user_id, "test:", door.clock())
+    done: list[str] = []
+    real = PasswordHasher.verify
+
+    def verify(self: PasswordHasher, stored: str, password: str) -> bool:
+        # All but the salt and the hash: the algorithm and what it costs.
+        done.append("$".join(stored.split("$")[:4]))
+        return real(self, stored, password)
+
+    def note(_: object, __: object, statement: str, *rest: object) -> None:
+        done.append(statement)
+
+    monkeypatch.setattr(PasswordHasher, "verify", verify)
+    event.listen(Engine, "before_cursor_execute", note)
+    costs = []
+    try:
+        for login in (LOGIN, "nobody@town", "elsewhere@town", "closed@town"):
+            assert await door.guess(login) is LoginRefused
+            costs.append(list(done))
+            done.clear()
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert sum("$argon2id$" in step for step in costs[0]) == 1
+    assert sum("INSERT INTO audit_events" in step for step in costs[0]) == 1
+    assert costs == [costs[0]] * 4
 
 
 async def test_of_many_guesses_at_once_no_more_than_the_limit_are_compared(door: Door) -> None:
