@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, LargeBinary, MetaData, Table, Text, Uuid, insert, text
+from sqlalchemy import Boolean, Column, LargeBinary, MetaData, Table, Text, Uuid, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from creditbank.access.domain import By
 from creditbank.access.events import EventFilter, page_of_events
 from creditbank.access.policy import NOBODY_S, Owned
+from creditbank.access.queries import find_client
+from creditbank.access.tables import api_clients, api_keys
 from creditbank.database.engine import Database
 from creditbank.database.metadata import Instant, Json
 from creditbank.database.schema import make_month_partitions, upgrade
@@ -48,6 +50,15 @@ PROVIDERS = Table(
     *[Column(name, Text) for name in ("code", "name_zh", "name_en", "provider_type", "status")],
     Column("created_at", Instant),
     Column("revision"),
+)
+KEYS = Table(
+    "api_keys",
+    FORMER,
+    Column("id", Text),
+    Column("client_id", Uuid),
+    Column("secret_sha256", LargeBinary),
+    Column("created_at", Instant),
+    Column("is_test", Boolean),
 )
 LEARNERS = Table(
     "learners",
@@ -115,6 +126,44 @@ def test_former_events_say_who_it_was_and_whose(former_url: str) -> None:
             with pytest.raises(DBAPIError, match="append-only"):
                 async with database.write() as connection:
                     await connection.execute(text(statement))
+        await database.close()
+
+    asyncio.run(run())
+
+
+def test_former_keys_say_who_made_them_and_former_public_keys_who_let_the_program_in(former_url: str) -> None:
+    client, person, other = new_id(), new_id(), new_id()
+
+    async def run() -> None:
+        database = Database(former_url)
+        new = {"created_at": AT, "revision": 1}
+        async with database.write() as connection:
+            row = {"scopes": "", "assurance": "self", "networks": ""}
+            for id_ in (client, other):
+                await connection.execute(insert(CLIENTS), [{"id": id_, "name": "c", **row, **new}])
+            public = {"keys": [{"kid": "k", "kty": "OKP"}]}
+            await connection.execute(update(api_clients).where(api_clients.c.id == client).values(public_keys=public))
+            for key, by in (("person's", person), ("program's", other), ("nobody's", None)):
+                held = {"id": key, "client_id": client, "secret_sha256": b"", "created_at": AT, "is_test": False}
+                await connection.execute(insert(KEYS), [held])
+                if by is not None:
+                    event = {"id": new_id(), "at": AT, "client_id": by, "action": "key.create", "details": {}}
+                    await connection.execute(insert(EVENTS), [{**event, "subject": f"key:{key}", "request_id": None}])
+        await database.close()
+        await asyncio.to_thread(upgrade, former_url, "0021")
+        database = Database(former_url)
+        async with database.write() as connection:
+            maker = "user:of the client"
+            await connection.execute(update(api_clients).where(api_clients.c.id == client).values(made_by=maker))
+        await database.close()
+        await asyncio.to_thread(upgrade, former_url)
+        database = Database(former_url)
+        async with database.read() as connection:
+            rows = await connection.execute(select(api_keys.c.id, api_keys.c.made_by))
+            made = {row.id: row.made_by for row in rows}
+            found = await find_client(connection, client)
+        assert made == {"person's": f"user:{person}", "program's": f"client:{other}", "nobody's": maker}
+        assert found.public_key_makers == {"k": maker}
         await database.close()
 
     asyncio.run(run())

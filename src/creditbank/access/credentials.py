@@ -99,6 +99,8 @@ class Credentials:
             if not found.is_live(now) or found.standing.actor.client_id != grant.client_id:
                 return None
             found = found.standing
+        elif found is not None:
+            found = replace(found, actor=replace(found.actor, made_by=grant.made_by))
         if found is None:
             return None
         # What was taken from the client since is taken from its tokens too.

@@ -105,7 +105,7 @@ class Actor:
     assurance: str
     # Whether the credential opens the sandbox and not the real books.
     is_test: bool = False
-    # Of a program the principal who made it, and so may have its key; none was made by the operator.
+    # Of a program the principal who made the key that it shows, and so may have it; none was made by the operator.
     made_by: str | None = None
     # The rest is of people only.
     user_id: UUID | None = None
@@ -132,7 +132,7 @@ class Actor:
 
     @property
     def principal(self) -> str:
-        """As whom the actor counts where two people are needed: a program as whoever made it."""
+        """As whom the actor counts where two people are needed: a program as whoever made the key that it shows."""
         return self.made_by or self.identity
 
     @property
@@ -282,6 +282,10 @@ class Client:
     suspended_at: datetime | None
     created_at: datetime
     revision: int
+    # The principal who let it in; none for the operator.
+    made_by: str | None
+    # Of each public key, by its kid, the principal who gave it.
+    public_key_makers: Mapping[str, str | None]
     keys: tuple[KeyShown, ...] = ()
 
 

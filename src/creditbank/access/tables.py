@@ -28,9 +28,10 @@ api_clients = Table(
     # The most that achievements of this client may be assured: what it says of its own assurance is capped by it.
     Column("assurance", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
-    Column("made_by", Text, doc="user:id or client:id, as whom it counts where two people are needed; none: operator"),
+    Column("made_by", Text, doc="user:id or client:id, whoever let it in; none: operator"),
     Column("networks", Text, nullable=False, doc="space separated; none: it may call from everywhere"),
     Column("public_keys", Json(), doc="a JWK set, by value: the bank fetches nothing that a client names"),
+    Column("public_key_makers", Json(), doc="of each of them, by its kid, whoever gave it: as api_keys.made_by"),
     Column("suspended_at", Instant),
     Column("revision", Integer, nullable=False, doc="rises with each change; the ETag"),
     info={"dist": "reference"},
@@ -48,6 +49,7 @@ api_keys = Table(
     Column("created_at", Instant, nullable=False),
     Column("is_test", Boolean, nullable=False, doc="opens the sandbox only"),
     Column("last_used_at", Instant, doc="to the minute or so"),
+    Column("made_by", Text, doc="user:id or client:id, as whom it counts where two people are needed; none: itself"),
     info={"dist": "reference"},
 )
 

@@ -35,8 +35,9 @@ class Grant:
     client_id: UUID
     scopes: frozenset[str]
     expires_at: int
-    # None when the client proved itself by an assertion.
+    # None when the client proved itself by an assertion; then the principal who gave the public key that proved it.
     key_id: str | None
+    made_by: str | None = None
 
 
 class Tokens:
@@ -59,7 +60,16 @@ class Tokens:
         }
         return shown
 
-    def issue(self, client_id: UUID, scopes: Sequence[str], now: datetime, *, is_test: bool, key_id: str | None) -> str:
+    def issue(
+        self,
+        client_id: UUID,
+        scopes: Sequence[str],
+        now: datetime,
+        *,
+        is_test: bool,
+        key_id: str | None,
+        made_by: str | None = None,
+    ) -> str:
         """A token for a client that has proved itself."""
         at = int(now.timestamp())
         claims: dict[str, Any] = {
@@ -74,6 +84,8 @@ class Tokens:
         }
         if key_id is not None:
             claims["key_id"] = key_id
+        elif made_by is not None:
+            claims["made_by"] = made_by
         header = {"alg": self.algorithm, "typ": _TYPE, "kid": self._keys[0].kid}
         return jwt.encode(header, claims, self._keys[0], algorithms=[self.algorithm])
 
@@ -99,7 +111,8 @@ class Tokens:
                 return None
             scopes = frozenset(str(found.claims["scope"]).split())
             expires_at = int(found.claims["exp"]) + _SKEW_SECONDS
-            return Grant(UUID(found.claims["client_id"]), scopes, expires_at, found.claims.get("key_id"))
+            key_id, made_by = found.claims.get("key_id"), found.claims.get("made_by")
+            return Grant(UUID(found.claims["client_id"]), scopes, expires_at, key_id, made_by)
         except (JoseError, ValueError, TypeError, RecursionError):
             return None
 
