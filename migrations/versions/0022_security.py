@@ -1,13 +1,15 @@
-"""Who made each key of a program, and who gave it each of its public keys."""
+"""Who made each key of a program and gave it each public key; a role that somebody gives is held once."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 
-from creditbank.database.metadata import Json
+from creditbank.database.metadata import Instant, Json
 
 revision = "0022"
 down_revision = "0021"
@@ -31,12 +33,52 @@ _events = sa.table(
     sa.column("actor_kind", sa.Text()),
     sa.column("actor", sa.Text()),
 )
+_roles = sa.table(
+    "user_roles",
+    *[sa.column(name, sa.Uuid()) for name in ("id", "user_id", "learner_id")],
+    *[sa.column(name, sa.Text()) for name in ("role", "provider", "granted_by", "revoked_by")],
+    *[sa.column(name, Instant()) for name in ("until", "revoked_at")],
+)
 
 
 def upgrade() -> None:
     op.add_column("api_keys", sa.Column("made_by", sa.Text(), nullable=True))
     op.add_column("api_clients", sa.Column("public_key_makers", Json(), nullable=True))
     _name_makers()
+    _close_second_grants()
+    where = (
+        "revoked_at IS NULL AND substr(granted_by, 1, 7) != 'issuer:' AND substr(granted_by, 1, 13) != 'guardianship:'"
+    )
+    for name, place, further in (
+        ("bank", "provider IS NULL AND learner_id IS NULL", []),
+        ("provider", "provider IS NOT NULL", ["provider"]),
+        ("learner", "learner_id IS NOT NULL", ["learner_id"]),
+    ):
+        some = sa.text(f"{where} AND {place}")
+        op.create_index(
+            f"uq_user_roles_{name}",
+            "user_roles",
+            ["user_id", "role", *further],
+            unique=True,
+            postgresql_where=some,
+            sqlite_where=some,
+        )
+
+
+def _close_second_grants() -> None:
+    """Of the same role given more than once the one that lasts longest stays; nobody is given or loses anything."""
+    bank, now = op.get_bind(), datetime.now(UTC)
+    live = sa.select(_roles).where(_roles.c.revoked_at.is_(None)).order_by(_roles.c.id)
+    same: defaultdict[tuple[Any, ...], list[Any]] = defaultdict(list)
+    for row in bank.execute(live):
+        if not row.granted_by.startswith(("issuer:", "guardianship:")):
+            same[row.user_id, row.role, row.provider, row.learner_id].append(row)
+    for rows in same.values():
+        kept = max(rows, key=lambda row: (row.until is None, row.until or now))
+        for row in rows:
+            if row.id != kept.id:
+                closed = {"revoked_by": "migration:0022", "revoked_at": now}
+                bank.execute(sa.update(_roles).where(_roles.c.id == row.id).values(closed))
 
 
 def _name_makers() -> None:

@@ -1,4 +1,4 @@
-"""What the audit log said before it named kinds of actors is said in the new columns, and stays append-only."""
+"""What former versions wrote says in the new columns what it said, and keeps the new rules."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from creditbank.database.engine import Database
 from creditbank.database.metadata import Instant, Json
 from creditbank.database.schema import make_month_partitions, upgrade
 from creditbank.identifiers import new_id
+from creditbank.people.queries import grants_of
 from tests.conftest import chosen_engines
 from tests.postgres import EmbeddedPostgres
 
@@ -50,6 +51,22 @@ PROVIDERS = Table(
     *[Column(name, Text) for name in ("code", "name_zh", "name_en", "provider_type", "status")],
     Column("created_at", Instant),
     Column("revision"),
+)
+USERS = Table(
+    "users",
+    FORMER,
+    Column("id", Uuid),
+    *[Column(name, LargeBinary) for name in ("login_key", "profile")],
+    Column("is_password_initial", Boolean),
+    Column("status", Text),
+    Column("created_at", Instant),
+)
+ROLES = Table(
+    "user_roles",
+    FORMER,
+    *[Column(name, Uuid) for name in ("id", "user_id")],
+    *[Column(name, Text) for name in ("role", "granted_by")],
+    *[Column(name, Instant) for name in ("granted_at", "until")],
 )
 KEYS = Table(
     "api_keys",
@@ -164,6 +181,30 @@ def test_former_keys_say_who_made_them_and_former_public_keys_who_let_the_progra
             found = await find_client(connection, client)
         assert made == {"person's": f"user:{person}", "program's": f"client:{other}", "nobody's": maker}
         assert found.public_key_makers == {"k": maker}
+        await database.close()
+
+    asyncio.run(run())
+
+
+def test_of_a_role_given_twice_the_longest_stays_and_what_comes_by_itself_too(former_url: str) -> None:
+    user = new_id()
+    later = AT.replace(year=2030)
+    given = (("operator:a", AT), ("operator:b", None), ("operator:c", later), ("issuer:campus", None))
+
+    async def run() -> None:
+        database = Database(former_url)
+        async with database.write() as connection:
+            row = {"id": user, "login_key": b"k", "profile": b"", "is_password_initial": False, "status": "active"}
+            await connection.execute(insert(USERS), [{**row, "created_at": AT}])
+            for by, until in given:
+                grant = {"id": new_id(), "user_id": user, "role": "auditor", "granted_by": by, "granted_at": AT}
+                await connection.execute(insert(ROLES), [{**grant, "until": until}])
+        await database.close()
+        await asyncio.to_thread(upgrade, former_url)
+        database = Database(former_url)
+        async with database.read() as connection:
+            held = (await grants_of(connection, [user]))[user]
+        assert {one.granted_by for one in held if one.revoked_at is None} == {"operator:b", "issuer:campus"}
         await database.close()
 
     asyncio.run(run())

@@ -23,11 +23,13 @@ from creditbank.people.domain import (
     LoginTaken,
     NewGrant,
     Place,
+    RoleHeld,
     Session,
     TooManyAttempts,
     UnknownPlace,
     check_grantable,
     check_held,
+    is_by_hand,
 )
 from creditbank.people.queries import DEVICE, attempt_key, login_key, seal_profile
 from creditbank.people.tables import failed_logins, sessions, user_identities, user_keys, user_roles, users
@@ -92,7 +94,7 @@ async def grant(
 ) -> UUID:
     """Give a person a role; without a giver the operator, or a provider's mapping, gives it.
 
-    Raises UnknownRole, RoleMisplaced, GrantBeyondOwn, UnknownPlace.
+    Raises UnknownRole, RoleMisplaced, GrantBeyondOwn, UnknownPlace, RoleHeld.
     """
     check_grantable(giver, new.role, new.place)
     provider, learner_id = new.place.provider, new.place.learner_id
@@ -100,6 +102,8 @@ async def grant(
         raise UnknownPlace
     if learner_id is not None and not await existing(connection, [learner_id]):
         raise UnknownPlace(pointer="/learner")
+    if is_by_hand(by):
+        await _make_room(connection, user_id, new, now)
     grant_id = new_id()
     await connection.execute(
         insert(user_roles).values(
@@ -120,6 +124,20 @@ async def grant(
     whose = Owned(provider, learner_id)
     await record(connection, giver.by if giver else _by(by), "role.grant", f"user:{user_id}", details, now, whose)
     return grant_id
+
+
+async def _make_room(connection: AsyncConnection, user_id: UUID, new: NewGrant, now: datetime) -> None:
+    """Let a role be given by hand: a former grant that ran out is closed. Raises RoleHeld while one is in force."""
+    # Of two who give at once the second finds what the first gave.
+    await queries.account_of(connection, user_id, lock=True)
+    held = (await queries.grants_of(connection, [user_id]))[user_id]
+    for one in held:
+        if one.revoked_at is not None or not one.is_by_hand or (one.role, one.place) != (new.role, new.place):
+            continue
+        if one.holds(now):
+            raise RoleHeld(role=new.role)
+        closed = {"revoked_by": "expiry", "revoked_at": one.until}
+        await connection.execute(update(user_roles).where(user_roles.c.id == one.id).values(closed))
 
 
 async def revoke(

@@ -20,7 +20,7 @@ from creditbank.access.actions import take_once
 from creditbank.access.guards import address_of, check_origin, limit_public
 from creditbank.errors import Refusal
 from creditbank.people import actions, queries
-from creditbank.people.domain import Account, LoginRefused, Place, PlaceNotHeld, places
+from creditbank.people.domain import ISSUER, Account, LoginRefused, Place, PlaceNotHeld, places
 from creditbank.people.login.cookies import set_cookie
 from creditbank.people.login.domain import HOME, local_path, proven_at
 from creditbank.people.login.pages import page
@@ -340,7 +340,7 @@ async def come_back(
 async def _account_of(edge: Edge, gate: Gate, claims: Mapping[str, Any]) -> Account:
     """The account of whom the provider knows, with the roles that its claims lead to now. Raises LoginRefused."""
     provider = gate.provider
-    by = f"issuer:{provider.name}"
+    by = f"{ISSUER}{provider.name}"
     async with edge.database.write() as connection:
         now = edge.clock()
         account = await queries.account_at(connection, edge.vault, provider.issuer, claims["sub"])
