@@ -1,4 +1,7 @@
-"""Who made each key of a program and gave it each public key; a role that somebody gives is held once."""
+"""Who made each key of a program and gave it each public key; a role that somebody gives is held once.
+
+The audit log is found by who did something, for whom, and to whose.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +48,15 @@ def upgrade() -> None:
     op.add_column("api_keys", sa.Column("made_by", sa.Text(), nullable=True))
     op.add_column("api_clients", sa.Column("public_key_makers", Json(), nullable=True))
     _name_makers()
+    for column in ("actor", "provider", "owner"):
+        said = sa.text(f"{column} IS NOT NULL")
+        op.create_index(
+            f"ix_audit_events_{column}_at",
+            "audit_events",
+            [column, "at", "id"],
+            postgresql_where=said,
+            sqlite_where=said,
+        )
     _close_second_grants()
     where = (
         "revoked_at IS NULL AND substr(granted_by, 1, 7) != 'issuer:' AND substr(granted_by, 1, 13) != 'guardianship:'"
