@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import Boolean, Column, LargeBinary, MetaData, Table, Text, Uuid, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from creditbank.access.domain import By
-from creditbank.access.events import EventFilter, page_of_events
+from creditbank.access.events import EventFilter, count_events, page_of_events
+from creditbank.access.months import forget_old
 from creditbank.access.policy import NOBODY_S, Owned
 from creditbank.access.queries import find_client
 from creditbank.access.tables import api_clients, api_keys
@@ -76,6 +79,14 @@ KEYS = Table(
     Column("secret_sha256", LargeBinary),
     Column("created_at", Instant),
     Column("is_test", Boolean),
+)
+EXPORTS = Table(
+    "audit_exports",
+    FORMER,
+    Column("month", Text),
+    Column("events"),
+    *[Column(name, LargeBinary) for name in ("previous", "hash")],
+    Column("exported_at", Instant),
 )
 LEARNERS = Table(
     "learners",
@@ -208,3 +219,36 @@ def test_of_a_role_given_twice_the_longest_stays_and_what_comes_by_itself_too(fo
         await database.close()
 
     asyncio.run(run())
+
+
+def test_a_month_that_was_exported_in_the_first_form_is_let_go_of_when_it_is_old(former_url: str) -> None:
+    client, person = new_id(), new_id()
+    month = AT.replace(year=2025)
+
+    async def run() -> list[str]:
+        database = Database(former_url)
+        async with database.write() as connection:
+            row = {"name": "c", "scopes": "", "assurance": "self", "networks": "", "created_at": AT, "revision": 1}
+            await connection.execute(insert(CLIENTS), [{"id": client, **row}])
+            head = orjson.dumps({"format": "creditbank.audit/v1", "month": "2025-05", "previous": "00" * 32}) + b"\n"
+            chain = hashlib.sha256(bytes(32) + head).digest()
+            for number, by in enumerate((client, person, None)):
+                at, id_ = month + timedelta(hours=number), new_id()
+                event = {"action": "user.enter", "subject": "user:1", "request_id": None, "details": {"by": "x"}}
+                await connection.execute(insert(EVENTS), [{**event, "id": id_, "client_id": by, "at": at}])
+                told = {**event, "id": str(id_), "at": at.isoformat(), "client": str(by) if by else None}
+                line = orjson.dumps(told, option=orjson.OPT_SORT_KEYS) + b"\n"
+                chain = hashlib.sha256(chain + line).digest()
+            done = {"month": "2025-05", "events": 3, "previous": bytes(32), "hash": chain}
+            await connection.execute(insert(EXPORTS), [{**done, "exported_at": AT}])
+        await database.close()
+        await asyncio.to_thread(upgrade, former_url)
+        database = Database(former_url)
+        async with database.write() as connection:
+            assert await count_events(connection, month, AT) == 3
+            gone = await forget_old(connection, AT, 3)
+            assert await count_events(connection, month, AT) == 0
+        await database.close()
+        return gone
+
+    assert asyncio.run(run()) == ["2025-05"]
