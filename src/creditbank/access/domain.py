@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final, Literal
@@ -157,6 +157,8 @@ class Standing:
     actor: Actor
     is_suspended: bool = False
     networks: tuple[Network, ...] = ()
+    # Of each public key that it has now, by its kid, the principal who gave it.
+    public_key_makers: Mapping[str, str | None] = field(default_factory=dict)
 
     def admits_from(self, address: str | None) -> bool:
         """Whether the client may call from there. Without an allow-list it may from everywhere."""

@@ -20,6 +20,7 @@ _STANDING = (
     api_clients.c.assurance,
     api_clients.c.networks,
     api_clients.c.suspended_at,
+    api_clients.c.public_key_makers,
 )
 
 
@@ -36,7 +37,8 @@ async def _standing_of(
     stopped = await stopped_by(connection, row.provider) if row.provider is not None else None
     scopes = frozenset(row.scopes.split())
     actor = Actor(client_id, row.provider, scopes, row.assurance, is_test, made_by, stopped_by=stopped)
-    return Standing(actor, row.suspended_at is not None, networks_of(row.networks.split()))
+    networks = networks_of(row.networks.split())
+    return Standing(actor, row.suspended_at is not None, networks, row.public_key_makers or {})
 
 
 async def find_key(connection: AsyncConnection, key_id: str) -> KeyRecord | None:

@@ -35,8 +35,10 @@ class Grant:
     client_id: UUID
     scopes: frozenset[str]
     expires_at: int
-    # None when the client proved itself by an assertion; then the principal who gave the public key that proved it.
+    # None when the client proved itself by an assertion; then the kid of the public key under which it was signed, and
+    # the principal who gave that key.
     key_id: str | None
+    kid: str | None = None
     made_by: str | None = None
 
 
@@ -68,6 +70,7 @@ class Tokens:
         *,
         is_test: bool,
         key_id: str | None,
+        kid: str | None = None,
         made_by: str | None = None,
     ) -> str:
         """A token for a client that has proved itself."""
@@ -84,8 +87,8 @@ class Tokens:
         }
         if key_id is not None:
             claims["key_id"] = key_id
-        elif made_by is not None:
-            claims["made_by"] = made_by
+        elif kid is not None:
+            claims |= {"public_key": kid, "made_by": made_by}
         header = {"alg": self.algorithm, "typ": _TYPE, "kid": self._keys[0].kid}
         return jwt.encode(header, claims, self._keys[0], algorithms=[self.algorithm])
 
@@ -111,8 +114,8 @@ class Tokens:
                 return None
             scopes = frozenset(str(found.claims["scope"]).split())
             expires_at = int(found.claims["exp"]) + _SKEW_SECONDS
-            key_id, made_by = found.claims.get("key_id"), found.claims.get("made_by")
-            return Grant(UUID(found.claims["client_id"]), scopes, expires_at, key_id, made_by)
+            key_id, kid, made_by = (found.claims.get(name) for name in ("key_id", "public_key", "made_by"))
+            return Grant(UUID(found.claims["client_id"]), scopes, expires_at, key_id, kid, made_by)
         except (JoseError, ValueError, TypeError, RecursionError):
             return None
 

@@ -250,6 +250,7 @@ class _Server(AuthorizationServer):  # type: ignore[misc] # Authlib ships no typ
             self._asked.now,
             is_test=is_test,
             key_id=key_id,
+            kid=kid,
             made_by=client.known.client.public_key_makers[kid] if kid is not None else None,
         )
         return {
