@@ -391,9 +391,11 @@ async def check_in(
     try:
         return await once(request, edge, actor.client_id, body.raw, work)
     except UnknownLearner:
-        # Of what is refused nothing stays but this: it is a way to fish for people too.
-        async with edge.database.write() as connection:
-            await record(connection, actor.by, NAMING_REFUSED, actor.identity, {"refused": 1}, edge.clock())
+        # Of what is refused nothing stays but this: it is a way to fish for people too, save by an id, which is no word
+        # about anybody.
+        if reference.id is None:
+            async with edge.database.write() as connection:
+                await record(connection, actor.by, NAMING_REFUSED, actor.identity, {"refused": 1}, edge.clock())
         raise
 
 

@@ -137,8 +137,8 @@ async def record_achievement(
     asks = asks_after(actor, submission.learner)
     count_asking(request, actor, asks=asks, tells=False)
     answer, replayed = await gathering.submit(submission, attempt, show)
-    if isinstance(answer, UnknownLearner):
-        # Of what is refused nothing stays but this: it is a way to fish for people too.
+    if isinstance(answer, UnknownLearner) and submission.learner.id is None:
+        # Of what is refused nothing stays but this: it is a way to fish for people too, save by an id.
         async with edge.database.write() as connection:
             await record(connection, actor.by, NAMING_REFUSED, actor.identity, {"refused": 1}, edge.clock())
         count_asking(request, actor, asks=asks, tells=asks)
@@ -186,7 +186,10 @@ async def record_achievements(request: Request, edge: EdgeDep, desk: DeskDep, ac
 
     async def work(connection: AsyncConnection) -> Answer:
         became = await enter(connection, await _count(connection, edge, request, actor, read))
-        refused = sum(isinstance(one, UnknownLearner) for one in became)
+        refused = sum(
+            isinstance(one, UnknownLearner) and isinstance(was, Submission) and was.learner.id is None
+            for one, was in zip(became, read, strict=True)
+        )
         if refused:
             await record(connection, actor.by, NAMING_REFUSED, actor.identity, {"refused": refused}, edge.clock())
         return _batch(became, [_status_of(one) for one in became], language, instance)
