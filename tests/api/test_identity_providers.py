@@ -44,6 +44,7 @@ def issuer() -> Iterator[str]:
     arguments = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port), "--require-nonce"]
     claims = [
         {"sub": "chen", "name": "陈静", "preferred_username": "chen", "groups": ["assessors"]},
+        {"sub": "sub-of-lin", "name": "Lin", "preferred_username": "lin", "groups": []},
         {"sub": "wu", "name": "Wu", "preferred_username": "wu", "groups": []},
     ]
     for one in claims:
@@ -123,6 +124,31 @@ async def test_whom_the_settings_let_in_gets_an_account_and_the_roles_of_the_cla
     # The next time it is the same account, with the same grant.
     await through(world, "campus", "chen")
     assert (await world.bank.get(f"/v1/users/{user['id']}")).json()["roles"] == user["roles"]
+
+
+async def test_a_name_that_somebody_chose_before_keeps_nobody_out(world: World) -> None:
+    async with world.database.write() as connection:
+        vault = world.app.state.edge.vault
+        squatted = actions.NewUser("campus:lin", "Somebody who calls himself so there")
+        await actions.enter(connection, vault, squatted, "issuer:campus", world.clock())
+    _, answer = await through(world, "campus", "sub-of-lin")
+    assert answer.status_code == 303, answer.text
+    logins = {one["login"] for one in (await world.bank.get("/v1/users?limit=100")).json()["items"]}
+    assert {"campus:lin", "campus:sub-of-lin"} <= logins
+
+
+@pytest.mark.parametrize("login", ["campus:zhao", "campus\uff1azhao", "x:"])
+@pytest.mark.parametrize("path", ["/v1/users", "/v1/registrations", "/v1/activations"])
+async def test_nobody_takes_a_login_that_is_an_identity_provider_s_word(path: str, login: str, world: World) -> None:
+    body = {"name": "Zhao", "login": login, "birth_date": "1990-01-01", "region": "500103", "password": "plum-rain 7 x"}
+    asked = {
+        "/v1/users": {"name": "Zhao", "login": login},
+        "/v1/registrations": body,
+        "/v1/activations": {k: v for k, v in body.items() if k not in {"name", "region"}} | {"code": "0000-0000"},
+    }[path]
+    refused = await (world.bank if path == "/v1/users" else world.browser()).post(path, json=asked)
+    assert refused.status_code == 422, refused.text
+    assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [("/login", "wrong_form")]
 
 
 async def test_a_role_that_the_claims_name_no_more_is_taken_back_and_another_s_grant_is_not(world: World) -> None:

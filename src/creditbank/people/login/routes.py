@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
@@ -20,7 +21,7 @@ from creditbank.access.actions import take_once
 from creditbank.access.guards import address_of, check_origin, limit_public
 from creditbank.errors import Refusal
 from creditbank.people import actions, queries
-from creditbank.people.domain import ISSUER, Account, LoginRefused, Place, PlaceNotHeld, places
+from creditbank.people.domain import ISSUER, Account, LoginRefused, LoginTaken, Place, PlaceNotHeld, places
 from creditbank.people.login.cookies import set_cookie
 from creditbank.people.login.domain import HOME, local_path, proven_at
 from creditbank.people.login.pages import page
@@ -364,10 +365,17 @@ async def _create(
     """An account for whom the provider's settings let in at once; the login is the provider's own word for them."""
     provider, now = gate.provider, edge.clock()
     said = claims.get(provider.login_claim)
-    # Under a name that begins with the provider's nobody else's account can be taken over or kept from anybody.
-    login = f"{provider.name}:{said if isinstance(said, str) and said else claims['sub']}"[:100]
     called = claims.get(provider.name_claim)
-    new = actions.NewUser(_plain(login), _plain(called)[:200] if isinstance(called, str) and called else login)
-    user_id = await actions.enter(connection, edge.vault, new, by, now)
+    # Under a name that begins with the provider's nobody else's account can be taken over. What people may choose for
+    # themselves there keeps nobody out who came later: they are entered by the subject.
+    words = [word for word in (said, claims["sub"]) if isinstance(word, str) and word]
+    for word in words:
+        login = _plain(f"{provider.name}:{word}"[:100])
+        new = actions.NewUser(login, _plain(called)[:200] if isinstance(called, str) and called else login)
+        with suppress(LoginTaken):
+            user_id = await actions.enter(connection, edge.vault, new, by, now)
+            break
+    else:
+        raise LoginRefused
     await actions.know_as(connection, edge.vault, user_id, provider.issuer, claims["sub"], now)
     return await queries.account_of(connection, user_id)
