@@ -241,7 +241,7 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
     if visiting is not None:
         app.state.sandbox_clock = clock
     limits = Limits(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))
-    app.state.sessions = Sessions(database, clock, settings.credential_cache_seconds, limits)
+    app.state.sessions = Sessions(database, vault, clock, settings.credential_cache_seconds, limits)
     app.state.person_of = app.state.sessions.actor
     app.state.roles_with = roles_with
 

@@ -166,6 +166,7 @@ async def test_a_limit_of_nothing_is_none(bank: Bank) -> None:
 PUBLIC = (
     "/v1/activities", f"/v1/activities/{UUID(int=1)}", "/v1/offerings", f"/v1/offerings/{UUID(int=1)}",
     f"/v1/offerings/{UUID(int=1)}/worth", "/v1/checkpoints", "/v1/checkpoints/1", "/v1/checkpoints/1/consistency?to=2",
+    "/login", "/login/password", "/login/with/city", "/login/with/city/callback",
 )  # fmt: skip
 
 
@@ -178,3 +179,12 @@ async def test_what_is_public_and_asks_the_database_is_limited_by_origin(served:
     assert await Caller(app, None).statuses(5, "GET", "/v1/kinds") == [200] * 5
     clock.turn(seconds=20)
     assert await Caller(app, None).statuses(1, "GET", "/v1/activities") == [200]
+
+
+@pytest.mark.parametrize("path", ["/v1/activations", "/login", "/login/place", "/login/password", "/logout"])
+async def test_doors_of_strangers_are_limited_by_origin_before_they_do_any_work(served: Served, path: str) -> None:
+    app, _, _ = served
+    assert await Caller(app, None).statuses(3, "GET", "/v1/activities") == [200] * 3
+    refused = await Caller(app, None).ask("POST", path)
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+    assert await Caller(app, None, "198.51.100.1").statuses(1, "POST", path) != [429]

@@ -219,3 +219,17 @@ async def test_every_look_and_change_is_written_down_without_a_word_about_the_pe
     ]
     assert [e.request_id for e in events][1:] == [ASKED, ASKED]
     assert len({e.actor for e in events}) == 2
+
+
+@pytest.mark.parametrize("way", ["POST /v1/achievements", "POST /v1/achievements/batch"])
+async def test_an_account_that_a_statement_opens_is_written_down_too(way: str, world: World) -> None:
+    identity = {"type": "student_number", "value": world.fresh("S")}
+    stated = {**world.statement(), "learner": {"identity": identity}, "open_account": {"name": "Li Wei"}}
+    asked = {"X-Request-ID": ASKED}
+    answer = await world.send("partner", way, [stated] if way.endswith("batch") else stated, asked)
+    recorded = answer.json()["results"][0] if way.endswith("batch") else answer.json()
+    subject = f"learner:{recorded['achievement']['learner_id']}"
+    (event,) = (await world.bank.get(f"/v1/audit-events?subject={subject}&action=learner.open")).json()["items"]
+    assert (event["actor"], event["owner"]) == (world.ids["client_partner"], "cq/yuzhong")
+    # Those that come alone are written in groups, which are of no request.
+    assert event["request_id"] == (ASKED if way.endswith("batch") else None)

@@ -224,6 +224,22 @@ async def test_a_file_of_another_seal_is_said_to_be_lost(world: World) -> None:
     assert (answer.status_code, answer.json()["code"]) == (410, "evidence_lost")
 
 
+async def test_another_file_of_the_same_learner_in_its_place_is_said_to_be_lost(world: World) -> None:
+    at, stored_as = await claimed(world)
+    learner = at.split("/")[3]
+    other = await kept(world, learner, PDF + b"of another year")
+    async with world.database.write() as connection:
+        named = select(evidence_files.c.stored_as).where(evidence_files.c.id == UUID(other))
+        elsewhere = (await connection.execute(named)).scalar_one()
+        for was, now in ((stored_as, "passing"), (elsewhere, stored_as), ("passing", elsewhere)):
+            mine = evidence_files.c.stored_as == was
+            await connection.execute(evidence_files.update().where(mine).values(stored_as=now))
+
+    answer = await world.bank.get(at)
+
+    assert (answer.status_code, answer.json()["code"]) == (410, "evidence_lost")
+
+
 # --- What is swept up -------------------------------------------------------------------------------------------------
 
 DAYS = 30

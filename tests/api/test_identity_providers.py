@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -10,8 +11,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
@@ -23,6 +25,7 @@ import pytest_asyncio
 from creditbank.app import create_app
 from creditbank.people import actions, queries
 from creditbank.people.domain import NewGrant, Place
+from creditbank.people.login.providers import Flow, Gate
 from tests.api.world import COLLEGE, World, opened
 from tests.bank import settings_for
 
@@ -41,6 +44,7 @@ def issuer() -> Iterator[str]:
     arguments = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port), "--require-nonce"]
     claims = [
         {"sub": "chen", "name": "陈静", "preferred_username": "chen", "groups": ["assessors"]},
+        {"sub": "sub-of-lin", "name": "Lin", "preferred_username": "lin", "groups": []},
         {"sub": "wu", "name": "Wu", "preferred_username": "wu", "groups": []},
     ]
     for one in claims:
@@ -122,6 +126,31 @@ async def test_whom_the_settings_let_in_gets_an_account_and_the_roles_of_the_cla
     assert (await world.bank.get(f"/v1/users/{user['id']}")).json()["roles"] == user["roles"]
 
 
+async def test_a_name_that_somebody_chose_before_keeps_nobody_out(world: World) -> None:
+    async with world.database.write() as connection:
+        vault = world.app.state.edge.vault
+        squatted = actions.NewUser("campus:lin", "Somebody who calls himself so there")
+        await actions.enter(connection, vault, squatted, "issuer:campus", world.clock())
+    _, answer = await through(world, "campus", "sub-of-lin")
+    assert answer.status_code == 303, answer.text
+    logins = {one["login"] for one in (await world.bank.get("/v1/users?limit=100")).json()["items"]}
+    assert {"campus:lin", "campus:sub-of-lin"} <= logins
+
+
+@pytest.mark.parametrize("login", ["campus:zhao", "campus\uff1azhao", "x:"])
+@pytest.mark.parametrize("path", ["/v1/users", "/v1/registrations", "/v1/activations"])
+async def test_nobody_takes_a_login_that_is_an_identity_provider_s_word(path: str, login: str, world: World) -> None:
+    body = {"name": "Zhao", "login": login, "birth_date": "1990-01-01", "region": "500103", "password": "plum-rain 7 x"}
+    asked = {
+        "/v1/users": {"name": "Zhao", "login": login},
+        "/v1/registrations": body,
+        "/v1/activations": {k: v for k, v in body.items() if k not in {"name", "region"}} | {"code": "0000-0000"},
+    }[path]
+    refused = await (world.bank if path == "/v1/users" else world.browser()).post(path, json=asked)
+    assert refused.status_code == 422, refused.text
+    assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [("/login", "wrong_form")]
+
+
 async def test_a_role_that_the_claims_name_no_more_is_taken_back_and_another_s_grant_is_not(world: World) -> None:
     await through(world, "campus", "wu")
     (user,) = [one for one in (await world.bank.get("/v1/users")).json()["items"] if one["login"] == "campus:wu"]
@@ -194,6 +223,31 @@ async def test_who_comes_back_otherwise_than_they_left_is_not_let_in(broken: str
     assert answer.status_code == 400
     assert "begin again" in answer.text
     assert f"{COOKIE}=" not in answer.headers["set-cookie"]
+
+
+async def test_of_two_who_come_back_at_once_with_one_state_one_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = world.browser()
+    back = await consent(await leave(browser, "campus"), "chen")
+    gate: Gate = world.app.state.gates["campus"]
+    asked: list[str] = []
+    real = gate.claims
+
+    async def claims(flow: Flow, code: str) -> Mapping[str, Any]:
+        asked.append(code)
+        return await real(flow, code)
+
+    monkeypatch.setattr(gate, "claims", claims)
+    # The same cookie in two hands, and a code each: the provider's own word on its codes is not what decides.
+    cookie = f"{COOKIE}-login={browser.cookies[f'{COOKIE}-login']}"
+    both = [world.browser(Cookie=cookie) for _ in range(2)]
+    answers = await asyncio.gather(*[one.get(back) for one in both])
+    assert sorted(answer.status_code for answer in answers) == [303, 400]
+    assert len(asked) == 1
+    # Nor later, though the browser kept its cookie.
+    assert (await world.browser(Cookie=cookie).get(back)).status_code == 400
+    assert len(asked) == 1
 
 
 async def test_a_code_is_good_once_and_a_refusal_there_is_one_here(world: World) -> None:

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from creditbank.people.domain import NewGrant, Place
 from tests.api.test_policy import GUARDED, Row
-from tests.api.world import COLLEGE, RIVAL, World, claim, opened
+from tests.api.world import CLOSED, COLLEGE, RIVAL, World, claim, opened
 from tests.conversions.desk import CERTIFICATE, learner_with, only
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -167,6 +167,34 @@ async def test_a_learner_hands_in_evidence_lodges_a_claim_and_appeals(world: Wor
     rejected = await world.send("bank", f"POST {at}/decision", {"decision": "reject", "reason": "not_covered"})
     assert rejected.status_code == 200, rejected.text
     assert (await send(world, f"POST {at}/appeal", by="ready@town")).status_code == 404
+    assert (await send(world, f"POST {at}/appeal")).status_code == 200
+
+
+async def test_a_learner_lodges_no_claim_with_whoever_is_suspended_and_appeals_to_the_bank(world: World) -> None:
+    kept = await send(world, f"POST {MINE}/evidence", b"%PDF-1.7 of a school that closes", **PDF)
+    world.ids["late_evidence"] = kept.json()["id"]
+    school = {"code": "cq/leaving", "name": {"zh": "校", "en": "School"}, "provider_type": "community_school"}
+    assert (await world.send("bank", "POST /v1/providers", school)).status_code == 201
+    below = {**school, "code": "cq/leaving/class"}
+    assert (await world.send("bank", "POST /v1/providers", below)).status_code == 201
+    asked = claim("@learner", "@late_evidence")
+    lodged = await send(world, "POST /v1/recognition-claims", {**asked, "provider": "cq/leaving"})
+    assert lodged.status_code == 201, lodged.text
+    world.ids["late_claim"] = lodged.json()["id"]
+    found = (await world.send("bank", "GET /v1/providers?under=cq/leaving")).json()["items"][0]
+    stopped = await world.send("bank", f"PATCH /v1/providers/{found['id']}", {"status": "suspended"}, {"If-Match": "*"})
+    assert stopped.status_code == 200, stopped.text
+
+    before = await world.stored()
+    for provider in ("cq/leaving", "cq/leaving/class", CLOSED):
+        for by in ("learner@town", "bank"):
+            refused = await send(world, "POST /v1/recognition-claims", {**asked, "provider": provider}, by)
+            assert (refused.status_code, refused.json()["code"]) == (403, "provider_not_active"), (provider, by)
+    assert await world.stored() == before
+    # What was lodged before goes on: the bank decides in its place, and whom it refuses may ask once more.
+    at = f"{MINE}/recognition-claims/@late_claim"
+    rejected = await world.send("bank", f"POST {at}/decision", {"decision": "reject", "reason": "not_covered"})
+    assert rejected.status_code == 200, rejected.text
     assert (await send(world, f"POST {at}/appeal")).status_code == 200
 
 

@@ -358,7 +358,17 @@ async def test_a_token_lasts_ten_minutes(world: World) -> None:
     assert await use(world, bearer) == 401
 
 
-ENDED = ("the client suspended", "the key revoked", "the scope taken")
+ENDED = ("the client suspended", "the key revoked", "the scope taken", "the public key taken", "another in its place")
+
+
+CHANGES = {
+    "the client suspended": ClientChange(is_suspended=True),
+    "the scope taken": ClientChange(scopes=()),
+    "the public key taken": ClientChange(public_keys={"keys": PUBLIC["keys"][1:]}),
+    "another in its place": ClientChange(
+        public_keys={"keys": [{**ECKey.generate_key("P-256").as_dict(private=False), "kid": "ec"}]}
+    ),
+}
 
 
 @pytest.mark.parametrize("how", ENDED)
@@ -376,15 +386,15 @@ async def test_a_token_is_dead_within_thirty_seconds(how: str, by: str, world: W
         if how == "the key revoked":
             await revoke_key(connection, world.ids[f"key_{name}"], world.clock())
         else:
-            change = ClientChange(is_suspended=True) if "suspended" in how else ClientChange(scopes=())
-            await change_client(connection, found, change, world.clock(), SYSTEM)
+            await change_client(connection, found, CHANGES[how], world.clock(), SYSTEM, "user:somebody else")
     assert await use(world, bearer) == 404
     world.clock.turn(seconds=30)
     # What was proved by an assertion rests on no key.
-    expected = {"the client suspended": 401, "the key revoked": 401 if by == "key" else 404, "the scope taken": 403}
-    assert await use(world, bearer) == expected[how]
+    by_key = by == "key"
+    expected = {"the client suspended": 401, "the key revoked": 401 if by_key else 404, "the scope taken": 403}
+    assert await use(world, bearer) == expected.get(how, 404 if by_key else 401)
     again = await ask(world, secretly(world, name))
-    assert again.status_code == (200 if how == "the scope taken" else 401)
+    assert again.status_code == (401 if how in {"the client suspended", "the key revoked"} else 200)
 
 
 def _forge(change: Mapping[str, Any], header: Mapping[str, Any] | None = None) -> Callable[[World, str], str]:
@@ -421,13 +431,13 @@ FORGED: Mapping[str, tuple[Callable[[World, str], str], int]] = {
     "with the public key as a shared secret": (_confused, 401),
     "signed by a stranger": (
         lambda w, t: Tokens(ISSUER, [b"z" * 32], "ES256").issue(
-            UUID(w.ids["client_program"]), SCOPES, w.clock(), is_test=False, key_id=None
+            UUID(w.ids["client_program"]), SCOPES, w.clock(), is_test=False, key_id=None, kid="ec"
         ),
         401,
     ),
     "signed by the former key": (
         lambda w, t: Tokens(ISSUER, [SEEDS[1]], "ES256").issue(
-            UUID(w.ids["client_program"]), SCOPES, w.clock(), is_test=False, key_id=None
+            UUID(w.ids["client_program"]), SCOPES, w.clock(), is_test=False, key_id=None, kid="ec"
         ),
         404,
     ),

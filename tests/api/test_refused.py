@@ -831,7 +831,12 @@ async def test_bad_request_is_refused_and_stores_nothing(row: Row, world: World)
     assert problem["code"] == row.code, problem
     faults = [f"{e['pointer']} {e['code']}" + (f":{e['row']}" if "row" in e else "") for e in problem["errors"]]
     assert sorted(faults) == sorted(row.at), problem
-    assert await world.stored() == before
+    after = await world.stored()
+    if row.code == "unknown_learner":
+        # Nothing but that somebody was asked after, by whatever is a word about them.
+        assert after["audit_events"] - before["audit_events"] == (0 if row.name.endswith("under id") else 1)
+        before = {**before, "audit_events": after["audit_events"]}
+    assert after == before
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)

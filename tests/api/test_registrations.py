@@ -15,6 +15,7 @@ from stdnum.cn import ric
 
 from creditbank.app import create_app
 from creditbank.learners.domain import age_on
+from creditbank.people.actions import note_attempt
 from tests.api.world import PASSWORD, World, opened
 from tests.bank import settings_for
 
@@ -249,6 +250,22 @@ async def test_age_is_in_whole_years(born: date, day: date, age: int) -> None:
     assert age_on(day, born) == age
 
 
+async def test_who_asks_which_logins_there_are_waits_like_who_guesses(world: World) -> None:
+    await registered(world, login="asked@home")
+    edge, asking = world.app.state.edge, "198.51.100.40"
+    before = (await world.stored())["failed_logins"]
+    assert told(await register(world, world.browser(asking), login="asked@home")) == (409, "login_taken")
+    # Under the login and under the address; of who opens an account nothing stays.
+    assert (await world.stored())["failed_logins"] == before + 2
+    async with world.database.write() as connection:
+        for _ in range(99):
+            await note_attempt(connection, edge.vault, world.fresh("ask"), asking, world.clock())
+    assert told(await register(world, world.browser(asking))) == (429, "too_many_attempts")
+    counted = (await world.stored())["failed_logins"]
+    await registered(world)
+    assert (await world.stored())["failed_logins"] == counted
+
+
 async def test_what_is_wrong_is_refused_and_opens_nothing(world: World) -> None:
     await registered(world, login="taken@home")
     before = await world.stored()
@@ -268,7 +285,8 @@ async def test_what_is_wrong_is_refused_and_opens_nothing(world: World) -> None:
         assert "set-cookie" not in answer.headers
     elsewhere = world.browser(**{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.test"})
     assert told(await register(world, elsewhere)) == (403, "cross_origin")
-    assert await world.stored() == before
+    # But that somebody asked for a login.
+    assert {**await world.stored(), "failed_logins": 0} == {**before, "failed_logins": 0}
 
 
 @asynccontextmanager

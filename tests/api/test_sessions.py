@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import NoReturn
 
 import pytest
 import pytest_asyncio
 
+from creditbank.database.engine import Database
 from creditbank.people.domain import NewGrant, Place
 from creditbank.people.jobs import FORGETTING
 from creditbank.people.sessions import Sessions
@@ -127,7 +130,7 @@ async def test_signing_out_ends_this_session_and_takes_the_cookie(world: World) 
 
 async def test_another_process_honours_an_ended_session_no_longer_than_its_cache(world: World) -> None:
     token = (await world.sign_in("li@town")).cookies[COOKIE]
-    elsewhere = Sessions(world.database, world.clock, 30, world.app.state.sessions.limits)
+    elsewhere = Sessions(world.database, world.app.state.edge.vault, world.clock, 30, world.app.state.sessions.limits)
     assert await elsewhere.signed_in(token) is not None
     await world.browser(Cookie=f"{COOKIE}={token}").delete("/v1/sessions")
 
@@ -135,6 +138,39 @@ async def test_another_process_honours_an_ended_session_no_longer_than_its_cache
     assert await elsewhere.signed_in(token) is not None
     world.clock.turn(seconds=1)
     assert await elsewhere.signed_in(token) is None
+
+
+def _changed(token: str, at: int) -> str:
+    return token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
+
+
+MADE_UP: dict[str, Callable[[str], str]] = {
+    "of another alphabet": lambda token: "." * len(token),
+    "too short": lambda token: token[:-1],
+    "too long": lambda token: token * 100,
+    "without a seal": lambda token: token[:43],
+    "random, of the right length": lambda _: secrets.token_urlsafe(64)[:65],
+    "with another letter": lambda token: _changed(token, 0),
+    "with another seal": lambda token: _changed(token, 50),
+}
+
+
+@pytest.mark.parametrize("made_up", MADE_UP.values(), ids=MADE_UP)
+async def test_a_cookie_that_the_bank_never_gave_asks_the_database_nothing(
+    made_up: Callable[[str], str], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = (await world.sign_in("li@town")).cookies[COOKIE]
+    assert (await world.browser(Cookie=f"{COOKIE}={token}").get("/v1/sessions")).status_code == 200
+    browser = world.browser(Cookie=f"{COOKIE}={made_up(token)}")
+
+    def asked(_: Database) -> NoReturn:
+        raise AssertionError("the database was asked")
+
+    for way in ("read", "snapshot", "write"):
+        monkeypatch.setattr(Database, way, asked)
+    assert (await browser.get("/v1/sessions")).status_code == 401
+    assert (await browser.get("/login")).status_code == 200
+    assert (await browser.post("/logout", data={})).status_code == 303
 
 
 async def test_a_role_taken_back_is_gone_from_a_session_that_goes_on(world: World) -> None:

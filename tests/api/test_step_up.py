@@ -10,9 +10,12 @@ import pytest
 import pytest_asyncio
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
 from creditbank.access.domain import Actor
 from creditbank.people.domain import NewGrant, Place
+from tests.api.test_oauth import CONFIGURED
 from tests.api.test_policy import routes
 from tests.api.world import World, opened, ruling
 from tests.bank import document, granting
@@ -47,7 +50,7 @@ GRAVE = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(database_url: str) -> AsyncIterator[World]:
     """A bank that is reached by https, with two registrars."""
-    async with opened(database_url, public_url="https://bank.test") as served:
+    async with opened(database_url, **CONFIGURED) as served:
         await served.person("anna@town", REGISTRAR)
         await served.person("bo@town", REGISTRAR)
         yield served
@@ -153,6 +156,57 @@ async def test_a_program_is_no_second_person_to_who_made_it(world: World) -> Non
         assert decided.status_code == status, (author, second, decided.text)
         if status == 403:
             assert decided.json()["code"] == "two_people_needed"
+
+
+SECOND_KEYS = ("a key", "a public key", "a public key beside another's")
+
+
+@pytest.mark.parametrize("made", SECOND_KEYS)
+async def test_a_program_is_no_second_person_to_who_made_the_key_that_it_shows(made: str, world: World) -> None:
+    """Whoever rotates a key has the new one, whoever let the program in."""
+    scopes = ["rulings:write", "rulings:approve"]
+    first = await world.bank.post("/v1/clients", json={"name": made, "scopes": scopes})
+    client, world.keys[f"first {made}"] = first.json()["client"]["id"], first.json()["key"]["key"]
+    at = f"/v1/clients/{client}"
+    if made == "a key":
+        second = await world.client("approver").post(f"{at}/keys", json={})
+        world.keys[f"second {made}"] = second.json()["key"]
+        # It is the first key's maker's as ever, and the second maker's only by the second key.
+        cases = [("bank", f"first {made}", 403), ("approver", f"first {made}", 200)]
+        cases += [("approver", f"second {made}", 403), ("bank", f"second {made}", 200)]
+    else:
+        keys = {kid: ECKey.generate_key("P-256") for kid in ("a", "b")}
+        shown = [{**key.as_dict(private=False), "kid": kid} for kid, key in keys.items()]
+        for by, given in (("bank", shown[:1]), ("approver", shown if "beside" in made else shown[1:])):
+            change = {"public_keys": {"keys": given}}
+            revision = (await world.bank.get(at)).headers["etag"]
+            changed = await world.client(by).patch(at, json=change, headers={"If-Match": revision})
+            assert changed.status_code == 200, changed.text
+        cases = [("approver", f"b {made}", 403), ("bank", f"b {made}", 200)]
+        cases += [("bank", f"a {made}", 403), ("approver", f"a {made}", 200)] if "beside" in made else []
+        for kid in keys if "beside" in made else "b":
+            # With one key a client need not say which it is.
+            world.keys[f"{kid} {made}"] = await proven_by(world, client, keys[kid], kid if "beside" in made else None)
+    for author, by, status in cases:
+        learner = await world.open()
+        proposed = await world.client(author).post("/v1/rulings", json=ruling(learner))
+        decided = await world.client(by).post(f"/v1/learners/{learner}/rulings/{proposed.json()['id']}/approval")
+        assert decided.status_code == status, (author, by, decided.text)
+
+
+async def proven_by(world: World, client: str, key: ECKey, kid: str | None) -> str:
+    """A token for a client that proves itself by an assertion under this key."""
+    at, issuer = int(world.clock().timestamp()), world.app.state.tokens.issuer
+    claims = {"iss": client, "sub": client, "aud": issuer, "exp": at + 300, "jti": world.fresh("a")}
+    header = {"alg": "ES256", **({"kid": kid} if kid is not None else {})}
+    form = {
+        "grant_type": "client_credentials",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": jwt.encode(header, claims, key),
+    }
+    answer = await world.client("nobody").post("/oauth/token", data=form)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["access_token"])
 
 
 async def test_a_program_of_a_person_counts_as_the_person() -> None:

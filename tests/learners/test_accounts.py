@@ -28,7 +28,7 @@ from creditbank.learners.domain import (
 )
 from creditbank.learners.queries import find, lookup_key, resolve
 from creditbank.providers.domain import UnknownProvider
-from tests.bank import Bank
+from tests.bank import SCHOOL, Bank
 
 FORM = NumberForm("CQ", 9)
 PHONE, CARD = Identity("phone", "13800138000"), Identity("id_card", "11010519491231002X")
@@ -80,6 +80,23 @@ async def test_a_student_number_of_no_institution_opens_nothing(bank: Bank) -> N
     assert isinstance(refused, UnknownProvider)
     assert refused.pointer == "/identities/1/issuer"
     assert isinstance(opened, Opened)
+
+
+async def test_a_student_number_that_was_stored_without_an_issuer_finds_nobody_and_keeps_nobody_from_it(
+    bank: Bank,
+) -> None:
+    """As the bank's own programs could once leave one (decision 37)."""
+    await bank.enter("cq/college")
+    number = "2024001"
+    (former,) = await open_all(bank, application("A", Identity("student_number", number)))
+    opened = [Identity("student_number", number, issuer) for issuer in (SCHOOL, "cq/college")]
+
+    assert isinstance(former, Opened)
+    for identity in opened:
+        assert await found_by(bank, Reference(identity=identity)) is None
+        (own,) = await open_all(bank, application("B", identity))
+        assert isinstance(own, Opened)
+        assert await found_by(bank, Reference(identity=identity)) == own.learner.id
 
 
 async def test_identities_are_stored_as_keys_that_need_the_secret(bank: Bank) -> None:

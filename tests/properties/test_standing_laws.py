@@ -194,7 +194,7 @@ def test_a_change_of_rules_never_touches_what_is_redeemed(
 def test_a_later_version_leaves_what_is_held_as_it_was_decided(
     data: st.DataObject, facts: list[Fact], one: date, other: date, shares: list[str], is_elected: bool
 ) -> None:
-    """Unless it reaches all: whatever else it takes, the same rule of the same version holds the same facts together."""
+    """Unless it reaches all: whatever else it takes, the same rule holds the same facts together."""
     first, second = sorted([one, other])
     line = data.draw(lines(0))
     assume(all(version.transition.applies_to != "all" for version in line))

@@ -148,7 +148,7 @@ COMPANY = compiled(
 )
 KEEPING = {"applies_to": "all", "never_less_than": "previous"}
 
-# What the later version does, the day it is asked on, and who decided about what is built on, then whether it is redeemed.
+# What the later version does; whether it had begun, and kept the decision; whether its credits are redeemed.
 LEFT: list[tuple[str, Mapping[str, str], VersionName | None, bool]] = [
     ("held before a version began that reaches what is free", {"applies_to": "unredeemed"}, None, False),
     ("redeemed before a version began that reaches what is held", {"applies_to": "all"}, None, True),
@@ -163,7 +163,7 @@ LEFT: list[tuple[str, Mapping[str, str], VersionName | None, bool]] = [
 def test_what_is_built_on_is_not_bound_with_what_its_company_left(
     transition: Mapping[str, str], kept_by: VersionName | None, is_redeemed: bool
 ) -> None:
-    """The course before its time was denied with ``b``; that ``b`` goes to the later version does not free it for ``c``."""
+    """What was denied together with ``b`` is not free for ``c`` because ``b`` goes to the later version."""
     facts = [
         fact("a", code="x", completed=date(2020, 1, 1)),
         fact("b", code="y", completed=date(2021, 1, 1)),

@@ -69,6 +69,7 @@ async def create_client(
             assurance=new.assurance,
             networks=" ".join(new.networks),
             public_keys=null(),
+            public_key_makers=null(),
             revision=1,
             created_at=now,
             made_by=new.made_by,
@@ -76,7 +77,9 @@ async def create_client(
     )
     details = {"scopes": sorted(set(new.scopes)), "provider": new.provider, "assurance": new.assurance}
     await record(connection, by, "client.create", f"client:{client_id}", details, now, Owned(new.provider))
-    key = await _insert_key(connection, client_id, new.provider, now, new.expires_at, by, is_test=new.is_test)
+    key = await _insert_key(
+        connection, client_id, new.provider, now, new.expires_at, by, new.made_by, is_test=new.is_test
+    )
     return client_id, key
 
 
@@ -92,10 +95,14 @@ async def add_key(
     now: datetime,
     expires_at: datetime | None = None,
     by: By = SYSTEM,
+    made_by: str | None = None,
     *,
     is_test: bool = False,
 ) -> PrintedKey:
-    """A key to follow the one in use, which stays good until it is revoked. Raises ClientNotFound, TooManyKeys."""
+    """A key to follow the one in use, which stays good until it is revoked. Raises ClientNotFound, TooManyKeys.
+
+    ``made_by`` is the principal who will have it. The operator (None) makes it for whoever let the client in.
+    """
     client = await find_client(connection, client_id, lock=True)
     live = [
         key
@@ -104,7 +111,8 @@ async def add_key(
     ]
     if len(live) >= LIVE_KEYS_MAX:
         raise TooManyKeys
-    return await _insert_key(connection, client_id, client.provider, now, expires_at, by, is_test=is_test)
+    maker = made_by or client.made_by
+    return await _insert_key(connection, client_id, client.provider, now, expires_at, by, maker, is_test=is_test)
 
 
 async def _insert_key(
@@ -114,6 +122,7 @@ async def _insert_key(
     now: datetime,
     expires_at: datetime | None,
     by: By,
+    made_by: str | None,
     *,
     is_test: bool,
 ) -> PrintedKey:
@@ -126,6 +135,7 @@ async def _insert_key(
             expires_at=expires_at,
             created_at=now,
             is_test=is_test,
+            made_by=made_by,
         )
     )
     details = {"client": str(client_id), "kind": "test" if is_test else "live"}
@@ -161,21 +171,36 @@ class ClientChange:
 
 
 async def change_client(
-    connection: AsyncConnection, client: Client, wanted: ClientChange, now: datetime, by: By
+    connection: AsyncConnection,
+    client: Client,
+    wanted: ClientChange,
+    now: datetime,
+    by: By,
+    made_by: str | None = None,
 ) -> Client:
-    """Change a locked client. Raises UnknownScope, NetworkMalformed."""
+    """Change a locked client; ``made_by`` is the principal who gives it public keys, as of a key.
+
+    Raises UnknownScope, NetworkMalformed.
+    """
     _check_scopes(wanted.scopes or ())
     networks_of(wanted.networks or ())
     suspended_at = client.suspended_at
     if wanted.is_suspended is not None:
         suspended_at = (client.suspended_at or now) if wanted.is_suspended else None
-    keys = client.public_keys if wanted.public_keys is None else wanted.public_keys
+    keys, makers = client.public_keys, client.public_key_makers
+    if wanted.public_keys is not None:
+        keys = wanted.public_keys
+        # A key that stays the same stays whoever's it is.
+        known = {key["kid"]: key for key in (client.public_keys or {"keys": ()})["keys"]}
+        maker = made_by or client.made_by
+        makers = {key["kid"]: makers[key["kid"]] if known.get(key["kid"]) == key else maker for key in keys["keys"]}
     changed = replace(
         client,
         name=wanted.name or client.name,
         scopes=client.scopes if wanted.scopes is None else frozenset(wanted.scopes),
         networks=client.networks if wanted.networks is None else tuple(wanted.networks),
         public_keys=keys if keys and keys["keys"] else None,
+        public_key_makers=makers,
         suspended_at=suspended_at,
         revision=client.revision + 1,
     )
@@ -187,6 +212,7 @@ async def change_client(
             scopes=" ".join(sorted(changed.scopes)),
             networks=" ".join(changed.networks),
             public_keys=null() if changed.public_keys is None else dict(changed.public_keys),
+            public_key_makers=null() if changed.public_keys is None else dict(changed.public_key_makers),
             suspended_at=changed.suspended_at,
             revision=changed.revision,
         )
@@ -200,13 +226,13 @@ async def change_client(
     return changed
 
 
-async def take_assertion(connection: AsyncConnection, key: bytes, expires_at: datetime) -> bool:
-    """Take an assertion, once and for all processes. False when it was taken before."""
+async def take_once(connection: AsyncConnection, key: bytes, expires_at: datetime) -> bool:
+    """Take what is good for one time, once and for all processes. False when it was taken before."""
     return bool(await insert_new(connection, assertion_ids, [{"key": key, "expires_at": expires_at}]))
 
 
 async def forget_assertions(connection: AsyncConnection, now: datetime) -> int:
-    """Remove the ids of assertions that have expired, and are refused for that; answers how many."""
+    """Forget what was taken once and has expired, and is refused for that; answers how many."""
     done = await connection.execute(delete(assertion_ids).where(assertion_ids.c.expires_at < now))
     return done.rowcount
 

@@ -99,6 +99,11 @@ class Credentials:
             if not found.is_live(now) or found.standing.actor.client_id != grant.client_id:
                 return None
             found = found.standing
+        elif found is not None:
+            if grant.kid is None or found.public_key_makers.get(grant.kid, "") != grant.made_by:
+                # The public key was taken away since, or replaced by somebody else's of the same name.
+                return None
+            found = replace(found, actor=replace(found.actor, made_by=grant.made_by))
         if found is None:
             return None
         # What was taken from the client since is taken from its tokens too.

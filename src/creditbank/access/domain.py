@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final, Literal
@@ -106,7 +106,7 @@ class Actor:
     assurance: str
     # Whether the credential opens the sandbox and not the real books.
     is_test: bool = False
-    # Of a program the principal who made it, and so may have its key; none was made by the operator.
+    # Of a program the principal who made the key that it shows, and so may have it; none was made by the operator.
     made_by: str | None = None
     # The rest is of people only.
     user_id: UUID | None = None
@@ -135,7 +135,7 @@ class Actor:
 
     @property
     def principal(self) -> str:
-        """As whom the actor counts where two people are needed: a program as whoever made it."""
+        """As whom the actor counts where two people are needed: a program as whoever made the key that it shows."""
         return self.made_by or self.identity
 
     @property
@@ -160,6 +160,8 @@ class Standing:
     actor: Actor
     is_suspended: bool = False
     networks: tuple[Network, ...] = ()
+    # Of each public key that it has now, by its kid, the principal who gave it.
+    public_key_makers: Mapping[str, str | None] = field(default_factory=dict)
 
     def admits_from(self, address: str | None) -> bool:
         """Whether the client may call from there. Without an allow-list it may from everywhere."""
@@ -285,6 +287,10 @@ class Client:
     suspended_at: datetime | None
     created_at: datetime
     revision: int
+    # The principal who let it in; none for the operator.
+    made_by: str | None
+    # Of each public key, by its kid, the principal who gave it.
+    public_key_makers: Mapping[str, str | None]
     keys: tuple[KeyShown, ...] = ()
 
 

@@ -22,8 +22,9 @@ from creditbank.database.schema import forget_month
 from creditbank.database.statements import insert_rows
 
 FORMAT: Final = "creditbank.audit/v2"
-# Lines of the first named a client only; they are chained alike.
-_FORMATS: Final = ("creditbank.audit/v1", FORMAT)
+# Lines of the first named a client or a person by its id only; they are chained alike.
+_FIRST: Final = "creditbank.audit/v1"
+_FORMATS: Final = (FORMAT, _FIRST)
 BEGINNING: Final = bytes(32)
 """What the first month's file goes on from."""
 
@@ -67,7 +68,17 @@ def months_between(first: str, end: str) -> Iterator[str]:
         first = month_of(span_of(first)[1])
 
 
-def _plain(event: AuditEvent) -> dict[str, Any]:
+def _plain(event: AuditEvent, form: str) -> dict[str, Any]:
+    if form == _FIRST:
+        return {
+            "id": str(event.id),
+            "at": event.at.astimezone(UTC).isoformat(),
+            "client": event.by.actor if event.by.kind in {"client", "person"} else None,
+            "action": event.action,
+            "subject": event.subject,
+            "details": dict(event.details),
+            "request_id": event.request_id,
+        }
     return {
         "id": str(event.id),
         "at": event.at.astimezone(UTC).isoformat(),
@@ -87,17 +98,19 @@ def _next(before: bytes, line: bytes) -> bytes:
     return hashlib.sha256(before + line).digest()
 
 
-async def lines_of(connection: AsyncConnection, month: str, previous: bytes) -> AsyncIterator[tuple[bytes, bytes, int]]:
+async def lines_of(
+    connection: AsyncConnection, month: str, previous: bytes, form: str = FORMAT
+) -> AsyncIterator[tuple[bytes, bytes, int]]:
     """The lines of a month's file, each with the chain's hash after it and the events so far."""
     since, until = span_of(month)
-    head = orjson.dumps({"format": FORMAT, "month": month, "previous": previous.hex()}) + b"\n"
+    head = orjson.dumps({"format": form, "month": month, "previous": previous.hex()}) + b"\n"
     chain, count = _next(previous, head), 0
     yield head, chain, count
     after: Place | None = None
     while True:
         found = await events_in_order(connection, since, until, after=after, limit=_EVENTS_A_READ)
         for event in found:
-            line = orjson.dumps(_plain(event), option=orjson.OPT_SORT_KEYS) + b"\n"
+            line = orjson.dumps(_plain(event, form), option=orjson.OPT_SORT_KEYS) + b"\n"
             chain, count = _next(chain, line), count + 1
             yield line, chain, count
         if len(found) < _EVENTS_A_READ:
@@ -162,16 +175,19 @@ async def forget_old(connection: AsyncConnection, now: datetime, kept: int) -> l
         since, until = span_of(done.month)
         events = await count_events(connection, since, until)
         # What was not exported is not forgotten, whatever its age.
-        if events and events == done.events and await _hash_of(connection, done.month, previous) == done.hash:
+        if events and events == done.events and await _is_as_exported(connection, done, previous):
             await forget_month(connection, audit_events.name, since, until)
             gone.append(done.month)
         previous = done.hash
     return gone
 
 
-async def _hash_of(connection: AsyncConnection, month: str, previous: bytes) -> bytes:
-    """With what the month's file would end if it were written now."""
-    chain = previous
-    async for _, after, _ in lines_of(connection, month, previous):
-        chain = after
-    return chain
+async def _is_as_exported(connection: AsyncConnection, done: Exported, previous: bytes) -> bool:
+    """Whether the month's file would end as it did if it were written now, in the form of now or of then."""
+    for form in _FORMATS:
+        chain = previous
+        async for _, after, _ in lines_of(connection, done.month, previous, form):
+            chain = after
+        if chain == done.hash:
+            return True
+    return False

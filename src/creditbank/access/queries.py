@@ -20,7 +20,7 @@ _STANDING = (
     api_clients.c.assurance,
     api_clients.c.networks,
     api_clients.c.suspended_at,
-    api_clients.c.made_by,
+    api_clients.c.public_key_makers,
 )
 
 
@@ -31,11 +31,14 @@ async def stopped_by(connection: AsyncConnection, code: str) -> str | None:
     return max((await connection.execute(stopped)).scalars(), key=len, default=None)
 
 
-async def _standing_of(connection: AsyncConnection, row: Any, client_id: UUID, *, is_test: bool) -> Standing:
+async def _standing_of(
+    connection: AsyncConnection, row: Any, client_id: UUID, *, is_test: bool, made_by: str | None = None
+) -> Standing:
     stopped = await stopped_by(connection, row.provider) if row.provider is not None else None
     scopes = frozenset(row.scopes.split())
-    actor = Actor(client_id, row.provider, scopes, row.assurance, is_test, row.made_by, stopped_by=stopped)
-    return Standing(actor, row.suspended_at is not None, networks_of(row.networks.split()))
+    actor = Actor(client_id, row.provider, scopes, row.assurance, is_test, made_by, stopped_by=stopped)
+    networks = networks_of(row.networks.split())
+    return Standing(actor, row.suspended_at is not None, networks, row.public_key_makers or {})
 
 
 async def find_key(connection: AsyncConnection, key_id: str) -> KeyRecord | None:
@@ -60,12 +63,12 @@ async def keys_of(connection: AsyncConnection, client_id: UUID) -> list[KeyRecor
 
 
 async def _key_of(connection: AsyncConnection, row: Any) -> KeyRecord:
-    standing = await _standing_of(connection, row, row.client_id, is_test=row.is_test)
+    standing = await _standing_of(connection, row, row.client_id, is_test=row.is_test, made_by=row.made_by)
     return KeyRecord(row.id, bytes(row.secret_sha256), row.expires_at, row.revoked_at, standing)
 
 
 async def find_standing(connection: AsyncConnection, client_id: UUID, *, is_test: bool) -> Standing | None:
-    """How a client stands, in the sandbox or not; None when there is no such client."""
+    """How a client stands, in the sandbox or not, whoever made what it shows; None when there is no such client."""
     row = (await connection.execute(select(*_STANDING).where(api_clients.c.id == client_id))).one_or_none()
     return None if row is None else await _standing_of(connection, row, client_id, is_test=is_test)
 
@@ -126,6 +129,8 @@ async def _with_keys(connection: AsyncConnection, rows: list[Row[Any]]) -> list[
             row.suspended_at,
             row.created_at,
             row.revision,
+            row.made_by,
+            row.public_key_makers or {},
             tuple(keys[row.id]),
         )
         for row in rows

@@ -14,7 +14,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-from creditbank.database.metadata import Code, Instant, Json, metadata
+from creditbank.database.metadata import Code, Instant, Json, index_where, metadata
 
 # One row: a program of a partner or of the bank that may call the API.
 api_clients = Table(
@@ -28,9 +28,10 @@ api_clients = Table(
     # The most that achievements of this client may be assured: what it says of its own assurance is capped by it.
     Column("assurance", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
-    Column("made_by", Text, doc="user:id or client:id, as whom it counts where two people are needed; none: operator"),
+    Column("made_by", Text, doc="user:id or client:id, whoever let it in; none: operator"),
     Column("networks", Text, nullable=False, doc="space separated; none: it may call from everywhere"),
     Column("public_keys", Json(), doc="a JWK set, by value: the bank fetches nothing that a client names"),
+    Column("public_key_makers", Json(), doc="of each of them, by its kid, whoever gave it: as api_keys.made_by"),
     Column("suspended_at", Instant),
     Column("revision", Integer, nullable=False, doc="rises with each change; the ETag"),
     info={"dist": "reference"},
@@ -48,14 +49,16 @@ api_keys = Table(
     Column("created_at", Instant, nullable=False),
     Column("is_test", Boolean, nullable=False, doc="opens the sandbox only"),
     Column("last_used_at", Instant, doc="to the minute or so"),
+    Column("made_by", Text, doc="user:id or client:id, as whom it counts where two people are needed; none: itself"),
     info={"dist": "reference"},
 )
 
-# One row: an assertion with which a client proved itself. It is taken once, by whichever process; kept till it expires.
+# One row: an assertion with which a client proved itself, or the state with which a person came back from an identity
+# provider. It is taken once, by whichever process; kept till it expires.
 assertion_ids = Table(
     "assertion_ids",
     metadata,
-    Column("key", LargeBinary, primary_key=True, doc="SHA-256 over the client and the assertion's own id"),
+    Column("key", LargeBinary, primary_key=True, doc="SHA-256 over client and assertion id, or over the state"),
     Column("expires_at", Instant, nullable=False, index=True),
     info={"dist": "local"},
 )
@@ -85,6 +88,9 @@ audit_events = Table(
     info={"dist": "local"},
     postgresql_partition_by="RANGE (at)",
 )
+# Whoever asks by one of these asks for the latest first. What is of nobody is asked for by none of them.
+for _by in (audit_events.c.actor, audit_events.c.provider, audit_events.c.owner):
+    index_where(f"ix_audit_events_{_by.name}_at", _by, _by.is_not(None), audit_events.c.at, audit_events.c.id)
 
 # One row: a month of the audit log that was written to a file. Only such a month is ever forgotten.
 audit_exports = Table(

@@ -35,8 +35,11 @@ class Grant:
     client_id: UUID
     scopes: frozenset[str]
     expires_at: int
-    # None when the client proved itself by an assertion.
+    # None when the client proved itself by an assertion; then the kid of the public key under which it was signed, and
+    # the principal who gave that key.
     key_id: str | None
+    kid: str | None = None
+    made_by: str | None = None
 
 
 class Tokens:
@@ -59,7 +62,17 @@ class Tokens:
         }
         return shown
 
-    def issue(self, client_id: UUID, scopes: Sequence[str], now: datetime, *, is_test: bool, key_id: str | None) -> str:
+    def issue(
+        self,
+        client_id: UUID,
+        scopes: Sequence[str],
+        now: datetime,
+        *,
+        is_test: bool,
+        key_id: str | None,
+        kid: str | None = None,
+        made_by: str | None = None,
+    ) -> str:
         """A token for a client that has proved itself."""
         at = int(now.timestamp())
         claims: dict[str, Any] = {
@@ -74,6 +87,8 @@ class Tokens:
         }
         if key_id is not None:
             claims["key_id"] = key_id
+        elif kid is not None:
+            claims |= {"public_key": kid, "made_by": made_by}
         header = {"alg": self.algorithm, "typ": _TYPE, "kid": self._keys[0].kid}
         return jwt.encode(header, claims, self._keys[0], algorithms=[self.algorithm])
 
@@ -99,7 +114,8 @@ class Tokens:
                 return None
             scopes = frozenset(str(found.claims["scope"]).split())
             expires_at = int(found.claims["exp"]) + _SKEW_SECONDS
-            return Grant(UUID(found.claims["client_id"]), scopes, expires_at, found.claims.get("key_id"))
+            key_id, kid, made_by = (found.claims.get(name) for name in ("key_id", "public_key", "made_by"))
+            return Grant(UUID(found.claims["client_id"]), scopes, expires_at, key_id, kid, made_by)
         except (JoseError, ValueError, TypeError, RecursionError):
             return None
 

@@ -118,7 +118,7 @@ async def _count(
     for one in read:
         try:
             if isinstance(one, Application):
-                count_asking(request, actor, one, is_taken=next(taken))
+                count_asking(request, actor, asks=bool(one.identities), tells=next(taken))
             counted.append(one)
         except EdgeRefusal as too_many:
             counted.append(too_many)

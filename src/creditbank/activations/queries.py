@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.activations.tables import activation_codes
-from creditbank.database.statements import among, under
+from creditbank.database.statements import among, for_update, under
 from creditbank.learners.domain import ENDED, ERASED
 from creditbank.learners.tables import learners
 from creditbank.people.domain import GUARDIANSHIP
@@ -18,11 +18,12 @@ from creditbank.people.tables import user_roles, users
 
 
 async def learner_of(connection: AsyncConnection, key: bytes, now: datetime) -> UUID | None:
-    """The learner whom a code that lives brings in."""
+    """The learner whom a code that lives brings in; whoever else comes with the code waits until this is decided."""
     live = select(activation_codes.c.learner_id).where(
         activation_codes.c.key == key, activation_codes.c.expires_at > now
     )
-    found: UUID | None = (await connection.execute(live)).scalar_one_or_none()
+    locked = for_update(connection, live, activation_codes)
+    found: UUID | None = (await connection.execute(locked)).scalar_one_or_none()
     return found
 
 

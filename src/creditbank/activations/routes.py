@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import TypeAdapter
 
 from creditbank.access.domain import Actor
-from creditbank.access.guards import address_of, check_origin, require
+from creditbank.access.guards import address_of, check_origin, limit_public, require
 from creditbank.access.policy import can
 from creditbank.activations.actions import check, issue, redeem
 from creditbank.activations.domain import ActivationRefused, Issued
@@ -22,6 +22,7 @@ from creditbank.people.passwords import Passwords, check_strength
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import EdgeDep
 from creditbank.web.problems import documented, instance_of, language_of, problem_of, status_of
+from creditbank.web.rates import origin_of
 
 router = APIRouter(tags=["learners"])
 
@@ -90,6 +91,8 @@ async def issue_activation_codes(
     status_code=201,
     openapi_extra=_brought.documents,
     responses={201: {"model": ActivatedOut, "description": "signed in"}, **documented(403, 409, 415, public=True)},
+    # Estimating a password is work, done for whoever asks.
+    dependencies=[Depends(limit_public)],
 )
 async def activate_account(
     request: Request, edge: EdgeDep, body: Annotated[Read[ActivationIn], Depends(_brought)]
@@ -111,7 +114,8 @@ async def activate_account(
     counted = f"activation {code}"
     async with edge.database.write() as connection:
         # Counted before it is looked at, so that many at once are no way round the count.
-        attempt = await people.note_attempt(connection, edge.vault, counted, address_of(request) or "", edge.clock())
+        origin = origin_of(address_of(request))
+        attempt = await people.note_attempt(connection, edge.vault, counted, origin, edge.clock())
     async with edge.database.write() as connection:
         learner = await check(connection, edge.vault, code, new.proof, edge.clock())
     if learner is None:

@@ -53,10 +53,12 @@ from creditbank.clock import learning_day
 from creditbank.codes import code_list
 from creditbank.errors import Fault, Refusal
 from creditbank.identifiers import new_id
+from creditbank.intake.actions import Desk
 from creditbank.intake.domain import BatchTooLarge, UnknownCategory, UnknownKind
 from creditbank.intake.routes import DeskDep
-from creditbank.learners.domain import Reference
+from creditbank.learners.domain import Reference, UnknownLearner, asks_after
 from creditbank.learners.queries import find_key
+from creditbank.learners.routes import NAMING_REFUSED, count_asking
 from creditbank.providers.domain import CODE_FORM, ForeignProvider
 from creditbank.providers.queries import check_active
 from creditbank.sealing import Vault
@@ -297,10 +299,12 @@ async def record_attendance(
 
     async def work(connection: AsyncConnection) -> Answer:
         activity = await _mine(connection, actor, id)
-        present = [Present(reference, activity.starts) for reference in references]
-        outcomes = await _enter(connection, edge, Door(desk, actor, "roster"), activity, present)
+        spent = await _spent(connection, desk, request, actor, references)
+        named = [Present(one, activity.starts) for place, one in enumerate(references) if place not in spent]
+        outcomes = iter(await _enter(connection, edge, Door(desk, actor, "roster"), activity, named))
         results: list[AttendedOut] = []
-        for index, one in enumerate(outcomes):
+        for index in range(len(references)):
+            one = spent[index] if index in spent else next(outcomes)
             results.append({"index": index, **_shown(request, one)})
         whole: RosterOut = {"results": results, "counts": _counted(results)}
         await _write_down(connection, edge, actor, activity, "roster", whole["counts"])
@@ -368,6 +372,8 @@ async def check_in(
         (learner_id,) = await actions.resolve(connection, desk, [reference])
         if not can(actor, "activity.check_in", Owned(activity.provider, learner_id)):
             raise ForeignProvider(provider_code=activity.provider, pointer="")
+        asks = asks_after(actor, reference)
+        count_asking(request, actor, asks=asks, tells=asks and learner_id is None)
         await check_active(connection, activity.provider)
         now = edge.clock()
         if activity.status == "cancelled":
@@ -382,7 +388,15 @@ async def check_in(
         owner = (outcome.learner_id, key) if key is not None else None
         return Answer(201 if outcome.is_new else 200, to_json(shown), owner=owner)
 
-    return await once(request, edge, actor.client_id, body.raw, work)
+    try:
+        return await once(request, edge, actor.client_id, body.raw, work)
+    except UnknownLearner:
+        # Of what is refused nothing stays but this: it is a way to fish for people too, save by an id, which is no word
+        # about anybody.
+        if reference.id is None:
+            async with edge.database.write() as connection:
+                await record(connection, actor.by, NAMING_REFUSED, actor.identity, {"refused": 1}, edge.clock())
+        raise
 
 
 @router.post(
@@ -428,6 +442,21 @@ async def upload_attendance_sheet(id: UUID, request: Request, edge: EdgeDep, des
         return Answer(200, to_json(whole))
 
     return await once(request, edge, actor.client_id, raw, work)
+
+
+async def _spent(
+    connection: AsyncConnection, desk: Desk, request: Request, actor: Actor, references: Sequence[Reference]
+) -> dict[int, EdgeRefusal]:
+    """Those of a roster of whom nothing is said: they ask after somebody when no more may be looked up."""
+    spent: dict[int, EdgeRefusal] = {}
+    found = await actions.resolve(connection, desk, references)
+    for place, (reference, learner_id) in enumerate(zip(references, found, strict=True)):
+        asks = asks_after(actor, reference)
+        try:
+            count_asking(request, actor, asks=asks, tells=asks and learner_id is None)
+        except EdgeRefusal as too_many:
+            spent[place] = too_many
+    return spent
 
 
 async def _mine(connection: AsyncConnection, actor: Actor, id: UUID) -> Activity:

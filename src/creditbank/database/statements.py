@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
     Dialect,
@@ -184,6 +185,18 @@ def for_update(connection: AsyncConnection, statement: Any, table: Table) -> Any
 def for_share(connection: AsyncConnection, statement: Any) -> Any:
     """Keep others from changing the rows that a SELECT finds until this transaction ends."""
     return statement.with_for_update(read=True) if is_postgresql(connection) else statement
+
+
+async def hold(connection: AsyncConnection, keys: Sequence[bytes]) -> None:
+    """Wait for whoever holds one of these keys, and hold them until this transaction ends.
+
+    For what is counted and then added to: nobody counts between. SQLite's one writer holds everything already. Two keys
+    whose first bytes are alike are one, and somebody waits for nothing.
+    """
+    if is_postgresql(connection):
+        # In one order, so that two transactions never wait for each other.
+        for number in sorted({int.from_bytes(key[:8], signed=True) for key in keys}):
+            await connection.execute(select(func.pg_advisory_xact_lock(bindparam(None, number, type_=BigInteger))))
 
 
 def skip_locked(connection: AsyncConnection, statement: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -10,7 +11,8 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.access.domain import Actor, ProviderNotActive
+from creditbank.access.actions import record_all
+from creditbank.access.domain import Actor, By, ProviderNotActive
 from creditbank.access.policy import Owned, can
 from creditbank.achievements.actions import Claim, NewVersion, claim, give_up, store
 from creditbank.achievements.domain import (
@@ -151,19 +153,25 @@ async def _resolve_learners(
     known = await learners.meant(connection, sorted(wanted))
     gone = await learners.erased(connection, sorted(wanted - known.keys()))
     to_open: dict[bytes, Application] = {}
+    openers: dict[bytes, By] = {}
     for key, submission in zip(keys, submissions, strict=True):
         if key is not None and key not in found and submission.application is not None:
             to_open.setdefault(key, submission.application)
+            openers.setdefault(key, submission.by)
     refused: dict[bytes, Refusal] = {}
+    things: defaultdict[By, list[tuple[str, Owned]]] = defaultdict(list)
     opened = await open_accounts(connection, desk.vault, desk.number_form, list(to_open.values()), desk.clock())
     for key, outcome in zip(to_open, opened, strict=True):
         if isinstance(outcome, Opened):
             found[key] = Found(outcome.learner.id)
+            things[openers[key]].append((f"learner:{outcome.learner.id}", outcome.learner.owned))
         elif not isinstance(outcome, IdentityTaken):
             refused[key] = outcome
         else:
             # Somebody else opened it between the look and the claim: it is there now.
             found.update(await learners.found_by(connection, [key]))
+    for by, mine in things.items():
+        await record_all(connection, by, "learner.open", mine, desk.clock())
     resolved: list[Found | Refusal] = []
     for key, submission in zip(keys, submissions, strict=True):
         id_ = submission.learner.id

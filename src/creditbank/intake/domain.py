@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from creditbank.access.domain import SYSTEM, By
 from creditbank.achievements.domain import Content
 from creditbank.errors import Kind, Refusal
 from creditbank.learners.domain import Application, Reference
@@ -24,6 +25,8 @@ class Submission:
     content: Content
     # Given when the caller may open an account for a learner whom nobody knows yet.
     application: Application | None
+    # Who opens that account, as the audit log names them.
+    by: By = SYSTEM
 
 
 State = Literal["recognised", "partly_recognised", "not_recognised", "in_review"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
 
 import structlog
@@ -54,7 +55,8 @@ class Gathering:
         waiting = _Waiting(submission, attempt, show, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         if self._flusher is None or self._flusher.done():
-            self._flusher = asyncio.create_task(self._flush())
+            # In no request's context: what a group does is not done by whoever came first.
+            self._flusher = asyncio.create_task(self._flush(), context=Context())
         return await waiting.done
 
     async def close(self) -> None:

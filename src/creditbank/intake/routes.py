@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
 from creditbank.achievements.domain import cap_assurance
@@ -23,10 +24,12 @@ from creditbank.intake.actions import Desk, Outcome, Recorded, amend, revoke, su
 from creditbank.intake.domain import BatchTooLarge, DateInFuture, Submission, UnknownCategory, UnknownKind
 from creditbank.intake.gathering import Gathering
 from creditbank.intake.schemas import AchievementIn, BatchOut, Counts, ItemOut, RecordedOut, show_outcome
-from creditbank.learners.domain import check_born
+from creditbank.learners.domain import UnknownLearner, asks_after, check_born
+from creditbank.learners.queries import found_by, lookup_key
+from creditbank.learners.routes import NAMING_REFUSED, count_asking
 from creditbank.recognition.explain import names_of, reason_of
 from creditbank.web.bodies import NDJSON, JsonBody, Read, items_of, read_item, to_json
-from creditbank.web.edge import EdgeDep
+from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, attempt_of, once
 from creditbank.web.problems import EdgeRefusal, documented, instance_of, language_of, problem_of, status_of
 from creditbank.web.revisions import etag
@@ -130,7 +133,15 @@ async def record_achievement(
 
     gathering: Gathering = request.app.state.gathering
     attempt = attempt_of(request, edge, actor.client_id, body.raw)
-    answer, replayed = await gathering.submit(_submission(body.value, actor, edge.today()), attempt, show)
+    submission = _submission(body.value, actor, edge.today())
+    asks = asks_after(actor, submission.learner)
+    count_asking(request, actor, asks=asks, tells=False)
+    answer, replayed = await gathering.submit(submission, attempt, show)
+    if isinstance(answer, UnknownLearner) and submission.learner.id is None:
+        # Of what is refused nothing stays but this: it is a way to fish for people too, save by an id.
+        async with edge.database.write() as connection:
+            await record(connection, actor.by, NAMING_REFUSED, actor.identity, {"refused": 1}, edge.clock())
+        count_asking(request, actor, asks=asks, tells=asks)
     if isinstance(answer, Refusal):
         raise answer
     return answer.response(replayed=replayed)
@@ -168,13 +179,19 @@ async def record_achievements(request: Request, edge: EdgeDep, desk: DeskDep, ac
     today = edge.today()
     read = [_read_item(item, actor, today) for item in items]
 
-    async def record(connection: AsyncConnection, chosen: Sequence[_Read]) -> list[_Became]:
+    async def enter(connection: AsyncConnection, chosen: Sequence[_Read]) -> list[_Became]:
         submissions = [one for one in chosen if isinstance(one, Submission)]
         outcomes = iter(await submit(connection, desk, submissions, today) if submissions else [])
         return [next(outcomes) if isinstance(one, Submission) else one for one in chosen]
 
     async def work(connection: AsyncConnection) -> Answer:
-        became = await record(connection, read)
+        became = await enter(connection, await _count(connection, edge, request, actor, read))
+        refused = sum(
+            isinstance(one, UnknownLearner) and isinstance(was, Submission) and was.learner.id is None
+            for one, was in zip(became, read, strict=True)
+        )
+        if refused:
+            await record(connection, actor.by, NAMING_REFUSED, actor.identity, {"refused": refused}, edge.clock())
         return _batch(became, [_status_of(one) for one in became], language, instance)
 
     async def retell(connection: AsyncConnection, kept: bytes) -> Answer:
@@ -183,7 +200,7 @@ async def record_achievements(request: Request, edge: EdgeDep, desk: DeskDep, ac
         chosen = [
             one if isinstance(was, int) else _refused_again(was, one) for one, was in zip(read, earlier, strict=True)
         ]
-        became = await record(connection, chosen)
+        became = await enter(connection, chosen)
         statuses = [
             was if isinstance(was, int) and isinstance(one, Recorded) else _status_of(one)
             for one, was in zip(became, earlier, strict=True)
@@ -195,6 +212,26 @@ async def record_achievements(request: Request, edge: EdgeDep, desk: DeskDep, ac
 
 _Read = Submission | Refusal | EdgeRefusal
 _Became = Recorded | Refusal | EdgeRefusal
+
+
+async def _count(
+    connection: AsyncConnection, edge: Edge, request: Request, actor: Actor, read: Sequence[_Read]
+) -> list[_Read]:
+    """What was read, with a refusal for each that asks after somebody when no more may be looked up."""
+    asking = [
+        (index, lookup_key(edge.vault, one.learner), one)
+        for index, one in enumerate(read)
+        if isinstance(one, Submission) and asks_after(actor, one.learner)
+    ]
+    known = await found_by(connection, sorted({key for _, key, _ in asking if key is not None}))
+    counted = list(read)
+    for index, key, one in asking:
+        try:
+            # Whoever is unknown and is given an account is told of by nothing that was there before.
+            count_asking(request, actor, asks=True, tells=key not in known and one.application is None)
+        except EdgeRefusal as too_many:
+            counted[index] = too_many
+    return counted
 
 
 def _status_of(became: _Became) -> int:
@@ -221,7 +258,7 @@ def _refusal_kept(refusal: Refusal | EdgeRefusal) -> dict[str, Any]:
     """What is kept of a refusal. External ids are left out, for they may name a person; the request has them again."""
     faults = [[fault.pointer, fault.code, fault.says, fault.terms] for fault in refusal.faults]
     if isinstance(refusal, EdgeRefusal):
-        return {"status": refusal.status, "faults": faults}
+        return {"status": refusal.status, "faults": faults, "edge": refusal.code}
     terms = {name: term for name, term in refusal.terms().items() if name != "external_id"}
     return {"code": refusal.code, "terms": terms, "pointer": refusal.pointer, "faults": faults}
 
@@ -234,7 +271,8 @@ def _fault_again(pointer: str, code: str, says: str = "", terms: Mapping[str, st
 def _refused_again(kept: dict[str, Any], read: _Read) -> Refusal | EdgeRefusal:
     faults = tuple(_fault_again(*fault) for fault in kept["faults"])
     if "status" in kept:
-        return EdgeRefusal(kept["status"], faults)
+        # What was kept before other refusals of the edge could be an item's does not say which it is.
+        return EdgeRefusal(kept["status"], faults, code=kept.get("edge"))
     kind = next(kind for kind in every_refusal() if kind.code == kept["code"])
     terms = dict(kept["terms"])
     if "external_id" in {field.name for field in fields(kind)} and isinstance(read, Submission):

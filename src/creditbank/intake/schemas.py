@@ -52,6 +52,7 @@ class AchievementIn(StatementIn):
             self.learner.to_domain(actor.provider or provider, "/learner"),
             {**self.content(cap_assurance(self.assurance, actor.assurance)), "provider": provider},
             application,
+            actor.by,
         )
 
     def _application(self, actor: Actor, own: str) -> Application | None:

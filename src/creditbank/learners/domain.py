@@ -289,6 +289,14 @@ def check_issuer(actor: Actor, identity: Identity, pointer: str) -> None:
         raise ForeignProvider(provider_code=identity.issuer, pointer=f"{pointer}/issuer")
 
 
+def asks_after(actor: Actor, reference: Reference) -> bool:
+    """Whether to name somebody so is to ask after them: by an identity, save a number of the caller's own school."""
+    identity = reference.identity
+    return identity is not None and not (
+        identity.issuer is not None and can(actor, "identity.issue", Owned(identity.issuer))
+    )
+
+
 @dataclass(eq=False, kw_only=True)
 class MovedInFuture(Refusal):
     """Where somebody will live is not yet so."""

@@ -18,7 +18,6 @@ from creditbank.errors import Refusal
 from creditbank.learners import queries
 from creditbank.learners.actions import Mending, Opened, mend, move, open_accounts
 from creditbank.learners.domain import (
-    Application,
     IdentityTaken,
     Learner,
     LearnerErased,
@@ -50,6 +49,8 @@ from creditbank.web.revisions import check_match, etag, is_unchanged
 router = APIRouter(tags=["learners"])
 
 OPENING_REFUSED: Final = "learner.open_refused"
+NAMING_REFUSED: Final = "learner.name_refused"
+"""Something was to be recorded of people whom the bank does not know: how many, and never who."""
 
 _new = JsonBody(
     LearnerIn,
@@ -73,13 +74,13 @@ def number_form(edge: Edge) -> NumberForm:
     return NumberForm(edge.settings.account_prefix, edge.settings.account_digits)
 
 
-def count_asking(request: Request, actor: Actor, application: Application, *, is_taken: bool) -> None:
-    """Count an opening that tells of an identity that somebody has it as the look-up that it is.
+def count_asking(request: Request, actor: Actor, *, asks: bool, tells: bool) -> None:
+    """Count what tells of an identity whether somebody has it as the look-up that it is.
 
-    Whoever has looked up too much asks by openings neither, whatever the answer would be. Raises EdgeRefusal: 429.
+    Whoever has looked up too much asks in no other way either, whatever the answer would be. Raises EdgeRefusal: 429.
     """
     rates: Rates = request.app.state.rates
-    if is_taken or (application.identities and rates.is_spent("resolve", actor.client_id)):
+    if tells or (asks and rates.is_spent("resolve", actor.client_id)):
         rates.admit(request, "resolve", actor.client_id)
 
 
@@ -109,7 +110,7 @@ async def open_account(
     async def work(connection: AsyncConnection) -> Answer:
         now = edge.clock()
         (is_taken,) = await queries.taken(connection, edge.vault, [application])
-        count_asking(request, actor, application, is_taken=is_taken)
+        count_asking(request, actor, asks=bool(application.identities), tells=is_taken)
         outcome = (await open_accounts(connection, edge.vault, number_form(edge), [application], now))[0]
         if not isinstance(outcome, Opened):
             raise outcome

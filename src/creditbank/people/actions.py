@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import SYSTEM, Actor, By, hash_secret
 from creditbank.access.policy import Owned
-from creditbank.database.statements import insert_new
+from creditbank.database.statements import hold, insert_new
 from creditbank.identifiers import new_id
 from creditbank.learners.queries import existing
 from creditbank.people import queries
@@ -24,18 +23,20 @@ from creditbank.people.domain import (
     LoginTaken,
     NewGrant,
     Place,
+    RoleHeld,
     Session,
     UnknownPlace,
     check_attempts,
     check_grantable,
     check_held,
+    is_by_hand,
 )
 from creditbank.people.queries import DEVICE, attempt_key, login_key, seal_profile
 from creditbank.people.tables import failed_logins, sessions, user_identities, user_keys, user_roles, users
+from creditbank.people.tokens import make_token
 from creditbank.providers.queries import by_code
 from creditbank.sealing import Vault
 
-_TOKEN_BYTES: Final = 32
 _DEVICE_CHARS_MAX: Final = 200
 # Wrong answers in this time, after which the login, the code or the address waits.
 _WINDOW: Final = timedelta(minutes=15)
@@ -93,7 +94,7 @@ async def grant(
 ) -> UUID:
     """Give a person a role; without a giver the operator, or a provider's mapping, gives it.
 
-    Raises UnknownRole, RoleMisplaced, GrantBeyondOwn, UnknownPlace.
+    Raises UnknownRole, RoleMisplaced, GrantBeyondOwn, UnknownPlace, RoleHeld.
     """
     check_grantable(giver, new.role, new.place)
     provider, learner_id = new.place.provider, new.place.learner_id
@@ -101,6 +102,8 @@ async def grant(
         raise UnknownPlace
     if learner_id is not None and not await existing(connection, [learner_id]):
         raise UnknownPlace(pointer="/learner")
+    if is_by_hand(by):
+        await _make_room(connection, user_id, new, now)
     grant_id = new_id()
     await connection.execute(
         insert(user_roles).values(
@@ -121,6 +124,20 @@ async def grant(
     whose = Owned(provider, learner_id)
     await record(connection, giver.by if giver else _by(by), "role.grant", f"user:{user_id}", details, now, whose)
     return grant_id
+
+
+async def _make_room(connection: AsyncConnection, user_id: UUID, new: NewGrant, now: datetime) -> None:
+    """Let a role be given by hand: a former grant that ran out is closed. Raises RoleHeld while one is in force."""
+    # Of two who give at once the second finds what the first gave.
+    await queries.account_of(connection, user_id, lock=True)
+    held = (await queries.grants_of(connection, [user_id]))[user_id]
+    for one in held:
+        if one.revoked_at is not None or not one.is_by_hand or (one.role, one.place) != (new.role, new.place):
+            continue
+        if one.holds(now):
+            raise RoleHeld(role=new.role)
+        closed = {"revoked_by": "expiry", "revoked_at": one.until}
+        await connection.execute(update(user_roles).where(user_roles.c.id == one.id).values(closed))
 
 
 async def revoke(
@@ -223,7 +240,7 @@ async def begin_session(
     authenticated_at: datetime,
 ) -> str:
     """A new session for whoever has just proven who they are; answers the token that only the cookie will have."""
-    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    token = make_token(vault)
     key = await queries.find_key(connection, vault, user_id)
     session_id = new_id()
     await connection.execute(
@@ -302,10 +319,12 @@ async def note_attempt(
 ) -> tuple[UUID, UUID]:
     """Count an attempt to sign in under the login, whether there is such a one or not, and under the address.
 
-    Answers what is to be forgotten when the password was right. Raises TooManyAttempts.
+    Of many at once no more than the limit are let through: each waits for the one before to be counted, so the
+    transaction is to be short. Answers what is to be forgotten when the password was right. Raises TooManyAttempts.
     """
     by_login = attempt_key(vault, login_key(vault, login))
     by_address = vault.lookup_key("attempt", "address", address)
+    await hold(connection, [by_login, by_address])
     failed = await queries.failures(connection, [by_login, by_address], now - _WINDOW)
     check_attempts(((failed[by_login], _PER_LOGIN), (failed[by_address], _PER_ADDRESS)), _WINDOW, now)
     ids = new_id(), new_id()

@@ -20,6 +20,9 @@ Status = Literal["active", "closed"]
 GUARDIANSHIP: Final = "guardianship:"
 """How ``granted_by`` begins where a guardianship gave the role: who holds it acts for a minor and is not the minor."""
 
+ISSUER: Final = "issuer:"
+"""How ``granted_by`` begins where an identity provider's claims gave the role, and take it away again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -46,6 +49,11 @@ class Grant:
         """Whether it is held for somebody else's account, as their guardian."""
         return self.granted_by.startswith(GUARDIANSHIP)
 
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether somebody gave it, and nothing else that gives and takes roles by its own rules."""
+        return is_by_hand(self.granted_by)
+
     def holds(self, now: datetime) -> bool:
         """Whether it is in force now."""
         return self.revoked_at is None and (self.until is None or now < self.until)
@@ -58,6 +66,11 @@ class Grant:
         if mine.provider is None:
             return True
         return place.provider is not None and is_under(place.provider, mine.provider)
+
+
+def is_by_hand(granted_by: str) -> bool:
+    """Whether this gives roles as a person does: each of them once only, so that it is taken back at once."""
+    return not granted_by.startswith((GUARDIANSHIP, ISSUER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +247,16 @@ class RoleMisplaced(Refusal):
 
     code = "role_misplaced"
     kind = Kind.INVALID
+    role: str
+    pointer: str = "/role"
+
+
+@dataclass(eq=False, kw_only=True)
+class RoleHeld(Refusal):
+    """The person holds the role there already: given twice, taking it back once would leave it."""
+
+    code = "role_held"
+    kind = Kind.CONFLICT
     role: str
     pointer: str = "/role"
 

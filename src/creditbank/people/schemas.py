@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from creditbank.learners.domain import Learner
 from creditbank.people.domain import Grant, Held, NewGrant, Place, Session, User
 from creditbank.web.fields import EXACT, Body, Instant, Name, Path, clean
 
+
+def _own(login: str) -> str:
+    # What stands before a colon is an identity provider's name, and the login its word for somebody: whoever could take
+    # it before them would keep them out. Full-width colons are looked up as the usual one.
+    if ":" in unicodedata.normalize("NFKC", login):
+        raise PydanticCustomError("wrong_form", "wrong form")
+    return login
+
+
 Login = Annotated[
     str,
     StringConstraints(min_length=1, max_length=100, pattern=r"^\S+$"),
     AfterValidator(clean),
-    Field(description="what the person types to sign in, such as an address of theirs; compared without case"),
+    AfterValidator(_own),
+    Field(
+        description="what the person types to sign in, such as an address of theirs, without a colon; compared "
+        "without case"
+    ),
 ]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=200), EXACT]
 

@@ -13,6 +13,8 @@ from creditbank.database.engine import Database
 from creditbank.people.actions import touch_session
 from creditbank.people.domain import Session, Standing, actor_of
 from creditbank.people.queries import standing_of
+from creditbank.people.tokens import is_ours
+from creditbank.sealing import Vault
 
 _CACHED_MAX: Final = 10_000
 # That a session is in use is written down no oftener.
@@ -52,8 +54,9 @@ class Sessions:
     Whoever may act for a learner's account is never remembered.
     """
 
-    def __init__(self, database: Database, clock: Clock, cache_seconds: int, limits: Limits) -> None:
+    def __init__(self, database: Database, vault: Vault, clock: Clock, cache_seconds: int, limits: Limits) -> None:
         self._database = database
+        self._vault = vault
         self._clock = clock
         self._lasting = timedelta(seconds=cache_seconds)
         self._remembered: dict[bytes, _Remembered] = {}
@@ -61,6 +64,8 @@ class Sessions:
 
     async def signed_in(self, token: str) -> SignedIn | None:
         """Whom the token lets in; None when it lets nobody in."""
+        if not is_ours(self._vault, token):
+            return None
         now = self._clock()
         key = hash_secret(token)
         remembered = self._remembered.get(key)
@@ -70,7 +75,7 @@ class Sessions:
             is_for_learner = found is not None and any(grant.place.learner_id is not None for grant in found.grants)
             remembered = _Remembered(found, now + self._lasting)
             if len(self._remembered) >= _CACHED_MAX:
-                # Made-up tokens must not fill the memory; the good ones come back at the price of one look.
+                # Tokens of old must not fill the memory; the good ones come back at the price of one look.
                 self._remembered.clear()
             if not is_for_learner:
                 self._remembered[key] = remembered

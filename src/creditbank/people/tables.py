@@ -1,8 +1,9 @@
 """Tables of people, the keys that seal what names them, their roles, sessions and failed attempts to sign in."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Table, Text, Uuid
+from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Table, Text, Uuid, func
 
 from creditbank.database.metadata import Code, Instant, index_where, metadata
+from creditbank.people.domain import GUARDIANSHIP, ISSUER
 
 # One row: a person who may sign in.
 users = Table(
@@ -59,12 +60,28 @@ user_roles = Table(
     info={"dist": "local"},
 )
 
+# Whoever has a role from somebody has it once, so that taking it back takes it. What an identity provider or a
+# guardianship gives comes and goes by itself.
+_by_hand = (
+    user_roles.c.revoked_at.is_(None)
+    & (func.substr(user_roles.c.granted_by, 1, len(ISSUER)) != ISSUER)
+    & (func.substr(user_roles.c.granted_by, 1, len(GUARDIANSHIP)) != GUARDIANSHIP)
+)
+for _name, _where, _further in (
+    ("bank", user_roles.c.provider.is_(None) & user_roles.c.learner_id.is_(None), ()),
+    ("provider", user_roles.c.provider.is_not(None), (user_roles.c.provider,)),
+    ("learner", user_roles.c.learner_id.is_not(None), (user_roles.c.learner_id,)),
+):
+    index_where(
+        f"uq_user_roles_{_name}", user_roles.c.user_id, _by_hand & _where, user_roles.c.role, *_further, unique=True
+    )
+
 # One row: somebody is signed in on one device, acting in one place.
 sessions = Table(
     "sessions",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("token_sha256", LargeBinary, nullable=False, unique=True, doc="of 256 random bits that only the cookie has"),
+    Column("token_sha256", LargeBinary, nullable=False, unique=True, doc="of what only the cookie has (tokens.py)"),
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False, index=True),
     # The place in which the person acts; with neither it is the bank.
     Column("provider", Code),

@@ -64,13 +64,17 @@ async def register_learner(
     if edge.settings.registration == "closed":
         raise RegistrationClosed
     rates: Rates = request.app.state.rates
-    rates.admit(request, "register", origin_of(address_of(request)))
+    origin = origin_of(address_of(request))
+    rates.admit(request, "register", origin)
     new = body.value
     check_born(new.birth_date, edge.today())
     check_age(new.birth_date, edge.today())
     claimed = () if new.identity is None else (new.identity.to_domain(None, "/identity"),)
     birth_date_of(new.birth_date, claimed)
     check_strength(new.password, edge.settings.password_length_min, (new.login, new.name))
+    async with edge.database.write() as connection:
+        # That somebody has a login is told: so asking for one is counted as guessing at it is.
+        attempt = await people.note_attempt(connection, edge.vault, f"registration {new.login}", origin, edge.clock())
     passwords: Passwords = request.app.state.passwords
     stored = await passwords.hash(new.password)
     application = Application(
@@ -90,6 +94,7 @@ async def register_learner(
         await record(connection, registered, "learner.register", f"learner:{id_}", {}, now, opened.learner.owned)
         device = request.headers.get("user-agent", "")
         token = await people.begin_session(connection, edge.vault, user_id, place, device, now, authenticated_at=now)
+        await people.forget_attempt(connection, attempt)
     answer = json_answer(RegisteredOut(learner=id_, user=user_id, number=profile.number), status=201)
     set_cookie(answer, edge, edge.settings.session_cookie, token)
     return answer

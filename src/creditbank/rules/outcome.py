@@ -45,8 +45,8 @@ class Decision:
     """One rule applied to one binding; ``binding`` holds fact keys in slot order, the first is the lead.
 
     ``rule`` is None only when no rule could be named. With ``effect`` none, rule, rule set and version are those of the
-    nearest rule, which did not take the achievement. ``kept_by`` is the later version that reaches the binding and would
-    give less than the former one, whose decision this is.
+    nearest rule, which did not take the achievement. ``kept_by`` is the later version that reaches the binding and
+    would give less than the former one, whose decision this is.
     """
 
     rule_set: str

@@ -237,7 +237,7 @@ def _never_less(
             continue
         rivals = {id(rival): rival for key in old.keys for rival in touching[key] if id(rival) not in replaced}.values()
         if any(rival.is_fixed or rival.governing >= version.valid_from for rival in rivals):
-            # It met with what only the new version governs: that is no less, but something else. What is built on stays.
+            # It met with what only the new version governs: that is no less, but something else. Or it is built on.
             continue
         if old.total > sum(draft.total for draft in rivals):
             # The new version parts or names them otherwise, and gives less: what stood goes on standing.

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request, Response
 from typing_extensions import TypedDict
 
-from creditbank.access.actions import take_assertion
+from creditbank.access.actions import take_once
 from creditbank.access.credentials import Credentials
 from creditbank.access.domain import SCOPES, ClientNotFound
 from creditbank.access.guards import address_of
@@ -163,7 +163,7 @@ async def issue_token(request: Request, edge: EdgeDep) -> Response:
         good = decision.assertion
         key = hashlib.sha256(f"{good.client_id}\0{good.id}".encode()).digest()
         async with edge.database.write() as connection:
-            if not await take_assertion(connection, key, datetime.fromtimestamp(good.expires_at, UTC)):
+            if not await take_once(connection, key, datetime.fromtimestamp(good.expires_at, UTC)):
                 decision = replayed()
     if decision.key_id is not None:
         credentials: Credentials = request.app.state.credentials

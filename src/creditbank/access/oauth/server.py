@@ -127,6 +127,8 @@ class _ByAssertion(JWTBearerClientAssertion):  # type: ignore[misc] # Authlib sh
         self._tokens = tokens
         self._now = int(now.timestamp())
         self.good: Assertion | None = None
+        # The kid of the public key under which it is signed.
+        self.kid: str | None = None
 
     def resolve_client_public_key(self, client: _Applicant) -> KeySet:
         return client.public_keys
@@ -137,11 +139,12 @@ class _ByAssertion(JWTBearerClientAssertion):  # type: ignore[misc] # Authlib sh
             with warnings.catch_warnings():
                 # EdDSA is the name that most clients still give to Ed25519.
                 warnings.simplefilter("ignore", SecurityWarning)
-                claims = jwt.decode(assertion, resolve_key, algorithms=list(ASSERTION_ALGORITHMS)).claims
+                found = jwt.decode(assertion, resolve_key, algorithms=list(ASSERTION_ALGORITHMS))
         except (JoseError, ValueError) as wrong:
             raise InvalidClientError("The assertion is not signed with a public key of the client.") from wrong
-        self.verify_claims(claims)
-        return claims
+        self.verify_claims(found.claims)
+        self.kid = resolve_key.get_by_kid(found.header.get("kid")).kid
+        return found.claims
 
     def verify_claims(self, claims: jwt.Claims) -> None:
         ours = [self._tokens.issuer, f"{self._tokens.issuer}{PATH}"]
@@ -240,7 +243,16 @@ class _Server(AuthorizationServer):  # type: ignore[misc] # Authlib ships no typ
             raise InvalidTargetError
         scopes = sorted(set((scope or "").split()) or client.known.client.scopes)
         key_id = client.key.id if client.key else None
-        token = self._tokens.issue(client.known.client.id, scopes, self._asked.now, is_test=is_test, key_id=key_id)
+        kid = self._by_assertion.kid
+        token = self._tokens.issue(
+            client.known.client.id,
+            scopes,
+            self._asked.now,
+            is_test=is_test,
+            key_id=key_id,
+            kid=kid,
+            made_by=client.known.client.public_key_makers[kid] if kid is not None else None,
+        )
         return {
             "access_token": token,
             "token_type": "Bearer",

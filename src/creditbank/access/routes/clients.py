@@ -156,7 +156,7 @@ async def change_client(
         check_may_give(actor, wanted.scopes or (), client.assurance if wanted.scopes else "self", client.provider)
         check_match(request, client.revision)
         change = ClientChange(wanted.name, wanted.scopes, wanted.networks, keys, wanted.suspended)
-        return _answer(await actions.change_client(connection, client, change, edge.clock(), actor.by))
+        return _answer(await actions.change_client(connection, client, change, edge.clock(), actor.by, actor.principal))
 
     answer = await once(request, edge, actor.client_id, body.raw, work)
     _credentials(request).forget()
@@ -180,7 +180,7 @@ async def create_key(
         now = edge.clock()
         check_governs(actor, await queries.find_client(connection, id, lock=True))
         printed = await actions.add_key(
-            connection, id, now, _expiry(now, wanted.days), actor.by, is_test=wanted.kind == "test"
+            connection, id, now, _expiry(now, wanted.days), actor.by, actor.principal, is_test=wanted.kind == "test"
         )
         kept = NewKeyOut(id=printed.id, key=None).model_dump_json().encode()
         return Answer(201, NewKeyOut.of(printed).model_dump_json().encode(), kept=kept)

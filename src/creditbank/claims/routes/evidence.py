@@ -125,6 +125,9 @@ async def read_evidence(id: UUID, evidence_id: UUID, request: Request, edge: Edg
         raise EvidenceNotFound
     try:
         content = key.open(await asyncio.to_thread(_folder_of(request).read, found.stored_as), queries.EVIDENCE)
+        if (await asyncio.to_thread(key.mark, content)).hex() != found.mark:
+            # Another file of the same learner, which their key opens as well.
+            raise SealBroken
     except (FileNotFoundError, ValueError, SealBroken) as lost:
         _log.error("evidence_lost", evidence=str(evidence_id), error=type(lost).__name__)
         raise EvidenceLost from lost

@@ -27,6 +27,7 @@ async def prove(
         if is_right and account is not None:
             await actions.forget_attempt(connection, attempt)
             return account
-        if account is not None:
-            await record(connection, SYSTEM, "session.refuse", f"user:{account.id}", {}, clock())
+        # Of a login that nobody has as well: who guesses names is seen, and does not learn by the time which there are.
+        subject = "login:unknown" if account is None else f"user:{account.id}"
+        await record(connection, SYSTEM, "session.refuse", subject, {}, clock())
     raise LoginRefused

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
@@ -11,15 +13,16 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.access.actions import take_once
 from creditbank.access.domain import PlaceNotHeld
-from creditbank.access.guards import address_of, check_origin
+from creditbank.access.guards import address_of, check_origin, limit_public
 from creditbank.errors import Fault, Refusal
 from creditbank.people import actions, queries
-from creditbank.people.domain import Account, LoginRefused, Place, places
+from creditbank.people.domain import ISSUER, Account, LoginRefused, LoginTaken, Place, places
 from creditbank.people.login.cookies import set_cookie
 from creditbank.people.login.domain import HOME, local_path, proven_at
 from creditbank.people.login.pages import page
@@ -35,7 +38,8 @@ from creditbank.web.problems import EdgeRefusal, headers_of, language_of, status
 from creditbank.web.rates import origin_of
 from creditbank.web.sentences import sentence
 
-router = APIRouter(include_in_schema=False)
+# Whoever asks need have no account: not more often than for anything else that is public.
+router = APIRouter(include_in_schema=False, dependencies=[Depends(limit_public)])
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _FORM_BYTES_MAX: Final = 16_384
@@ -308,6 +312,16 @@ def _flow(request: Request, edge: Edge, name: str, state: str) -> Flow:
     return flow
 
 
+async def _take(edge: Edge, flow: Flow) -> None:
+    """Use the flow up: of two who come back with one, however close together, one goes on. Raises EdgeRefusal."""
+    key = hashlib.sha256(b"login.flow" + flow.state.encode()).digest()
+    ends = datetime.fromtimestamp(flow.begun + _FLOW_SECONDS, UTC)
+    async with edge.database.write() as connection:
+        is_first = await take_once(connection, key, ends)
+    if not is_first:
+        raise EdgeRefusal(400, code="login_flow_lost")
+
+
 @router.get("/login/with/{name}/callback")
 async def come_back(
     name: Name,
@@ -320,6 +334,7 @@ async def come_back(
     gate = _gate(request, name)
     try:
         flow = _flow(request, edge, name, state)
+        await _take(edge, flow)
         if not code:
             raise LoginRefused
         claims = await gate.claims(flow, code)
@@ -330,7 +345,7 @@ async def come_back(
         response = await _admit(request, edge, account, flow.following, now - proven)
     except (Refusal, EdgeRefusal) as refusal:
         response = _form_page(request, HOME, refusal)
-    # Good for once: who comes with the same state again finds nothing.
+    # It is used up, whatever came of it.
     set_cookie(response, edge, _flow_cookie(edge), "", 0)
     return response
 
@@ -338,7 +353,7 @@ async def come_back(
 async def _account_of(edge: Edge, gate: Gate, claims: Mapping[str, Any]) -> Account:
     """The account of whom the provider knows, with the roles that its claims lead to now. Raises LoginRefused."""
     provider = gate.provider
-    by = f"issuer:{provider.name}"
+    by = f"{ISSUER}{provider.name}"
     async with edge.database.write() as connection:
         now = edge.clock()
         account = await queries.account_at(connection, edge.vault, provider.issuer, claims["sub"])
@@ -362,10 +377,17 @@ async def _create(
     """An account for whom the provider's settings let in at once; the login is the provider's own word for them."""
     provider, now = gate.provider, edge.clock()
     said = claims.get(provider.login_claim)
-    # Under a name that begins with the provider's nobody else's account can be taken over or kept from anybody.
-    login = f"{provider.name}:{said if isinstance(said, str) and said else claims['sub']}"[:100]
     called = claims.get(provider.name_claim)
-    new = actions.NewUser(_plain(login), _plain(called)[:200] if isinstance(called, str) and called else login)
-    user_id = await actions.enter(connection, edge.vault, new, by, now)
+    # Under a name that begins with the provider's nobody else's account can be taken over. What people may choose for
+    # themselves there keeps nobody out who came later: they are entered by the subject.
+    words = [word for word in (said, claims["sub"]) if isinstance(word, str) and word]
+    for word in words:
+        login = _plain(f"{provider.name}:{word}"[:100])
+        new = actions.NewUser(login, _plain(called)[:200] if isinstance(called, str) and called else login)
+        with suppress(LoginTaken):
+            user_id = await actions.enter(connection, edge.vault, new, by, now)
+            break
+    else:
+        raise LoginRefused
     await actions.know_as(connection, edge.vault, user_id, provider.issuer, claims["sub"], now)
     return await queries.account_of(connection, user_id)
