@@ -40,9 +40,10 @@ from creditbank.merges.domain import (
     MergeState,
     MergeWithItself,
     NoMergeProposed,
+    PairDismissed,
     StepKind,
 )
-from creditbank.merges.queries import barring, find_merge, is_open, of_nobody_else
+from creditbank.merges.queries import are_dismissed, barring, find_merge, is_open, of_nobody_else
 from creditbank.merges.tables import merge_dismissals, merge_steps, merges
 from creditbank.recognition.actions import settle
 from creditbank.recognition.domain import Cause
@@ -54,21 +55,30 @@ FACTS_A_STEP: Final = 50
 
 
 async def propose(
-    connection: AsyncConnection, desk: Desk, learner_id: UUID, merged_id: UUID, reason: str, author: str
+    connection: AsyncConnection,
+    desk: Desk,
+    learner_id: UUID,
+    merged_id: UUID,
+    reason: str,
+    author: str,
+    *,
+    is_despite_dismissal: bool = False,
 ) -> Merge:
     """Propose that ``learner_id`` stand for ``merged_id`` too; nothing changes until another approves it.
 
     Raises LearnerNotFound, LearnerErased, MergeWithItself, AccountEnded, AccountUnconfirmed, MergeOpen, MergeBarred,
-    MergeBarredBothWays.
+    MergeBarredBothWays; PairDismissed of two that were said to be two, unless it ``is_despite_dismissal``.
     """
     if learner_id == merged_id:
         raise MergeWithItself
     _, merged = await _both(connection, desk, learner_id, merged_id)
     if await is_open(connection, learner_id, merged_id):
         raise MergeOpen
+    if not is_despite_dismissal and await are_dismissed(connection, learner_id, merged_id):
+        raise PairDismissed
     merge = Merge(
         learner_id, new_id(), merged_id, MergeState.PROPOSED, merged.state, reason, author,
-        None, None, None, None, desk.clock(), None, None, None,
+        None, None, None, None, desk.clock(), None, None, None, is_despite_dismissal,
     )  # fmt: skip
     await connection.execute(insert(merges).values(_row(merge)))
     return merge
@@ -152,6 +162,9 @@ async def decide(
         await _let_stand_alone(connection, merge)
     elif approves:
         _, merged = await _both(connection, desk, learner_id, merge.merged_id)
+        if not merge.is_despite_dismissal and await are_dismissed(connection, learner_id, merge.merged_id):
+            # Somebody said so since it was proposed.
+            raise PairDismissed(pointer="")
         merge = replace(merge, former_state=merged.state)
         await _let_stand_for(connection, merge)
     await _write(connection, merge)

@@ -89,6 +89,8 @@ class Merge:
     decided_at: datetime | None
     undo_recorded_at: datetime | None
     undo_decided_at: datetime | None
+    # Whether whoever proposed it knew that the two had been said to be two.
+    is_despite_dismissal: bool = False
     steps: Sequence[MergeStep] = ()
 
 
@@ -115,6 +117,15 @@ class MergeOpen(Refusal):
 
     code = "merge_open"
     kind = Kind.CONFLICT
+
+
+@dataclass(eq=False, kw_only=True)
+class PairDismissed(Refusal):
+    """The two accounts were said to be two people's, or to stay two, and whoever proposes it does not say otherwise."""
+
+    code = "pair_dismissed"
+    kind = Kind.CONFLICT
+    pointer: str = "/merged"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -76,7 +76,8 @@ async def propose_merge(
     """Propose that an account stand for another one of the same person. Somebody else at the bank approves it.
 
     Refused for a merged account with awards, open applications, exchanges, debts, redeemed credits or approved
-    rulings, or that stands for others: where the other account has none of these, the other direction may do.
+    rulings, or that stands for others: where the other account has none of these, the other direction may do. Two
+    that were dismissed, or undone as two people's, are merged only `despite_dismissal`.
     """
     wanted = body.value
 
@@ -85,8 +86,17 @@ async def propose_merge(
         merged, _ = await find(connection, edge.vault, wanted.merged)
         if not can(actor, "account.mend", account.owned) or not can(actor, "account.mend", merged.owned):
             raise LearnerNotFound
-        merge = await actions.propose(connection, desk, id, wanted.merged, wanted.reason, actor.principal)
-        await actions.note(connection, desk, actor.by, "merge.propose", merge, reason=merge.reason)
+        merge = await actions.propose(
+            connection,
+            desk,
+            id,
+            wanted.merged,
+            wanted.reason,
+            actor.principal,
+            is_despite_dismissal=wanted.despite_dismissal,
+        )
+        despite = {"despite_dismissal": "true"} if merge.is_despite_dismissal else {}
+        await actions.note(connection, desk, actor.by, "merge.propose", merge, reason=merge.reason, **despite)
         return _answer(merge, key, 201)
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -228,7 +238,7 @@ async def dismiss_duplicate(
     actor: Annotated[Actor, Depends(require("learners:write"))],
     body: Annotated[Read[DismissalIn], Depends(_dismissal)],
 ) -> Response:
-    """Say that two accounts are to stay two: the list shows them no more. They may be merged nevertheless."""
+    """Say that two accounts are to stay two: the list shows them no more; merged they are only `despite_dismissal`."""
     one = Candidate(*sorted(body.value.learners))
     if one.learner_id == one.other_id:
         raise MergeWithItself(pointer="/learners")

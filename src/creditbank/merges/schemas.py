@@ -17,6 +17,9 @@ class MergeIn(Body):
 
     merged: UUID = Field(description="the account that ends; its facts go to the one in the path")
     reason: Reason
+    despite_dismissal: bool = Field(
+        default=False, description="say so of two accounts that were dismissed, or that were undone as two people's"
+    )
 
 
 class MergeDecisionIn(Body):
@@ -56,6 +59,9 @@ class MergeOut(BaseModel):
     decided_at: datetime | None
     undo_recorded_at: datetime | None
     undo_decided_at: datetime | None
+    despite_dismissal: bool = Field(
+        description="whether the two had been said to be two, and it was proposed knowing so"
+    )
     steps: list[MergeStepOut]
 
     @classmethod
@@ -77,6 +83,7 @@ class MergeOut(BaseModel):
                 "decided_at": merge.decided_at,
                 "undo_recorded_at": merge.undo_recorded_at,
                 "undo_decided_at": merge.undo_decided_at,
+                "despite_dismissal": merge.is_despite_dismissal,
                 "steps": [
                     {"achievement": step.achievement_id, "kind": step.kind, "recorded_at": step.recorded_at}
                     for step in merge.steps
