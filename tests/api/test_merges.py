@@ -389,6 +389,9 @@ async def test_of_a_merged_account_nothing_is_claimed_and_nothing_ruled(world: W
     handed_in = await world.partner.post(f"/v1/learners/{goes}/evidence", content=b"%PDF-1.7 x", headers=PDF)
     asked_before = (await post(world, "/v1/rulings", ruling(goes, rule_set="college"), by="bank", status=201)).json()
     await merge(world, stays, goes)
+    for content in (b"%PDF-1.7 x", b"%PDF-1.7 y"):
+        answer = await world.partner.post(f"/v1/learners/{goes}/evidence", content=content, headers=PDF)
+        assert (answer.status_code, answer.json()["code"]) == (409, "account_ended"), answer.text
     lodged = claim(goes, handed_in.json()["id"])
     (error,) = await refused(world, "/v1/recognition-claims", lodged, "account_ended", 409)
     assert error["pointer"] == "/learner"
