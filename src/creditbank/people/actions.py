@@ -35,6 +35,9 @@ from creditbank.people.tables import failed_logins, sessions, user_identities, u
 from creditbank.providers.queries import by_code
 from creditbank.sealing import Vault
 
+ERASURE: Final = "erasure"
+"""Who takes back what an erased person had."""
+
 _TOKEN_BYTES: Final = 32
 _DEVICE_CHARS_MAX: Final = 200
 ATTEMPT_MINUTES: Final = 15
@@ -141,6 +144,22 @@ async def revoke(
     await record(connection, taker.by if taker else _by(by), "role.revoke", f"user:{user_id}", details, now, whose)
 
 
+async def change_end(
+    connection: AsyncConnection, user_id: UUID, grant_id: UUID, until: datetime, by: str, now: datetime
+) -> None:
+    """Let a role that is held end at another instant. Raises GrantNotFound."""
+    held = (await queries.grants_of(connection, [user_id]))[user_id]
+    found = next((one for one in held if one.id == grant_id and one.holds(now)), None)
+    if found is None:
+        raise GrantNotFound
+    statement = update(user_roles).where(user_roles.c.id == grant_id, user_roles.c.revoked_at.is_(None))
+    if not (await connection.execute(statement.values(until=until))).rowcount:
+        raise GrantNotFound
+    details = {"grant": str(grant_id), "role": found.role, "by": by, "until": until.isoformat()}
+    whose = Owned(found.place.provider, found.place.learner_id)
+    await record(connection, _by(by), "role.change_end", f"user:{user_id}", details, now, whose)
+
+
 async def sync_grants(
     connection: AsyncConnection, user_id: UUID, wanted: Sequence[NewGrant], by: str, now: datetime
 ) -> None:
@@ -177,7 +196,7 @@ async def forget_learner(connection: AsyncConnection, vault: Vault, learner_id: 
     user_ids = list((await connection.execute(once)).scalars())
     if not user_ids:
         return
-    await connection.execute(update(user_roles).where(held).values(revoked_by="erasure", revoked_at=now))
+    await connection.execute(update(user_roles).where(held).values(revoked_by=ERASURE, revoked_at=now))
     await connection.execute(delete(sessions).where(sessions.c.learner_id == learner_id))
     others = await queries.grants_of(connection, user_ids)
     for user_id in user_ids:

@@ -16,12 +16,14 @@ from uuid import UUID
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.access.domain import SYSTEM
 from creditbank.achievements.tables import achievement_keys, achievements
 from creditbank.activations.tables import activation_codes
 from creditbank.awards.tables import award_numbers, awards
 from creditbank.claims.tables import evidence_files
 from creditbank.clock import rising
 from creditbank.conversions.actions import Counter, withdraw_all
+from creditbank.guardianships.actions import end_with
 from creditbank.identifiers import new_id
 from creditbank.intake.domain import TryAgain
 from creditbank.jobs.actions import enqueue
@@ -32,7 +34,7 @@ from creditbank.learners.tables import learner_identities, learner_keys, learner
 from creditbank.ledger.domain import TwoPeopleNeeded
 from creditbank.merges.domain import AccountMerged
 from creditbank.merges.queries import is_under_way, merged_accounts
-from creditbank.people.actions import forget_learner
+from creditbank.people.actions import ERASURE, forget_learner
 from creditbank.privacy.domain import (
     REPLAYED,
     Erasure,
@@ -182,6 +184,8 @@ async def _erase(
     names = sorted(files.scalars())
     theirs = select(achievements.c.id).where(achievements.c.learner_id == learner.id)
     numbers = select(awards.c.number).where(awards.c.learner_id == learner.id)
+    # Before the roles are taken back: who acts for a child still would not be forgotten.
+    await end_with(connection, learner.id, SYSTEM, ERASURE, learner.recorded_at, is_minor_gone=True)
     await forget_learner(connection, counter.vault, learner.id, learner.recorded_at)
     for statement in (
         # One that a merge moved leads to the other account.
