@@ -13,6 +13,17 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("merges", sa.Column("is_despite_dismissal", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.create_table(
+        "merged_keys",
+        sa.Column("learner_id", sa.Uuid(), nullable=False),
+        sa.Column("merged_id", sa.Uuid(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["learner_id"], ["learners.id"], name=op.f("fk_merged_keys_learner_id")),
+        sa.PrimaryKeyConstraint("learner_id", "merged_id", name=op.f("pk_merged_keys")),
+    )
+    op.create_index("ix_merged_keys_merged_id", "merged_keys", ["merged_id"], unique=False)
+    op.add_column("achievement_versions", sa.Column("merged_id", sa.Uuid(), nullable=True))
+    op.add_column("decisions", sa.Column("merged_ids", sa.Text(), nullable=True))
 
 
 def downgrade() -> None:

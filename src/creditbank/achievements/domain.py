@@ -37,6 +37,8 @@ class Version:
     effective: date | None
     client_id: UUID | None
     recorded_at: datetime
+    # The merged account of which it was stated, at the one that stands or stood for it; None: of the account itself.
+    merged_id: UUID | None = None
 
 
 def merged_from(learner_id: UUID) -> str:

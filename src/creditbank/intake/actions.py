@@ -224,6 +224,7 @@ def _first_version(desk: Desk, one: _Ready, taken: Claim, locked: Mapping[UUID, 
         one.submission.client_id,
         learner.recorded_at,
         named_id=one.named_id,
+        merged_id=one.named_id,
     )
 
 
@@ -325,6 +326,7 @@ def _next_version(
         client_id,
         learner.recorded_at,
         reason=reason,
+        merged_id=achievement.current.merged_id,
     )
 
 

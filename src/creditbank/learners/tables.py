@@ -50,6 +50,17 @@ learner_keys = Table(
     info={"dist": "learner", "learner_key": "learner_id"},
 )
 
+# One row: the key to what an account holds of an account that was merged into it. It opens with the account's own key.
+# Erasing either deletes it, also when they are two people's again.
+merged_keys = Table(
+    "merged_keys",
+    metadata,
+    Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
+    Column("merged_id", Uuid, primary_key=True, index=True),
+    Column("sealed", LargeBinary, nullable=False),
+    info={"dist": "learner", "learner_key": "learner_id"},
+)
+
 # One row: one way to find a learner (account number, ID card, student number ...), by HMAC. Unique across learners.
 learner_identities = Table(
     "learner_identities",

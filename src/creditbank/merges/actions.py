@@ -250,7 +250,7 @@ async def carry(connection: AsyncConnection, desk: Desk, merge: Merge, today: da
     led = await owners(connection, [one.id for one in standing])
     if here := [one for one in standing if led[one.id] == merge.merged_id][:FACTS_A_STEP]:
         learner = (await _locked(connection, desk, merge.learner_id))[merge.learner_id]
-        await _record(connection, desk, learner, here, merged_from(merge.merged_id), today)
+        await _record(connection, desk, learner, here, merged_from(merge.merged_id), today, merge.merged_id)
         await _trace(connection, merge, here, StepKind.MOVED, desk)
         return len(here)
     if moved := standing[:FACTS_A_STEP]:
@@ -284,11 +284,11 @@ async def give_back(connection: AsyncConnection, desk: Desk, merge: Merge, today
         await _record(connection, desk, merged, back, MERGE_UNDONE, today)
         await _trace(connection, merge, back, StepKind.RETURNED, desk)
         return len(back)
-    # What its provider withdrew meanwhile stays withdrawn at both; whoever states it again means the one it was of.
-    lapsed = [one for one in theirs if one.id in moved]
-    await _trace(connection, merge, lapsed, StepKind.LAPSED, desk)
-    if lapsed:
-        await hand_over(connection, [one.id for one in lapsed], merge.merged_id)
+    # What its provider withdrew meanwhile stays withdrawn, and is shown where it belongs.
+    if theirs:
+        merged = (await _locked(connection, desk, merge.merged_id))[merge.merged_id]
+        await _record(connection, desk, merged, theirs, MERGE_UNDONE, today)
+        await _trace(connection, merge, theirs, StepKind.LAPSED, desk)
     unclear = await of_nobody_else(connection, merge.learner_id)
     since = merge.decided_at
     later = [one for one in held if since is not None and one.versions[0].recorded_at > since and one.id in unclear]
@@ -299,17 +299,41 @@ async def give_back(connection: AsyncConnection, desk: Desk, merge: Merge, today
 
 
 async def _record(
-    connection: AsyncConnection, desk: Desk, at: LockedLearner, facts: Sequence[Achievement], reason: str, today: date
+    connection: AsyncConnection,
+    desk: Desk,
+    at: LockedLearner,
+    facts: Sequence[Achievement],
+    reason: str,
+    today: date,
+    merged_id: UUID | None = None,
 ) -> None:
-    """Record at an account, under the ids that they have, what was last held valid of facts of the other."""
+    """Record at an account, under the ids that they have, what was last held valid of facts of the other.
+
+    Of what its provider withdrew also that. With ``merged_id`` as what is that one's.
+    """
     known = await of_pairs(connection, {at.id: at.key}, [(at.id, one.id) for one in facts])
     numbers = {one.id: one.current.number for one in known}
     versions = []
     for one in facts:
-        held = _last_valid(one)
-        at.recorded_at = rising(desk.clock(), at.recorded_at)
-        number = numbers.get(one.id, 0) + 1
-        versions.append(NewVersion(at, one.id, number, held.content, held.client_id, at.recorded_at, reason=reason))
+        stated = [replace(_last_valid(one), reason=reason)]
+        if one.current.status != VALID and not one.is_in_transit:
+            stated.append(one.current)
+        for number, said in enumerate(stated, numbers.get(one.id, 0) + 1):
+            at.recorded_at = rising(desk.clock(), at.recorded_at)
+            versions.append(
+                NewVersion(
+                    at,
+                    one.id,
+                    number,
+                    said.content,
+                    said.client_id,
+                    at.recorded_at,
+                    status=said.status,
+                    reason=said.reason,
+                    effective=said.effective,
+                    merged_id=merged_id,
+                )
+            )
     await store(connection, versions)
     await hand_over(connection, [one.id for one in facts], at.id)
     await settle(connection, desk.shelf, {at.id: at}, Cause.MERGE, as_of=today, clock=desk.clock)
@@ -333,7 +357,16 @@ async def _withdraw(
         content, number = one.current.content, one.current.number + 1
         versions.append(
             NewVersion(
-                at, one.id, number, content, None, at.recorded_at, status=REVOKED, reason=reason, effective=today
+                at,
+                one.id,
+                number,
+                content,
+                None,
+                at.recorded_at,
+                status=REVOKED,
+                reason=reason,
+                effective=today,
+                merged_id=one.current.merged_id,
             )
         )
     await store(connection, versions)

@@ -61,12 +61,6 @@ def _in(states: frozenset[MergeState]) -> ColumnElement[bool]:
     return merges.c.state.in_(sorted(state.value for state in states))
 
 
-async def merged_accounts(connection: AsyncConnection, learner_id: UUID) -> list[UUID]:
-    """The accounts for which this one stands."""
-    statement = select(learners.c.id).where(learners.c.merged_into == learner_id).order_by(learners.c.id)
-    return list((await connection.execute(statement)).scalars())
-
-
 async def are_dismissed(connection: AsyncConnection, one: UUID, other: UUID) -> bool:
     """Whether two accounts were said to be two people's, or to stay two."""
     first, second = (literal(id_, Uuid()) for id_ in sorted((one, other)))
