@@ -6,7 +6,7 @@ is recorded at one, and what is withdrawn at the other, are two steps, and each 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any, Final
@@ -250,7 +250,9 @@ async def carry(connection: AsyncConnection, desk: Desk, merge: Merge, today: da
     led = await owners(connection, [one.id for one in standing])
     if here := [one for one in standing if led[one.id] == merge.merged_id][:FACTS_A_STEP]:
         learner = (await _locked(connection, desk, merge.learner_id))[merge.learner_id]
-        await _record(connection, desk, learner, here, merged_from(merge.merged_id), today, merge.merged_id)
+        came = merged_from(merge.merged_id)
+        stated = {one.id: [replace(_last_valid(one), reason=came)] for one in here}
+        await _record(connection, desk, learner, stated, today, merge.merged_id)
         await _trace(connection, merge, here, StepKind.MOVED, desk)
         return len(here)
     if moved := standing[:FACTS_A_STEP]:
@@ -281,13 +283,13 @@ async def give_back(connection: AsyncConnection, desk: Desk, merge: Merge, today
         return len(standing)
     if back := [one for one in theirs if one.is_in_transit][:FACTS_A_STEP]:
         merged = (await _locked(connection, desk, merge.merged_id))[merge.merged_id]
-        await _record(connection, desk, merged, back, MERGE_UNDONE, today)
+        await _record(connection, desk, merged, {one.id: _stated_since(one, merge) for one in back}, today)
         await _trace(connection, merge, back, StepKind.RETURNED, desk)
         return len(back)
     # What its provider withdrew meanwhile stays withdrawn, and is shown where it belongs.
     if theirs:
         merged = (await _locked(connection, desk, merge.merged_id))[merge.merged_id]
-        await _record(connection, desk, merged, theirs, MERGE_UNDONE, today)
+        await _record(connection, desk, merged, {one.id: _stated_since(one, merge) for one in theirs}, today)
         await _trace(connection, merge, theirs, StepKind.LAPSED, desk)
     unclear = await of_nobody_else(connection, merge.learner_id)
     since = merge.decided_at
@@ -302,28 +304,24 @@ async def _record(
     connection: AsyncConnection,
     desk: Desk,
     at: LockedLearner,
-    facts: Sequence[Achievement],
-    reason: str,
+    stated: Mapping[UUID, Sequence[Version]],
     today: date,
     merged_id: UUID | None = None,
 ) -> None:
-    """Record at an account, under the ids that they have, what was last held valid of facts of the other.
+    """Record at an account, under the ids that they have, what was stated of facts of the other.
 
-    Of what its provider withdrew also that. With ``merged_id`` as what is that one's.
+    With ``merged_id`` as what is that one's.
     """
-    known = await of_pairs(connection, {at.id: at.key}, [(at.id, one.id) for one in facts])
+    known = await of_pairs(connection, {at.id: at.key}, [(at.id, id_) for id_ in stated])
     numbers = {one.id: one.current.number for one in known}
     versions = []
-    for one in facts:
-        stated = [replace(_last_valid(one), reason=reason)]
-        if one.current.status != VALID and not one.is_in_transit:
-            stated.append(one.current)
-        for number, said in enumerate(stated, numbers.get(one.id, 0) + 1):
+    for id_, mine in stated.items():
+        for number, said in enumerate(mine, numbers.get(id_, 0) + 1):
             at.recorded_at = rising(desk.clock(), at.recorded_at)
             versions.append(
                 NewVersion(
                     at,
-                    one.id,
+                    id_,
                     number,
                     said.content,
                     said.client_id,
@@ -335,12 +333,24 @@ async def _record(
                 )
             )
     await store(connection, versions)
-    await hand_over(connection, [one.id for one in facts], at.id)
+    await hand_over(connection, list(stated), at.id)
     await settle(connection, desk.shelf, {at.id: at}, Cause.MERGE, as_of=today, clock=desk.clock)
 
 
 def _last_valid(fact: Achievement) -> Version:
     return next(version for version in reversed(fact.versions) if version.status == VALID)
+
+
+def _stated_since(fact: Achievement, merge: Merge) -> list[Version]:
+    """What the merge brought, or was stated by the merged account's name, and all that its provider said of it since."""
+    came = merged_from(merge.merged_id)
+    start = max((place for place, version in enumerate(fact.versions) if version.reason == came), default=0)
+    first, *later = fact.versions[start:]
+    # What the bank withdrew on the way was never said by anybody.
+    return [
+        replace(first, reason=MERGE_UNDONE),
+        *(one for one in later if one.client_id is not None or one.reason != MERGE_UNDONE),
+    ]
 
 
 async def _withdraw(
