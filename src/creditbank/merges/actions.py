@@ -342,7 +342,7 @@ def _last_valid(fact: Achievement) -> Version:
 
 
 def _stated_since(fact: Achievement, merge: Merge) -> list[Version]:
-    """What the merge brought, or was stated by the merged account's name, and all that its provider said of it since."""
+    """What the merge brought, or was stated by the merged account's name, and what its provider said of it since."""
     came = merged_from(merge.merged_id)
     start = max((place for place, version in enumerate(fact.versions) if version.reason == came), default=0)
     first, *later = fact.versions[start:]
