@@ -24,6 +24,7 @@ def upgrade() -> None:
     op.create_index("ix_merged_keys_merged_id", "merged_keys", ["merged_id"], unique=False)
     op.add_column("achievement_versions", sa.Column("merged_id", sa.Uuid(), nullable=True))
     op.add_column("decisions", sa.Column("merged_ids", sa.Text(), nullable=True))
+    op.create_index("ix_attendances_achievement_id", "attendances", ["achievement_id"], unique=False)
 
 
 def downgrade() -> None:

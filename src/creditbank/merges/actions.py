@@ -18,8 +18,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record
 from creditbank.access.domain import SYSTEM, By
 from creditbank.achievements.actions import NewVersion, hand_over, store
-from creditbank.achievements.domain import MERGE_UNDONE, MERGED, REVOKED, VALID, Achievement, Version, merged_from
+from creditbank.achievements.domain import (
+    COUNTED_ONCE,
+    MERGE_UNDONE,
+    MERGED,
+    REVOKED,
+    VALID,
+    Achievement,
+    Version,
+    is_the_bank_s,
+    merged_from,
+)
 from creditbank.achievements.queries import named, of_learners, of_pairs, owners
+from creditbank.activities.actions import give_back as give_back_attendances
+from creditbank.activities.queries import attended_twice, cancelled_of
 from creditbank.clock import rising
 from creditbank.database.statements import insert_new, insert_rows
 from creditbank.identifiers import new_id
@@ -252,6 +264,9 @@ async def carry(connection: AsyncConnection, desk: Desk, merge: Merge, today: da
         learner = (await _locked(connection, desk, merge.learner_id))[merge.learner_id]
         came = merged_from(merge.merged_id)
         stated = {one.id: [replace(_last_valid(one), reason=came)] for one in here}
+        # One person was at one event once, whichever of the accounts said so.
+        for id_ in await attended_twice(connection, merge.learner_id, merge.merged_id, list(stated)):
+            stated[id_].append(_withdrawn(stated[id_][0], COUNTED_ONCE, today))
         await _record(connection, desk, learner, stated, today, merge.merged_id)
         await _trace(connection, merge, here, StepKind.MOVED, desk)
         return len(here)
@@ -281,15 +296,23 @@ async def give_back(connection: AsyncConnection, desk: Desk, merge: Merge, today
         learner = (await _locked(connection, desk, merge.learner_id))[merge.learner_id]
         await _withdraw(connection, desk, learner, standing, MERGE_UNDONE, today)
         return len(standing)
-    if back := [one for one in theirs if one.is_in_transit][:FACTS_A_STEP]:
+    if back := [one for one in theirs if is_the_bank_s(one.current)][:FACTS_A_STEP]:
         merged = (await _locked(connection, desk, merge.merged_id))[merge.merged_id]
-        await _record(connection, desk, merged, {one.id: _stated_since(one, merge) for one in back}, today)
+        stated = {one.id: _stated_since(one, merge) for one in back}
+        # Of an event that was cancelled meanwhile what was counted beside its like was not withdrawn.
+        once = [one.id for one in back if one.current.reason == COUNTED_ONCE]
+        for id_, why in (await cancelled_of(connection, once)).items():
+            stated[id_].append(_withdrawn(stated[id_][-1], why, today))
+        await _record(connection, desk, merged, stated, today)
+        await give_back_attendances(connection, merge.learner_id, merge.merged_id, list(stated), desk.clock())
         await _trace(connection, merge, back, StepKind.RETURNED, desk)
         return len(back)
     # What its provider withdrew meanwhile stays withdrawn, and is shown where it belongs.
     if theirs:
         merged = (await _locked(connection, desk, merge.merged_id))[merge.merged_id]
         await _record(connection, desk, merged, {one.id: _stated_since(one, merge) for one in theirs}, today)
+        ids = [one.id for one in theirs]
+        await give_back_attendances(connection, merge.learner_id, merge.merged_id, ids, desk.clock())
         await _trace(connection, merge, theirs, StepKind.LAPSED, desk)
     unclear = await of_nobody_else(connection, merge.learner_id)
     since = merge.decided_at
@@ -347,10 +370,11 @@ def _stated_since(fact: Achievement, merge: Merge) -> list[Version]:
     start = max((place for place, version in enumerate(fact.versions) if version.reason == came), default=0)
     first, *later = fact.versions[start:]
     # What the bank withdrew on the way was never said by anybody.
-    return [
-        replace(first, reason=MERGE_UNDONE),
-        *(one for one in later if one.client_id is not None or one.reason != MERGE_UNDONE),
-    ]
+    return [replace(first, reason=MERGE_UNDONE), *(one for one in later if not is_the_bank_s(one))]
+
+
+def _withdrawn(version: Version, reason: str, today: date) -> Version:
+    return replace(version, status=REVOKED, client_id=None, reason=reason, effective=today)
 
 
 async def _withdraw(
