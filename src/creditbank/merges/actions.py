@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -57,6 +57,7 @@ from creditbank.merges.domain import (
 )
 from creditbank.merges.queries import are_dismissed, barring, find_merge, is_open, of_nobody_else
 from creditbank.merges.tables import merge_dismissals, merge_steps, merges
+from creditbank.people.actions import move_learner
 from creditbank.recognition.actions import settle
 from creditbank.recognition.domain import Cause
 
@@ -171,14 +172,14 @@ async def decide(
         state = MergeState.APPROVED if approves else MergeState.DECLINED
         merge = replace(merge, state=state, approver=second, decided_at=now)
     if approves and is_undoing:
-        await _let_stand_alone(connection, merge)
+        await _let_stand_alone(connection, merge, now)
     elif approves:
         _, merged = await _both(connection, desk, learner_id, merge.merged_id)
         if not merge.is_despite_dismissal and await are_dismissed(connection, learner_id, merge.merged_id):
             # Somebody said so since it was proposed.
             raise PairDismissed(pointer="")
         merge = replace(merge, former_state=merged.state)
-        await _let_stand_for(connection, merge)
+        await _let_stand_for(connection, merge, now)
     await _write(connection, merge)
     if approves:
         payload = {"learner": str(learner_id), "merge": str(merge_id)}
@@ -215,8 +216,11 @@ async def _write(connection: AsyncConnection, merge: Merge) -> None:
     await connection.execute(update(merges).where(mine).values(_row(merge)))
 
 
-async def _let_stand_for(connection: AsyncConnection, merge: Merge) -> None:
-    """From here on whoever names the merged account means the other, and nothing new is recorded of the merged one."""
+async def _let_stand_for(connection: AsyncConnection, merge: Merge, now: datetime) -> None:
+    """From here on whoever names the merged account means the other, and whoever signs in as the one is the other.
+
+    Nothing new is recorded of the merged one.
+    """
     await connection.execute(
         update(learners)
         .where(learners.c.id == merge.merged_id)
@@ -227,9 +231,15 @@ async def _let_stand_for(connection: AsyncConnection, merge: Merge) -> None:
         .where(learner_identities.c.learner_id == merge.merged_id)
         .values(learner_id=merge.learner_id, merged_id=merge.merged_id)
     )
+    await move_learner(connection, merge.merged_id, merge.learner_id, _giver(merge), now)
 
 
-async def _let_stand_alone(connection: AsyncConnection, merge: Merge) -> None:
+def _giver(merge: Merge) -> str:
+    """Who gives a merged account's people their role at the other one, and takes it again."""
+    return f"merge:{merge.id}"
+
+
+async def _let_stand_alone(connection: AsyncConnection, merge: Merge, now: datetime) -> None:
     await connection.execute(
         update(learners)
         .where(learners.c.id == merge.merged_id)
@@ -241,6 +251,7 @@ async def _let_stand_alone(connection: AsyncConnection, merge: Merge) -> None:
         .where(learner_identities.c.learner_id == merge.learner_id, theirs)
         .values(learner_id=merge.merged_id, merged_id=None)
     )
+    await move_learner(connection, merge.learner_id, merge.merged_id, _giver(merge), now, only_given_by=_giver(merge))
 
 
 async def note(connection: AsyncConnection, desk: Desk, by: By, action: str, merge: Merge, **details: str) -> None:

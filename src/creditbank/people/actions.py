@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, insert, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
@@ -20,6 +20,7 @@ from creditbank.identifiers import new_id
 from creditbank.learners.queries import existing
 from creditbank.people import queries
 from creditbank.people.domain import (
+    GUARDIANSHIP,
     GrantNotFound,
     LoginTaken,
     NewGrant,
@@ -176,6 +177,32 @@ async def sync_grants(
     for key, new in asked.items():
         if key not in mine:
             await grant(connection, user_id, new, None, by, now)
+
+
+async def move_learner(
+    connection: AsyncConnection, learner_id: UUID, to: UUID, by: str, now: datetime, *, only_given_by: str | None = None
+) -> None:
+    """Let whoever signs in as one learner sign in as another, who is the same person; also where they are signed in.
+
+    Guardians stay where they are registered. With ``only_given_by`` only those move to whom that gave the role.
+    """
+    chosen = (
+        user_roles.c.granted_by == only_given_by
+        if only_given_by is not None
+        else not_(user_roles.c.granted_by.startswith(GUARDIANSHIP))
+    )
+    theirs = select(user_roles.c.user_id).where(
+        user_roles.c.learner_id == learner_id, user_roles.c.revoked_at.is_(None), chosen
+    )
+    user_ids = sorted(set((await connection.execute(theirs)).scalars()))
+    for user_id, grants in (await queries.grants_of(connection, user_ids)).items():
+        for one in grants:
+            is_chosen = one.granted_by == only_given_by if only_given_by is not None else not one.is_guardian_s
+            if one.place.learner_id == learner_id and one.holds(now) and is_chosen:
+                await revoke(connection, user_id, one.id, None, by, now)
+                await grant(connection, user_id, NewGrant(one.role, Place(learner_id=to), one.until), None, by, now)
+    here = (sessions.c.learner_id == learner_id) & sessions.c.user_id.in_(user_ids) & sessions.c.ended_at.is_(None)
+    await connection.execute(update(sessions).where(here).values(learner_id=to))
 
 
 async def close(connection: AsyncConnection, user_id: UUID, by: str, now: datetime) -> None:
