@@ -281,6 +281,14 @@ async def find(connection: AsyncConnection, vault: Vault, learner_id: UUID) -> t
     return _learner_of(row, key), key
 
 
+async def accounts_of(connection: AsyncConnection, vault: Vault, learner_ids: Sequence[UUID]) -> dict[UUID, Learner]:
+    """The accounts of many; of those who were erased, and of nobody, there is none."""
+    if not learner_ids:
+        return {}
+    rows = await connection.execute(_ACCOUNT.where(among(connection, learners.c.id, learner_ids)))
+    return {row.id: _learner_of(row, vault.unwrap(row.id, row.wrapped)) for row in rows}
+
+
 async def residences_of(connection: AsyncConnection, learner_id: UUID) -> list[Residence]:
     """Where a learner lived, in order; of two records of one day the last counts."""
     statement = (

@@ -150,7 +150,7 @@ async def resolve_learner(
         await record(connection, actor.by, "learner.resolve", subject, said, edge.clock(), about)
     if not isinstance(found, Learner):
         raise found
-    request.scope["looked_at"] = found.id
+    request.scope["looked_at"] = [found.id]
     return json_answer(ResolvedOut.from_domain(found))
 
 

@@ -14,10 +14,18 @@ from creditbank.access.guards import check_whole, require
 from creditbank.access.policy import NOBODY_S, Denied, Owned, can, part
 from creditbank.intake.routes import DeskDep
 from creditbank.learners.domain import LearnerErased, LearnerNotFound
-from creditbank.learners.queries import find
+from creditbank.learners.queries import accounts_of, find
 from creditbank.merges import actions, queries
 from creditbank.merges.domain import Candidate, Merge, MergeWithItself
-from creditbank.merges.schemas import CandidateOut, DismissalIn, MergeDecisionIn, MergeIn, MergeOut, UndoingIn
+from creditbank.merges.schemas import (
+    CandidateOut,
+    DismissalIn,
+    MergeDecisionIn,
+    MergeIn,
+    MergeOut,
+    PairOut,
+    UndoingIn,
+)
 from creditbank.sealing import LearnerKey
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import Edge, EdgeDep
@@ -200,22 +208,26 @@ async def list_duplicates(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """Accounts, two and two, with one birth date and one name, that nobody dismissed; only ids are shown.
+    """Accounts, two and two, with one birth date and one name, that nobody dismissed, and how they compare.
 
-    An institution finds those of which it, or one under it, opened both.
+    Names are masked, and of the rest only whether it agrees is shown. That both were looked at is written down. An
+    institution finds those of which it, or one under it, opened both.
     """
     reach = part(actor, "account.mend", NOBODY_S)
     if isinstance(reach, Denied):
         raise BankOnly
     after = converted(cursor, _pair)
-    async with edge.database.read() as connection:
+    async with edge.database.snapshot() as connection:
         found = await queries.page_of_candidates(connection, reach, after=after, limit=limit + 1)
+        shown = sorted({id_ for one in found[:limit] for id_ in (one.learner_id, one.other_id)})
+        accounts = await accounts_of(connection, edge.vault, shown)
+    request.scope["looked_at"] = shown
     return page_answer(
         request,
         found,
         limit,
         lambda one: f"{one.learner_id}:{one.other_id}",
-        lambda one: {"learners": [one.learner_id, one.other_id]},
+        lambda one: CandidateOut.from_domain(accounts[one.learner_id], accounts[one.other_id]).model_dump(mode="json"),
     )
 
 
@@ -229,7 +241,7 @@ def _pair(text: str) -> tuple[UUID, UUID]:
     "/v1/duplicates/dismissals",
     operation_id="dismiss_duplicate",
     openapi_extra=_dismissal.documents,
-    responses={200: {"model": CandidateOut, "description": "dismissed"}, **documented(404, 410, 415)},
+    responses={200: {"model": PairOut, "description": "dismissed"}, **documented(404, 410, 415)},
 )
 async def dismiss_duplicate(
     request: Request,
@@ -254,7 +266,7 @@ async def dismiss_duplicate(
             await record(
                 connection, actor.by, "merge.dismiss", f"learner:{account.id}", details, edge.clock(), account.owned
             )
-        shown = CandidateOut(learners=ids).model_dump_json().encode()
+        shown = PairOut(learners=ids).model_dump_json().encode()
         return Answer(200, shown, owner=(one.learner_id, locked[one.learner_id].key))
 
     return await once(request, edge, actor.client_id, body.raw, work)

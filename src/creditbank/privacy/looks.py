@@ -31,7 +31,7 @@ _WAITING_MAX: Final = 10_000
 """So many different looks wait at most; when nobody can write them down, the oldest are given up and counted."""
 
 LOOKED_AT: Final = "looked_at"
-"""Where a route says whose data it showed, when its path does not."""
+"""Where a route says of which learners it showed data, when its path does not."""
 
 _log = structlog.get_logger()
 
@@ -60,13 +60,14 @@ class Looks:
         if status not in _SEEN or client is None:
             return
         if scope["method"] == "GET" and (route == _OF_A_LEARNER or route.startswith(_OF_A_LEARNER + "/")):
-            learner = scope["path_params"]["id"]
+            # A path holds the id as it was written, which may be in capitals.
+            seen = [UUID(str(scope["path_params"]["id"]))]
         else:
-            learner = scope.get(LOOKED_AT)
-        if learner is None:
-            return
-        # A path holds the id as it was written, which may be in capitals.
-        subject = UUID(str(learner)), client, scope.get("acting_for"), f"{scope['method']} {route}"
+            seen = scope.get(LOOKED_AT, [])
+        for learner in seen:
+            self._note_one((learner, client, scope.get("acting_for"), f"{scope['method']} {route}"), scope)
+
+    def _note_one(self, subject: Subject, scope: Scope) -> None:
         if subject[0] == scope.get("self"):
             # Who reads their own is not told of it.
             return
