@@ -130,6 +130,18 @@ async def test_an_event_that_was_cancelled_meanwhile_is_taken_back_from_both(eve
     await verified(event.world)
 
 
+async def test_of_three_accounts_the_event_counts_as_long_as_one_was_there(event: Event) -> None:
+    third = Event(event.world, event.at, event.stays, await event.world.open(event.world.fresh("Li")))
+    await event.attend("goes")
+    await third.attend("goes")
+    at = await merge(event.world, event.stays, event.goes)
+    await merge(event.world, event.stays, third.goes)
+    assert (await event.counted(), await event.credits()) == ({"roster": 1}, ["0.5", "0"])
+    await undo(event.world, at)
+    assert (await event.counted(), await event.credits()) == ({"roster": 2}, ["0.5", "0.5"])
+    await verified(event.world)
+
+
 async def test_what_is_counted_beside_its_like_says_so(event: Event) -> None:
     await event.attend("stays", "goes")
     doubled = next(iter(await facts(event.world, event.goes)))

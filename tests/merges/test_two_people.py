@@ -143,6 +143,9 @@ async def test_whoever_is_erased_is_left_under_no_key(side: str, two: Two) -> No
     assert [word for word in two.words[other] if word.encode() not in after] == []
     assert await facts(two.world, two.ids[other]) == own
     assert await standing(two.world, two.ids[other]) == held
+    third = await two.world.open("Somebody")
+    await undo(two.world, await merge(two.world, two.ids[other], third))
+    assert (await trace(two.world, third))["state"] == "undone"
     await two.state(other, "own", "7")
     assert (await standing(two.world, two.ids[other]))["available"] != held["available"]
 

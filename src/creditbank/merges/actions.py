@@ -299,7 +299,8 @@ async def give_back(connection: AsyncConnection, desk: Desk, merge: Merge, today
     both = await learners_.load(connection, desk.vault, [merge.learner_id, merge.merged_id])
     held = (await of_learners(connection, {merge.learner_id: both[merge.learner_id].key}))[merge.learner_id]
     led = await owners(connection, [one.id for one in held])
-    held = [one for one in held if led[one.id] == merge.learner_id]
+    # Of the copies that an undoing left of somebody who was erased since no key is left.
+    held = [one for one in held if led.get(one.id) == merge.learner_id]
     moved = {step.achievement_id for step in merge.steps if step.kind is StepKind.MOVED}
     others = await named(connection, merge.learner_id, merge.merged_id)
     theirs = [one for one in held if one.id in moved or one.id in others]
@@ -325,6 +326,8 @@ async def give_back(connection: AsyncConnection, desk: Desk, merge: Merge, today
         ids = [one.id for one in theirs]
         await give_back_attendances(connection, merge.learner_id, merge.merged_id, ids, desk.clock())
         await _trace(connection, merge, theirs, StepKind.LAPSED, desk)
+    gone = {one.id for one in theirs}
+    await _count_again(connection, desk, merge.learner_id, [one for one in held if one.id not in gone], today)
     unclear = await of_nobody_else(connection, merge.learner_id)
     since = merge.decided_at
     later = [one for one in held if since is not None and one.versions[0].recorded_at > since and one.id in unclear]
@@ -332,6 +335,24 @@ async def give_back(connection: AsyncConnection, desk: Desk, merge: Merge, today
     await _write(connection, replace(merge, state=MergeState.UNDONE))
     await note(connection, desk, SYSTEM, "merge.undone", merge)
     return 0
+
+
+async def _count_again(
+    connection: AsyncConnection, desk: Desk, learner_id: UUID, held: Sequence[Achievement], today: date
+) -> None:
+    """Let what was counted beside its like hold again where its like has gone back: three accounts, at one event."""
+    once: dict[UUID, dict[UUID, Achievement]] = {}
+    for one in held:
+        if is_the_bank_s(one.current) and one.current.reason == COUNTED_ONCE and one.current.merged_id is not None:
+            once.setdefault(one.current.merged_id, {})[one.id] = one
+    for merged_id, mine in once.items():
+        beside = await attended_twice(connection, learner_id, merged_id, list(mine))
+        beside |= (await cancelled_of(connection, list(mine))).keys()
+        stated = {id_: [replace(_last_valid(one), reason=merged_from(merged_id))] for id_, one in mine.items()}
+        again = {id_: said for id_, said in stated.items() if id_ not in beside}
+        if again:
+            learner = (await _locked(connection, desk, learner_id))[learner_id]
+            await _record(connection, desk, learner, again, today, merged_id)
 
 
 async def _record(
