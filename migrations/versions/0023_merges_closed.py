@@ -16,10 +16,12 @@ def upgrade() -> None:
     op.create_table(
         "merged_keys",
         sa.Column("learner_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("merged_id", sa.Uuid(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["learner_id"], ["learners.id"], name=op.f("fk_merged_keys_learner_id")),
-        sa.PrimaryKeyConstraint("learner_id", "merged_id", name=op.f("pk_merged_keys")),
+        sa.PrimaryKeyConstraint("learner_id", "id", name=op.f("pk_merged_keys")),
+        sa.UniqueConstraint("learner_id", "merged_id", name=op.f("uq_merged_keys_learner_id_merged_id")),
     )
     op.create_index("ix_merged_keys_merged_id", "merged_keys", ["merged_id"], unique=False)
     op.add_column("achievement_versions", sa.Column("merged_id", sa.Uuid(), nullable=True))

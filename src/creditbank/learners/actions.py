@@ -262,7 +262,7 @@ async def keep_merged_keys(
         for other in sorted(others):
             if (id_, other) not in known:
                 known[id_, other], sealed = key.new_key(MERGED_KEY)
-                rows.append({"learner_id": id_, "merged_id": other, "sealed": sealed})
+                rows.append({"learner_id": id_, "id": new_id(), "merged_id": other, "sealed": sealed})
     await insert_rows(connection, merged_keys, rows)
     return known
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -56,8 +57,10 @@ merged_keys = Table(
     "merged_keys",
     metadata,
     Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
-    Column("merged_id", Uuid, primary_key=True, index=True),
+    Column("id", Uuid, primary_key=True),
+    Column("merged_id", Uuid, nullable=False, index=True),
     Column("sealed", LargeBinary, nullable=False),
+    UniqueConstraint("learner_id", "merged_id"),
     info={"dist": "learner", "learner_key": "learner_id"},
 )
 
