@@ -49,6 +49,15 @@ class LearnerKey:
             # A ValueError says that there is not even a whole nonce.
             raise SealBroken from broken
 
+    def new_key(self, place: bytes) -> tuple[LearnerKey, bytes]:
+        """A fresh key that only this one opens, and its sealed form to store."""
+        key = os.urandom(_KEY_BYTES)
+        return LearnerKey(key), self.seal(key, place)
+
+    def open_key(self, sealed: bytes, place: bytes) -> LearnerKey:
+        """The key that ``new_key`` made. Raises SealBroken."""
+        return LearnerKey(self.open(sealed, place))
+
     def mark(self, plain: bytes) -> bytes:
         """16 bytes that are equal for equal texts of this learner and tell nobody without the key anything."""
         return hashlib.blake2b(plain, digest_size=16, key=self._mark).digest()

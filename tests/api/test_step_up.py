@@ -33,6 +33,7 @@ GRAVE = {
     "POST /v1/learners/activation-codes",
     "POST /v1/learners/{id}/confirmation",
     "POST /v1/learners/{id}/guardianships",
+    "POST /v1/learners/{id}/guardianships/{guardianship_id}/end",
     "POST /v1/clients",
     "POST /v1/clients/{id}/keys",
     "POST /v1/learners/{id}/merges",

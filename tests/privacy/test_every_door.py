@@ -17,8 +17,8 @@ from creditbank.achievements.queries import CONTENT, REASON
 from creditbank.claims.queries import EVIDENCE
 from creditbank.consents.queries import PURPOSE as PURPOSE_OF_CONSENT
 from creditbank.database.metadata import metadata
-from creditbank.learners.queries import PROFILE
-from creditbank.learners.tables import learner_keys
+from creditbank.learners.queries import MERGED_KEY, PROFILE
+from creditbank.learners.tables import learner_keys, merged_keys
 from creditbank.people.actions import know_as
 from creditbank.people.domain import NewGrant, Place
 from creditbank.people.queries import DEVICE as DEVICE_OF_SESSION
@@ -188,19 +188,25 @@ async def opens(world: World) -> bytes:
     keys = [vault.passing]
     sealed: list[bytes] = []
     async with world.database.read() as connection:
+        own = {}
         for table, owner in ((learner_keys, "learner_id"), (user_keys, "user_id")):
             for who, wrapped in await connection.execute(select(table.c[owner], table.c.wrapped)):
-                keys.append(vault.unwrap(who, wrapped))
+                own[who] = vault.unwrap(who, wrapped)
+        keys += own.values()
+        for row in await connection.execute(select(merged_keys)):
+            keys.append(own[row.learner_id].open_key(row.sealed, MERGED_KEY))
         for table in metadata.sorted_tables:
             for row in await connection.execute(select(table)):
                 sealed += [value for value in row if isinstance(value, bytes)]
     sealed += [path.read_bytes() for path in files_in(Path(world.app.state.edge.settings.evidence_folder))]
     found = []
+    # What was opened may be sealed once more within.
     for value in sealed:
         for key in keys:
             for place in PLACES:
                 with contextlib.suppress(SealBroken):
                     found.append(key.open(value, place))
+                    sealed.append(found[-1])
     return b"\n".join(found)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.domain import Actor
 from creditbank.clock import rising
 from creditbank.conversions.actions import Counter, withdraw_all
+from creditbank.guardianships.actions import end_with
 from creditbank.learners.actions import advance
 from creditbank.learners.domain import (
     ACTIVE,
@@ -33,7 +34,8 @@ from creditbank.sealing import LearnerKey
 async def change_state(
     connection: AsyncConnection, counter: Counter, learner_id: UUID, state: AccountState, actor: Actor, today: date
 ) -> tuple[Learner, LearnerKey]:
-    """Close an account, say that its owner died, or open it again. Ending it withdraws its open applications.
+    """Close an account, say that its owner died, or open it again. Ending it withdraws its open applications
+    and ends what its owner has as a guardian.
 
     Raises LearnerNotFound, LearnerErased, AccountStateSame, AccountUnconfirmed, and AccountEnded of a merged one.
     """
@@ -52,6 +54,7 @@ async def change_state(
         learner.check_confirmed()
         state = PENDING
     if state in ENDED:
+        await end_with(connection, learner_id, actor.by, actor.identity, counter.clock())
         held = await withdraw_all(connection, counter, learner, reason=state, client_id=actor.client_id, today=today)
         if held:
             await settle(connection, counter.shelf, locked, Cause.DATE, as_of=today, clock=counter.clock)

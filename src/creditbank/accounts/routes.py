@@ -15,31 +15,33 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.actions import record, record_all
 from creditbank.access.domain import Actor
 from creditbank.access.guards import check_whole, require
-from creditbank.access.policy import Owned
+from creditbank.access.policy import Owned, can
 from creditbank.accounts.actions import change_state
 from creditbank.accounts.schemas import AccountStateIn, OpenedBatch, OpenedItem
 from creditbank.conversions.routes import DoorDep
 from creditbank.errors import Refusal
+from creditbank.guardianships.actions import follow_birth_date
 from creditbank.intake.domain import BatchTooLarge
 from creditbank.learners import queries
-from creditbank.learners.actions import Opened, open_accounts
+from creditbank.learners.actions import Mending, Opened, mend, open_accounts
 from creditbank.learners.domain import (
     Application,
     IdentityTaken,
     Learner,
     LearnerErased,
+    LearnerNotFound,
     check_born,
 )
 from creditbank.learners.queries import find
 from creditbank.learners.routes import OPENING_REFUSED, count_asking, number_form
-from creditbank.learners.schemas import LearnerIn, LearnerOut
+from creditbank.learners.schemas import LearnerChange, LearnerIn, LearnerOut
 from creditbank.providers.domain import UnknownProvider
 from creditbank.regions.domain import UnknownRegion
 from creditbank.web.bodies import JsonBody, Read, items_of, read_item
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, once
 from creditbank.web.problems import EdgeRefusal, documented, instance_of, language_of, problem_of, status_of
-from creditbank.web.revisions import etag
+from creditbank.web.revisions import check_match, etag
 
 router = APIRouter(tags=["learners"])
 
@@ -52,6 +54,7 @@ _POSTED: Final = {
     "identities": [{"type": "student_number", "value": "20260017"}],
 }
 _item: Final = TypeAdapter(LearnerIn)
+_change = JsonBody(LearnerChange, {"region": "500105"})
 _state = JsonBody(AccountStateIn, {"state": "closed", "reason": "learner_asked"})
 
 
@@ -181,6 +184,46 @@ def _told(request: Request, became: Sequence[_Became]) -> Answer:
     opened = sum(one["status"] == 201 for one in results)
     body: OpenedBatch = {"results": results, "counts": {"opened": opened, "refused": len(results) - opened}}
     return Answer(200, _BATCH.dump_json(body), kept=orjson.dumps(list(map(_kept, became))))
+
+
+@router.patch(
+    "/v1/learners/{id}",
+    operation_id="mend_learner",
+    openapi_extra=_change.documents,
+    responses={200: {"model": LearnerOut, "description": "changed"}, **documented(404, 409, 410, 412, 415, 428)},
+)
+async def mend_learner(
+    id: UUID,
+    request: Request,
+    edge: EdgeDep,
+    actor: Annotated[Actor, Depends(require("learners:write"))],
+    body: Annotated[Read[LearnerChange], Depends(_change)],
+) -> Response:
+    """Mend an account's name, birth date or region; another region is a move today. Needs `If-Match`.
+
+    With the birth date the day moves on which a minor's guardianships end; who is of age by it has none any more.
+    """
+    wanted = body.value
+    check_born(wanted.birth_date, edge.today())
+
+    async def work(connection: AsyncConnection) -> Answer:
+        await queries.lock(connection, edge.vault, [id])
+        learner, key = await find(connection, edge.vault, id)
+        if not can(actor, "account.mend", learner.owned):
+            raise LearnerNotFound
+        check_match(request, learner.revision)
+        mending = Mending(wanted.name, wanted.birth_date, wanted.region)
+        mended = await mend(connection, edge.vault, id, mending, edge.today(), edge.clock())
+        if mended.profile.birth_date != learner.profile.birth_date:
+            await follow_birth_date(connection, mended, actor, edge.clock(), edge.settings.zone)
+        fields = sorted(wanted.model_fields_set)
+        await record(
+            connection, actor.by, "learner.mend", f"learner:{id}", {"fields": fields}, edge.clock(), learner.owned
+        )
+        shown = LearnerOut.from_domain(mended).model_dump_json().encode()
+        return Answer(200, shown, {"ETag": etag(mended.revision)}, owner=(id, key))
+
+    return await once(request, edge, actor.client_id, body.raw, work)
 
 
 @router.post(

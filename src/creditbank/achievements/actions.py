@@ -15,7 +15,9 @@ from creditbank.achievements.queries import REASON, seal_content
 from creditbank.achievements.tables import achievement_keys, achievement_versions, achievements
 from creditbank.database.statements import among, insert_new, insert_rows
 from creditbank.identifiers import new_id
+from creditbank.learners.actions import keep_merged_keys
 from creditbank.learners.queries import LockedLearner
+from creditbank.sealing import LearnerKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,13 @@ class NewVersion:
     effective: date | None = None
     # The merged account that was named, of a new achievement.
     named_id: UUID | None = None
+    # The merged account of which it is stated: what it says is sealed so that it outlives neither person.
+    merged_id: UUID | None = None
 
 
 async def store(connection: AsyncConnection, versions: Sequence[NewVersion]) -> list[Version]:
     """Write the versions, and the achievements of those that are first. The learners are locked, the ids claimed."""
+    keys = await _keys_for(connection, versions)
     await insert_rows(
         connection,
         achievements,
@@ -93,11 +98,12 @@ async def store(connection: AsyncConnection, versions: Sequence[NewVersion]) -> 
                 "kind": v.content["kind"],
                 "code": v.content.get("code"),
                 "completed": date.fromisoformat(v.content["completed"]),
-                "content": seal_content(v.learner.key, v.content),
-                "reason": v.learner.key.seal(v.reason.encode(), REASON) if v.reason is not None else None,
+                "content": seal_content(keys[v.learner.id, v.merged_id], v.content),
+                "reason": _sealed(keys[v.learner.id, v.merged_id], v.reason),
                 "effective": v.effective,
                 "client_id": v.client_id,
                 "recorded_at": v.recorded_at,
+                "merged_id": v.merged_id,
             }
             for v in versions
         ],
@@ -113,6 +119,25 @@ async def store(connection: AsyncConnection, versions: Sequence[NewVersion]) -> 
             v.effective,
             v.client_id,
             v.recorded_at,
+            v.merged_id,
         )
         for v in versions
     ]
+
+
+async def _keys_for(
+    connection: AsyncConnection, versions: Sequence[NewVersion]
+) -> dict[tuple[UUID, UUID | None], LearnerKey]:
+    """The key for each (account, merged account) of the versions."""
+    keys: dict[tuple[UUID, UUID | None], LearnerKey] = {(v.learner.id, None): v.learner.key for v in versions}
+    wanted: dict[UUID, tuple[LearnerKey, set[UUID]]] = {}
+    for v in versions:
+        if v.merged_id is not None:
+            wanted.setdefault(v.learner.id, (v.learner.key, set()))[1].add(v.merged_id)
+    for at, key in (await keep_merged_keys(connection, wanted) if wanted else {}).items():
+        keys[at] = key
+    return keys
+
+
+def _sealed(key: LearnerKey, reason: str | None) -> bytes | None:
+    return key.seal(reason.encode(), REASON) if reason is not None else None

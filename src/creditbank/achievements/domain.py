@@ -21,6 +21,9 @@ MERGED: Final = "merged"
 MERGE_UNDONE: Final = "merge_undone"
 """Why the bank withdraws an achievement at one account of a person: it stands at the other."""
 
+COUNTED_ONCE: Final = "counted_once"
+"""Why the bank withdraws what a merge brought: the person had it by the other account, of the same event."""
+
 ASSURANCES: Final = ("self", "provider", "verified", "signed")
 
 
@@ -37,6 +40,13 @@ class Version:
     effective: date | None
     client_id: UUID | None
     recorded_at: datetime
+    # The merged account of which it was stated, at the one that stands or stood for it; None: of the account itself.
+    merged_id: UUID | None = None
+
+
+def is_the_bank_s(version: Version) -> bool:
+    """Whether the bank withdrew a fact by this version, between two accounts or beside its like."""
+    return version.client_id is None and version.reason in {MERGED, MERGE_UNDONE, COUNTED_ONCE}
 
 
 def merged_from(learner_id: UUID) -> str:

@@ -8,13 +8,14 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import exists, func, select
+from sqlalchemy import Row, Select, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from creditbank.achievements.domain import VALID, Achievement, Figure, Level, Version, is_hidden
+from creditbank.achievements.domain import VALID, Achievement, Content, Figure, Level, Version, is_hidden
 from creditbank.achievements.tables import achievement_keys, achievement_versions, achievements
 from creditbank.database.statements import among, pairs_among, under
 from creditbank.learners.domain import ERASED
+from creditbank.learners.queries import merged_keys_of
 from creditbank.learners.tables import learners
 from creditbank.providers.queries import codes_under
 from creditbank.sealing import LearnerKey, Vault
@@ -67,6 +68,7 @@ async def named(connection: AsyncConnection, learner_id: UUID, named_id: UUID) -
 
 _stored = achievement_versions.c
 _VERSIONS = select(
+    _stored.id,
     _stored.learner_id,
     _stored.achievement_id,
     _stored.number,
@@ -76,6 +78,7 @@ _VERSIONS = select(
     _stored.effective,
     _stored.client_id,
     _stored.recorded_at,
+    _stored.merged_id,
 ).order_by(_stored.achievement_id, _stored.number)
 
 
@@ -83,8 +86,8 @@ async def of_learners(connection: AsyncConnection, keys: Mapping[UUID, LearnerKe
     """Every achievement of the learners whose keys are given, with all versions, in the order of their ids."""
     statement = _VERSIONS.where(among(connection, achievement_versions.c.learner_id, list(keys)))
     found: dict[UUID, dict[UUID, Achievement]] = {learner_id: {} for learner_id in keys}
-    for row in await connection.execute(statement):
-        _add(found[row.learner_id], _version_of(row, keys[row.learner_id]))
+    for version in await _read(connection, statement, keys):
+        _add(found[version.learner_id], version)
     return {learner_id: list(mine.values()) for learner_id, mine in found.items()}
 
 
@@ -96,8 +99,8 @@ async def of_pairs(
         return []
     columns = (achievement_versions.c.learner_id, achievement_versions.c.achievement_id)
     found: dict[UUID, Achievement] = {}
-    for row in await connection.execute(_VERSIONS.where(pairs_among(connection, columns, pairs))):
-        _add(found, _version_of(row, keys[row.learner_id]))
+    for version in await _read(connection, _VERSIONS.where(pairs_among(connection, columns, pairs)), keys):
+        _add(found, version)
     return list(found.values())
 
 
@@ -201,14 +204,69 @@ def _add(mine: dict[UUID, Achievement], version: Version) -> None:
     mine[version.achievement_id] = Achievement(version.learner_id, version.achievement_id, versions)
 
 
-def _version_of(row: Sequence[Any], key: LearnerKey) -> Version:
-    learner_id, achievement_id, number, status, content, reason, *rest = row
+async def _read(connection: AsyncConnection, statement: Select[Any], keys: Mapping[UUID, LearnerKey]) -> list[Version]:
+    """The versions, opened; of those that are an erased person's, what stands in the clear."""
+    rows = (await connection.execute(statement)).all()
+    foreign = {row.learner_id for row in rows if row.merged_id is not None}
+    if not foreign:
+        return [_version_of(row, keys[row.learner_id]) for row in rows]
+    others = await merged_keys_of(connection, {id_: keys[id_] for id_ in foreign})
+    lost = [row.id for row in rows if row.merged_id is not None and (row.learner_id, row.merged_id) not in others]
+    clear = await _clear(connection, lost)
+    found = []
+    for row in rows:
+        if row.id in clear:
+            found.append(_lost_version_of(row, clear[row.id]))
+        else:
+            key = keys[row.learner_id] if row.merged_id is None else others[row.learner_id, row.merged_id]
+            found.append(_version_of(row, key))
+    return found
+
+
+async def _clear(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Content]:
+    """What stands in the clear of these versions, as a statement that names nobody."""
+    if not ids:
+        return {}
+    statement = (
+        select(
+            _stored.id, _stored.achievement_id, _stored.kind, _stored.code, _stored.completed, achievements.c.provider
+        )
+        .join_from(
+            achievement_versions,
+            achievements,
+            (_stored.learner_id == achievements.c.learner_id) & (_stored.achievement_id == achievements.c.id),
+        )
+        .where(among(connection, _stored.id, ids))
+    )
+    found: dict[UUID, Content] = {}
+    for row in await connection.execute(statement):
+        said = {"kind": row.kind, "completed": row.completed.isoformat(), "provider": row.provider}
+        coded = {"code": row.code} if row.code is not None else {}
+        # No two facts have one key, though nobody knows any more what its provider called it.
+        found[row.id] = {**said, **coded, "external_id": str(row.achievement_id)}
+    return found
+
+
+def _version_of(row: Row[Any], key: LearnerKey) -> Version:
+    content = orjson.loads(key.open(row.content, CONTENT))
+    return _version(row, content, key.open(row.reason, REASON).decode() if row.reason is not None else None)
+
+
+def _lost_version_of(row: Row[Any], clear: Content) -> Version:
+    """A version of which the key is destroyed with the person of whom it was stated: a copy, withdrawn for ever."""
+    return _version(row, clear, None)
+
+
+def _version(row: Row[Any], content: Content, reason: str | None) -> Version:
     return Version(
-        learner_id,
-        achievement_id,
-        number,
-        status,
-        orjson.loads(key.open(content, CONTENT)),
-        key.open(reason, REASON).decode() if reason is not None else None,
-        *rest,
+        row.learner_id,
+        row.achievement_id,
+        row.number,
+        row.status,
+        content,
+        reason,
+        row.effective,
+        row.client_id,
+        row.recorded_at,
+        row.merged_id,
     )

@@ -52,7 +52,7 @@ async def read_achievement(id: UUID, request: Request, edge: EdgeDep, actor: Rea
             raise AchievementNotFound
         _, key = await learners.find(connection, edge.vault, learner_id)
         mine = (await of_learners(connection, {learner_id: key}))[learner_id]
-    request.scope["looked_at"] = learner_id
+    request.scope["looked_at"] = [learner_id]
     achievement = next((a for a in mine if a.id == id), None)
     if achievement is None or not can(actor, "achievement.read", _owned(achievement, learner_id)):
         raise AchievementNotFound

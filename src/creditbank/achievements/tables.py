@@ -57,6 +57,7 @@ achievement_versions = Table(
     Column("effective", Date),
     Column("client_id", Uuid, doc="who stated it"),
     Column("recorded_at", Instant, nullable=False),
+    Column("merged_id", Uuid, doc="the merged account of which it was stated: it is sealed with the key to that one's"),
     ForeignKeyConstraint(["learner_id", "achievement_id"], ["achievements.learner_id", "achievements.id"]),
     UniqueConstraint("learner_id", "achievement_id", "number"),
     CheckConstraint("status in ('valid', 'revoked', 'quarantined')", name="status"),

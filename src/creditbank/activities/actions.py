@@ -21,7 +21,7 @@ from creditbank.activities.domain import (
     Way,
     content_of,
 )
-from creditbank.activities.queries import already, counts_by_way, people_by_id
+from creditbank.activities.queries import already, attendances_of, counts_by_way, people_by_id
 from creditbank.activities.tables import activities, attendances, head_counts
 from creditbank.clock import Clock
 from creditbank.codes import code_list
@@ -32,7 +32,7 @@ from creditbank.intake.actions import Desk, Recorded, submit
 from creditbank.intake.domain import Submission
 from creditbank.jobs.actions import enqueue
 from creditbank.learners import queries as learners
-from creditbank.learners.domain import Reference, UnknownLearner
+from creditbank.learners.domain import Found, Reference, UnknownLearner
 from creditbank.providers.domain import UnknownProvider
 from creditbank.providers.queries import by_code, check_active
 from creditbank.regions.actions import Kept
@@ -124,9 +124,12 @@ async def check_in(
         raise ActivityNotBegun(day=day.isoformat())
     resolved = await resolve(connection, door.desk, [one.learner for one in present])
     first: dict[UUID, Present] = {}
-    for id_, one in zip(resolved, present, strict=True):
-        if id_ is not None:
-            first.setdefault(id_, one)
+    # By the account that was named, so that undoing a merge gives it back what was said of it.
+    named: dict[UUID, UUID] = {}
+    for found, one in zip(resolved, present, strict=True):
+        if found is not None:
+            first.setdefault(found.learner_id, one)
+            named.setdefault(found.learner_id, found.named_id or found.learner_id)
     known = await already(connection, activity.id, sorted(first))
     new = sorted(first.keys() - known.keys())
     facts = {"theme": activity.series} if activity.series and "theme" in code_list("kinds")[activity.kind].facts else {}
@@ -134,8 +137,8 @@ async def check_in(
         Submission(
             door.actor.client_id,
             activity.provider,
-            Reference(id=id_),
-            content_of(activity, id_, day, facts),
+            Reference(id=named[id_]),
+            content_of(activity, named[id_], day, facts),
             None,
         )
         for id_ in new
@@ -158,7 +161,8 @@ async def check_in(
     # Who was checked in by another meanwhile is there already: the look above did not see it, the key does.
     counted = await insert_new(connection, attendances, rows)
     told: list[Attended | Refusal] = []
-    for id_ in resolved:
+    for found in resolved:
+        id_ = found.learner_id if found is not None else None
         if id_ is None:
             told.append(UnknownLearner())
         elif id_ in recorded:
@@ -173,14 +177,25 @@ async def check_in(
     return told
 
 
-async def resolve(connection: AsyncConnection, desk: Desk, references: Sequence[Reference]) -> list[UUID | None]:
+async def give_back(
+    connection: AsyncConnection, learner_id: UUID, merged_id: UUID, achievement_ids: Sequence[UUID], now: datetime
+) -> None:
+    """Let what an account attended in a merged one's name be that one's, where the achievements stand now."""
+    rows = [
+        {**asdict(one), "learner_id": merged_id, "id": new_id(), "recorded_at": now}
+        for one in await attendances_of(connection, learner_id, achievement_ids)
+    ]
+    await insert_new(connection, attendances, rows)
+
+
+async def resolve(connection: AsyncConnection, desk: Desk, references: Sequence[Reference]) -> list[Found | None]:
     """The learners who are meant, in their order; None for whoever is not known."""
     keys = [learners.lookup_key(desk.vault, one) for one in references]
-    found = await learners.resolve(connection, sorted({key for key in keys if key is not None}))
+    found = await learners.found_by(connection, sorted({key for key in keys if key is not None}))
     wanted = {one.id for one in references if one.id is not None}
     there = await learners.meant(connection, sorted(wanted))
     return [
-        found.get(key) if key is not None else there[one.id].learner_id if one.id in there else None
+        found.get(key) if key is not None else there.get(one.id) if one.id is not None else None
         for key, one in zip(keys, references, strict=True)
     ]
 

@@ -8,12 +8,15 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import ColumnElement, Row, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.achievements.domain import VALID
+from creditbank.achievements.tables import achievement_versions
 from creditbank.activities.domain import Activity, ActivityNotFound, HeadCount
 from creditbank.activities.tables import activities, attendances, head_counts
 from creditbank.database.statements import among, for_share, for_update, under
+from creditbank.learners.tables import learners
 
 _COLUMNS = [activities.c[field.name] for field in fields(Activity)]
 
@@ -46,6 +49,19 @@ async def _one(connection: AsyncConnection, statement: Any) -> Activity:
 
 
 @dataclass(frozen=True, slots=True)
+class Attendance:
+    """Somebody was at an activity, found by one way at one time; an achievement came of it."""
+
+    activity_id: UUID
+    achievement_id: UUID
+    way: str
+    at: datetime
+
+
+_ATTENDED = [attendances.c[field.name] for field in fields(Attendance)]
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """Which activities of a list are wanted; None: whichever. ``since``: those that end after this instant."""
 
@@ -69,13 +85,19 @@ async def page(connection: AsyncConnection, wanted: Wanted, *, after: UUID | Non
 
 
 async def counts_by_way(connection: AsyncConnection, activity_id: UUID) -> dict[str, int]:
-    """How many people were found to be there, by the way that found each first."""
-    statement = (
-        select(attendances.c.way, func.count())
-        .where(attendances.c.activity_id == activity_id)
-        .group_by(attendances.c.way)
-        .order_by(attendances.c.way)
+    """How many people were found to be there, by the way that found each first.
+
+    Two accounts that are one person's count once, as long as they are.
+    """
+    person = func.coalesce(learners.c.merged_into, attendances.c.learner_id)
+    place = func.row_number().over(partition_by=person, order_by=attendances.c.id).label("place")
+    there = (
+        select(attendances.c.way, place)
+        .join_from(attendances, learners, learners.c.id == attendances.c.learner_id)
+        .where(attendances.c.activity_id == activity_id, ~_given_back())
+        .subquery()
     )
+    statement = select(there.c.way, func.count()).where(there.c.place == 1).group_by(there.c.way).order_by(there.c.way)
     return {way: count for way, count in await connection.execute(statement)}
 
 
@@ -83,10 +105,82 @@ async def already(connection: AsyncConnection, activity_id: UUID, learner_ids: S
     """Those of the learners who were found to be there already, each with the achievement that came of it."""
     if not learner_ids:
         return {}
-    statement = select(attendances.c.learner_id, attendances.c.achievement_id).where(
-        attendances.c.activity_id == activity_id, among(connection, attendances.c.learner_id, learner_ids)
+    merged = select(learners.c.id).where(among(connection, learners.c.merged_into, learner_ids))
+    theirs = or_(among(connection, attendances.c.learner_id, learner_ids), attendances.c.learner_id.in_(merged))
+    statement = (
+        select(func.coalesce(learners.c.merged_into, attendances.c.learner_id), attendances.c.achievement_id)
+        .join_from(attendances, learners, learners.c.id == attendances.c.learner_id)
+        .where(attendances.c.activity_id == activity_id, theirs, ~_given_back())
+        .order_by(attendances.c.id.desc())
     )
     return {learner: achievement for learner, achievement in await connection.execute(statement)}
+
+
+def _given_back() -> ColumnElement[bool]:
+    """Whether an attendance was given back to another account, where a later row of the same achievement stands."""
+    later = attendances.alias("later")
+    return exists().where(
+        later.c.achievement_id == attendances.c.achievement_id,
+        later.c.activity_id == attendances.c.activity_id,
+        later.c.learner_id != attendances.c.learner_id,
+        later.c.id > attendances.c.id,
+    )
+
+
+async def attendances_of(
+    connection: AsyncConnection, learner_id: UUID, achievement_ids: Sequence[UUID]
+) -> list[Attendance]:
+    """Of an account's achievements those that came of its having been somewhere."""
+    statement = select(*_ATTENDED).where(
+        attendances.c.learner_id == learner_id, among(connection, attendances.c.achievement_id, achievement_ids)
+    )
+    return [Attendance(*row) for row in await connection.execute(statement)]
+
+
+async def attended_twice(
+    connection: AsyncConnection, learner_id: UUID, merged_id: UUID, achievement_ids: Sequence[UUID]
+) -> set[UUID]:
+    """Which of a merged account's achievements came of an activity at which the account that stands for it was found
+    too, in its own name or another merged one's, by an achievement that holds there."""
+    mine, other = attendances.alias("mine"), attendances.alias("other")
+    later = achievement_versions.alias("later")
+    said = achievement_versions.c
+    holds = exists().where(
+        said.learner_id == learner_id,
+        said.achievement_id == other.c.achievement_id,
+        said.status == VALID,
+        ~exists().where(
+            later.c.learner_id == said.learner_id,
+            later.c.achievement_id == said.achievement_id,
+            later.c.number > said.number,
+        ),
+    )
+    statement = (
+        select(mine.c.achievement_id)
+        .join_from(mine, other, mine.c.activity_id == other.c.activity_id)
+        .join(learners, learners.c.id == other.c.learner_id)
+        .where(
+            mine.c.learner_id == merged_id,
+            among(connection, mine.c.achievement_id, achievement_ids),
+            other.c.achievement_id != mine.c.achievement_id,
+            other.c.learner_id != merged_id,
+            func.coalesce(learners.c.merged_into, other.c.learner_id) == learner_id,
+            holds,
+        )
+    )
+    return set((await connection.execute(statement)).scalars())
+
+
+async def cancelled_of(connection: AsyncConnection, achievement_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Which of these achievements came of an activity that was cancelled, and why it was."""
+    if not achievement_ids:
+        return {}
+    statement = (
+        select(attendances.c.achievement_id, activities.c.reason)
+        .join_from(attendances, activities)
+        .where(among(connection, attendances.c.achievement_id, achievement_ids), activities.c.status == "cancelled")
+    )
+    return {achievement: reason for achievement, reason in await connection.execute(statement)}
 
 
 async def achievements_of(

@@ -369,7 +369,8 @@ async def check_in(
 
     async def work(connection: AsyncConnection) -> Answer:
         activity = await queries.held(connection, id)
-        (learner_id,) = await actions.resolve(connection, desk, [reference])
+        (found,) = await actions.resolve(connection, desk, [reference])
+        learner_id = found.learner_id if found is not None else None
         if not can(actor, "activity.check_in", Owned(activity.provider, learner_id)):
             raise ForeignProvider(provider_code=activity.provider, pointer="")
         asks = asks_after(actor, reference)

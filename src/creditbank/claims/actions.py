@@ -164,12 +164,15 @@ async def decide_ruling(
 async def name_evidence(
     connection: AsyncConnection, desk: Desk, learner_id: UUID, new: NewEvidence, lost: str | None
 ) -> Evidence:
-    """Name a file that lies in the folder already; the same content again is the same evidence. Raises LearnerNotFound.
+    """Name a file that lies in the folder already; the same content again is the same evidence. Raises LearnerNotFound,
+    AccountEnded of a merged one.
 
     The evidence answered lies in another file when somebody else handed the content in meanwhile: theirs was whole
     before their row was. ``lost`` is the file, found not to be whole, that this one stands in for.
     """
     learner = await hold_learner(connection, desk, learner_id)
+    # A claim is lodged of the account that stands for it, and evidence is looked for there.
+    learner.check_unmerged()
     known = await queries.evidence_by_mark(connection, learner_id, new.mark)
     if known is not None and known.stored_as != lost:
         return known

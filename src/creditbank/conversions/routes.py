@@ -186,7 +186,7 @@ async def list_conversions(
         )
         if learner is not None and not found and decided_by is not None:
             raise LearnerNotFound
-    request.scope["looked_at"] = learner
+    request.scope["looked_at"] = [learner] if learner is not None else []
     return page_answer(request, found, limit, lambda one: str(one.id), show_conversion)
 
 
@@ -205,7 +205,7 @@ async def read_conversion(id: UUID, request: Request, edge: EdgeDep, actor: Read
             account, _ = await learners.find(connection, edge.vault, found.learner_id)
             if not can(actor, "account.read", account.owned):
                 raise ConversionNotFound
-    request.scope["looked_at"] = found.learner_id
+    request.scope["looked_at"] = [found.learner_id]
     return json_answer(show_conversion(found))
 
 

@@ -1,7 +1,8 @@
-"""Registering guardianships, and ending them before their day."""
+"""Registering guardianships, ending them before their day, and moving the day with the birth date."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, time
@@ -12,7 +13,8 @@ from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
-from creditbank.access.domain import Actor
+from creditbank.access.domain import Actor, By
+from creditbank.access.policy import Owned
 from creditbank.guardianships.domain import (
     Evidence,
     GuardianKind,
@@ -20,10 +22,12 @@ from creditbank.guardianships.domain import (
     GuardianshipNotFound,
     check_guardian,
     check_minor,
+    of_age_on,
 )
-from creditbank.guardianships.queries import of_learner, user_of
+from creditbank.guardianships.queries import lasting_of, of_learner, user_of
 from creditbank.guardianships.tables import guardianships
 from creditbank.identifiers import new_id
+from creditbank.learners.domain import Learner
 from creditbank.learners.queries import absence, find, lock
 from creditbank.people import actions as people
 from creditbank.people.domain import GUARDIANSHIP, GrantNotFound, NewGrant, Place
@@ -56,11 +60,10 @@ async def register(
     until = check_minor(minor, today)
     user_id = check_guardian(guardian, minor, await user_of(connection, guardian_id, now), today)
     id_ = new_id()
-    ends = datetime.combine(until, time(), zone).astimezone(UTC)
     grant_id = await people.grant(
         connection,
         user_id,
-        NewGrant("learner", Place(learner_id=learner_id), ends),
+        NewGrant("learner", Place(learner_id=learner_id), _begins(until, zone)),
         None,
         f"{GUARDIANSHIP}{id_}",
         now,
@@ -94,14 +97,75 @@ async def end(
         raise GuardianshipNotFound from gone
     # Registered twice it is two roles: the guardian would be in by the other one still.
     ending = [one for one in every if one.guardian_id == found.guardian_id and one.ended_at is None]
-    for one in ending:
-        if one.id != found.id:
-            with suppress(GrantNotFound):
-                await people.revoke(connection, one.user_id, one.grant_id, None, actor.identity, now)
-    ended = replace(found, ended_by=actor.identity, ended_at=now)
-    theirs = (guardianships.c.learner_id == learner_id) & guardianships.c.id.in_([one.id for one in ending])
-    await connection.execute(update(guardianships).where(theirs).values(ended_by=ended.ended_by, ended_at=now))
+    others = [one for one in ending if one.id != found.id]
+    await _take_back(connection, others, actor.identity, now)
+    await _mark(connection, ending, actor.identity, now)
     minor, _ = await find(connection, vault, learner_id)
     details = {"guardianship": str(guardianship_id)}
     await record(connection, actor.by, "guardianship.end", f"learner:{learner_id}", details, now, minor.owned)
-    return ended
+    return replace(found, ended_by=actor.identity, ended_at=now)
+
+
+async def _take_back(connection: AsyncConnection, ending: Sequence[Guardianship], by: str, now: datetime) -> None:
+    """Take back the roles by which guardians acted, those that nobody has taken back already."""
+    for one in ending:
+        with suppress(GrantNotFound):
+            await people.revoke(connection, one.user_id, one.grant_id, None, by, now)
+
+
+async def _mark(connection: AsyncConnection, ending: Sequence[Guardianship], by: str, now: datetime) -> None:
+    theirs = guardianships.c.id.in_([one.id for one in ending])
+    await connection.execute(update(guardianships).where(theirs).values(ended_by=by, ended_at=now))
+
+
+async def end_with(
+    connection: AsyncConnection, learner_id: UUID, by: By, identity: str, now: datetime, *, is_minor_gone: bool = False
+) -> None:
+    """End what a guardian had whose account ends, or that of one merged into it: whoever acts for a child is somebody.
+
+    With ``is_minor_gone`` also the guardianships over this account itself. The caller has locked the account. Of a
+    guardian who is registered meanwhile the registration waits for that lock, and finds the account ended.
+    """
+    every = await lasting_of(connection, learner_id, now.date(), is_minor_too=is_minor_gone)
+    await _take_back(connection, every, identity, now)
+    await _mark(connection, every, identity, now)
+    for one in every:
+        details = {"guardianship": str(one.id), "reason": "account_ended"}
+        whose = Owned(learner_id=one.learner_id)
+        await record(connection, by, "guardianship.end", f"learner:{one.learner_id}", details, now, whose)
+
+
+async def follow_birth_date(
+    connection: AsyncConnection, minor: Learner, actor: Actor, now: datetime, zone: ZoneInfo
+) -> None:
+    """Let a minor's guardianships end on the day on which, by a mended birth date, the minor is of age.
+
+    Who is of age already by it has no guardian from now on. An end that has come is not taken back: whoever mends a
+    birth date gives nobody power over an account, and a guardianship is registered anew. The minor is locked.
+    """
+    if minor.profile.birth_date is None:
+        return
+    today, until = now.astimezone(zone).date(), of_age_on(minor.profile.birth_date)
+    for one in await of_learner(connection, minor.id):
+        if one.ended_at is not None or one.until == until or one.until <= today:
+            continue
+        details = {"guardianship": str(one.id), "until": until.isoformat()}
+        if until <= today:
+            await _take_back(connection, [one], actor.identity, now)
+            await _mark(connection, [one], actor.identity, now)
+            action = "guardianship.end"
+        else:
+            with suppress(GrantNotFound):
+                # Who governs people may have taken the role back: then nobody has it longer.
+                await people.change_end(
+                    connection, one.user_id, one.grant_id, _begins(until, zone), actor.identity, now
+                )
+            mine = (guardianships.c.learner_id == minor.id) & (guardianships.c.id == one.id)
+            await connection.execute(update(guardianships).where(mine).values(until=until))
+            action = "guardianship.move_end"
+        await record(connection, actor.by, action, f"learner:{minor.id}", details, now, minor.owned)
+
+
+def _begins(day: date, zone: ZoneInfo) -> datetime:
+    """The instant at which a day begins in the bank's zone."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)

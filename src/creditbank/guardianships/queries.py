@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import not_, or_, select
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.guardianships.domain import Guardianship
 from creditbank.guardianships.tables import guardianships
+from creditbank.learners.tables import learners
 from creditbank.people.domain import GUARDIANSHIP
 from creditbank.people.tables import user_roles, users
 
@@ -17,6 +18,23 @@ from creditbank.people.tables import user_roles, users
 async def of_learner(connection: AsyncConnection, learner_id: UUID) -> list[Guardianship]:
     """The guardianships that a learner ever had, oldest first."""
     statement = select(guardianships).where(guardianships.c.learner_id == learner_id).order_by(guardianships.c.id)
+    return [Guardianship(**row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def lasting_of(
+    connection: AsyncConnection, guardian_id: UUID, today: date, *, is_minor_too: bool
+) -> list[Guardianship]:
+    """The guardianships that last of a guardian by this account or one merged into it; with ``is_minor_too``
+    also those over this account."""
+    mine = select(learners.c.id).where(learners.c.merged_into == guardian_id)
+    theirs = or_(guardianships.c.guardian_id == guardian_id, guardianships.c.guardian_id.in_(mine))
+    if is_minor_too:
+        theirs = or_(theirs, guardianships.c.learner_id == guardian_id)
+    statement = (
+        select(guardianships)
+        .where(theirs, guardianships.c.ended_at.is_(None), guardianships.c.until > today)
+        .order_by(guardianships.c.id)
+    )
     return [Guardianship(**row) for row in (await connection.execute(statement)).mappings()]
 
 

@@ -107,7 +107,7 @@ async def end_guardianship(
     guardianship_id: UUID,
     request: Request,
     edge: EdgeDep,
-    actor: Annotated[Actor, Depends(require("learners:write"))],
+    actor: Annotated[Actor, Depends(require("learners:write", is_grave=True))],
 ) -> Response:
     """End a guardianship before its day; only the bank does. The guardian sees nothing of the minor any more."""
     check_whole(actor, "guardianship.govern", Owned(learner_id=id))

@@ -196,6 +196,12 @@ async def _record(connection: AsyncConnection, desk: Desk, ready: Sequence[_Read
     if any(locked[owners[one.key]].state == MERGED for one in ready if one.key in new):
         # It was merged between the look and the lock: the next look finds whoever stands for it.
         raise TryAgain
+    named = {one.named_id: one.learner_id for one in ready if one.named_id is not None and one.key in new}
+    if named:
+        # Looked up again, for the accounts are held now: nobody makes two of them again before this is recorded.
+        stands_for = await learners.meant(connection, sorted(named))
+        if any(id_ not in stands_for or stands_for[id_].learner_id != at for id_, at in named.items()):
+            raise TryAgain
     outcomes: dict[int, Outcome] = {}
     ended = [one for one in ready if one.key in new and locked[owners[one.key]].state in ENDED]
     if ended:
@@ -233,6 +239,7 @@ def _first_version(desk: Desk, one: _Ready, taken: Claim, locked: Mapping[UUID, 
         one.submission.client_id,
         learner.recorded_at,
         named_id=one.named_id,
+        merged_id=one.named_id,
     )
 
 
@@ -334,6 +341,7 @@ def _next_version(
         client_id,
         learner.recorded_at,
         reason=reason,
+        merged_id=achievement.current.merged_id,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
@@ -31,8 +31,18 @@ from creditbank.learners.domain import (
     Residence,
     birth_date_of,
 )
-from creditbank.learners.queries import LockedLearner, absence, find, likeness_key, lock, resolve, seal_profile
-from creditbank.learners.tables import learner_identities, learner_keys, learners, residences
+from creditbank.learners.queries import (
+    MERGED_KEY,
+    LockedLearner,
+    absence,
+    find,
+    likeness_key,
+    lock,
+    merged_keys_of,
+    resolve,
+    seal_profile,
+)
+from creditbank.learners.tables import learner_identities, learner_keys, learners, merged_keys, residences
 from creditbank.providers.domain import UnknownProvider
 from creditbank.providers.queries import by_code
 from creditbank.regions.domain import UnknownRegion
@@ -291,6 +301,22 @@ async def mend(
     if moved_to is not None:
         await _settle_in(connection, [(learner_id, Residence(moved_to, today))], now)
     return mended
+
+
+async def keep_merged_keys(
+    connection: AsyncConnection, wanted: Mapping[UUID, tuple[LearnerKey, set[UUID]]]
+) -> dict[tuple[UUID, UUID], LearnerKey]:
+    """The keys under which these accounts, with their own keys, hold what is of those merged accounts; made where there
+    is none yet. The accounts are locked."""
+    known = await merged_keys_of(connection, {id_: key for id_, (key, _) in wanted.items()})
+    rows = []
+    for id_, (key, others) in wanted.items():
+        for other in sorted(others):
+            if (id_, other) not in known:
+                known[id_, other], sealed = key.new_key(MERGED_KEY)
+                rows.append({"learner_id": id_, "id": new_id(), "merged_id": other, "sealed": sealed})
+    await insert_rows(connection, merged_keys, rows)
+    return known
 
 
 async def stamp(connection: AsyncConnection, learner: LockedLearner, clock: Clock) -> datetime:

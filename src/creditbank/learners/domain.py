@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 from uuid import UUID
 
 from creditbank.access.domain import Actor
@@ -19,7 +19,8 @@ from creditbank.providers.domain import ForeignProvider
 # What a new account's hash chain starts from.
 NO_POSTING: Final = bytes(32)
 
-IDENTITY_TYPES: Final = ("id_card", "passport", "student_number", "phone")
+IdentityType = Literal["id_card", "passport", "student_number", "phone"]
+IDENTITY_TYPES: Final[tuple[IdentityType, ...]] = get_args(IdentityType)
 
 # A student number means something only at the institution that gave it; the others are the same everywhere.
 ISSUED_BY_PROVIDER: Final = frozenset({"student_number"})

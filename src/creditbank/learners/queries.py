@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -32,10 +32,11 @@ from creditbank.learners.domain import (
     Residence,
     likeness_of,
 )
-from creditbank.learners.tables import learner_identities, learner_keys, learners, residences
+from creditbank.learners.tables import learner_identities, learner_keys, learners, merged_keys, residences
 from creditbank.sealing import LearnerKey, Vault
 
 PROFILE = b"learners.profile"
+MERGED_KEY = b"merged_keys.sealed"
 
 
 @dataclass(slots=True)
@@ -228,6 +229,23 @@ async def key_of(connection: AsyncConnection, vault: Vault, learner_id: UUID) ->
     return found
 
 
+async def merged_into(connection: AsyncConnection, learner_id: UUID) -> list[UUID]:
+    """The accounts for which this one stands."""
+    statement = select(learners.c.id).where(learners.c.merged_into == learner_id).order_by(learners.c.id)
+    return list((await connection.execute(statement)).scalars())
+
+
+async def merged_keys_of(
+    connection: AsyncConnection, keys: Mapping[UUID, LearnerKey]
+) -> dict[tuple[UUID, UUID], LearnerKey]:
+    """The keys to what these accounts hold of others, by (account, merged account); of erased people there is none."""
+    statement = select(merged_keys).where(among(connection, merged_keys.c.learner_id, list(keys)))
+    return {
+        (row.learner_id, row.merged_id): keys[row.learner_id].open_key(bytes(row.sealed), MERGED_KEY)
+        for row in await connection.execute(statement)
+    }
+
+
 async def lock(connection: AsyncConnection, vault: Vault, learner_ids: Sequence[UUID]) -> dict[UUID, LockedLearner]:
     """Lock the learners in the order of their ids, so that two transactions never wait for each other."""
     if not learner_ids:
@@ -261,6 +279,14 @@ async def find(connection: AsyncConnection, vault: Vault, learner_id: UUID) -> t
         raise await absence(connection, learner_id)
     key = vault.unwrap(row.id, row.wrapped)
     return _learner_of(row, key), key
+
+
+async def accounts_of(connection: AsyncConnection, vault: Vault, learner_ids: Sequence[UUID]) -> dict[UUID, Learner]:
+    """The accounts of many; of those who were erased, and of nobody, there is none."""
+    if not learner_ids:
+        return {}
+    rows = await connection.execute(_ACCOUNT.where(among(connection, learners.c.id, learner_ids)))
+    return {row.id: _learner_of(row, vault.unwrap(row.id, row.wrapped)) for row in rows}
 
 
 async def residences_of(connection: AsyncConnection, learner_id: UUID) -> list[Residence]:

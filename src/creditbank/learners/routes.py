@@ -16,7 +16,7 @@ from creditbank.consents.domain import What
 from creditbank.consents.queries import lets
 from creditbank.errors import Refusal
 from creditbank.learners import queries
-from creditbank.learners.actions import Mending, Opened, mend, move, open_accounts
+from creditbank.learners.actions import Opened, move, open_accounts
 from creditbank.learners.domain import (
     IdentityTaken,
     Learner,
@@ -29,7 +29,6 @@ from creditbank.learners.domain import (
     check_born,
 )
 from creditbank.learners.schemas import (
-    LearnerChange,
     LearnerIn,
     LearnerOut,
     ReferenceIn,
@@ -44,7 +43,7 @@ from creditbank.web.idempotency import Answer, once
 from creditbank.web.paging import Page
 from creditbank.web.problems import documented
 from creditbank.web.rates import Rates
-from creditbank.web.revisions import check_match, etag, is_unchanged
+from creditbank.web.revisions import etag, is_unchanged
 
 router = APIRouter(tags=["learners"])
 
@@ -61,7 +60,6 @@ _new = JsonBody(
         "identities": [{"type": "student_number", "value": "20260017"}],
     },
 )
-_change = JsonBody(LearnerChange, {"region": "500105"})
 _residence = JsonBody(ResidenceIn, {"region": "500105", "since": "2026-03-01"})
 _reference = JsonBody(ReferenceIn, {"number": "CQ1000000013"})
 
@@ -153,7 +151,7 @@ async def resolve_learner(
         await record(connection, actor.by, "learner.resolve", subject, said, edge.clock(), about)
     if not isinstance(found, Learner):
         raise found
-    request.scope["looked_at"] = found.id
+    request.scope["looked_at"] = [found.id]
     return json_answer(ResolvedOut.from_domain(found))
 
 
@@ -193,40 +191,6 @@ async def read_learner(id: UUID, request: Request, edge: EdgeDep, actor: Reader)
     if is_unchanged(request, learner.revision):
         return Response(status_code=304, headers={"ETag": etag(learner.revision)})
     return json_answer(LearnerOut.from_domain(learner), headers={"ETag": etag(learner.revision)})
-
-
-@router.patch(
-    "/v1/learners/{id}",
-    operation_id="mend_learner",
-    openapi_extra=_change.documents,
-    responses={200: {"model": LearnerOut, "description": "changed"}, **documented(404, 409, 410, 412, 415, 428)},
-)
-async def mend_learner(
-    id: UUID,
-    request: Request,
-    edge: EdgeDep,
-    actor: Writer,
-    body: Annotated[Read[LearnerChange], Depends(_change)],
-) -> Response:
-    """Mend an account's name, birth date or region; another region is a move today. Needs `If-Match`."""
-    wanted = body.value
-    check_born(wanted.birth_date, edge.today())
-
-    async def work(connection: AsyncConnection) -> Answer:
-        await queries.lock(connection, edge.vault, [id])
-        learner, key = await queries.find(connection, edge.vault, id)
-        if not can(actor, "account.mend", learner.owned):
-            raise LearnerNotFound
-        check_match(request, learner.revision)
-        mending = Mending(wanted.name, wanted.birth_date, wanted.region)
-        mended = await mend(connection, edge.vault, id, mending, edge.today(), edge.clock())
-        fields = sorted(wanted.model_fields_set)
-        await record(
-            connection, actor.by, "learner.mend", f"learner:{id}", {"fields": fields}, edge.clock(), learner.owned
-        )
-        return _answer(mended, key, 200)
-
-    return await once(request, edge, actor.client_id, body.raw, work)
 
 
 @router.get(

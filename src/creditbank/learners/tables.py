@@ -11,6 +11,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -47,6 +48,19 @@ learner_keys = Table(
     metadata,
     Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
     Column("wrapped", LargeBinary, nullable=False),
+    info={"dist": "learner", "learner_key": "learner_id"},
+)
+
+# One row: the key to what an account holds of an account that was merged into it. It opens with the account's own key.
+# Erasing either deletes it, also when they are two people's again.
+merged_keys = Table(
+    "merged_keys",
+    metadata,
+    Column("learner_id", Uuid, ForeignKey("learners.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("merged_id", Uuid, nullable=False, index=True),
+    Column("sealed", LargeBinary, nullable=False),
+    UniqueConstraint("learner_id", "merged_id"),
     info={"dist": "learner", "learner_key": "learner_id"},
 )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Final, Literal
 from uuid import UUID
 
 from creditbank.errors import Kind, Refusal
+from creditbank.learners.domain import IDENTITY_TYPES, IdentityType, Learner, Profile, likeness_of
 
 Reason = Literal["document_seen", "learner_asked", "institution_confirmed"]
 """How it is known that both are one person's; never what somebody said about them."""
@@ -28,6 +29,57 @@ class Candidate:
 
     learner_id: UUID
     other_id: UUID
+
+
+What = Literal["name", "birth_date", "id_card", "passport", "student_number", "phone", "region"]
+"""What is compared of two accounts. What it is, is told to nobody."""
+
+How = Literal["same", "written_differently", "claimed_same", "differs", "other_issuer", "only_one"]
+"""How it compares. ``claimed_same``: one of the two only says so of themselves. ``other_issuer``: numbers of two
+institutions, which say nothing of each other. ``only_one``: of one account it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One thing of two accounts, and how it compares."""
+
+    what: What
+    how: How
+
+
+def compare(one: Learner, other: Learner) -> list[Compared]:
+    """What agrees and what differs between two accounts, in one order; what neither has is left out."""
+    mine, theirs = one.profile, other.profile
+    likened = [likeness_of(profile.name, date.min) for profile in (mine, theirs)]
+    written: How = "written_differently" if likened[0] == likened[1] else "differs"
+    found = [Compared("name", "same" if mine.name == theirs.name else written)]
+    found += _of_two("birth_date", mine.birth_date, theirs.birth_date)
+    for type_ in IDENTITY_TYPES:
+        found += _of_identities(type_, mine, theirs)
+    return found + _of_two("region", one.region, other.region)
+
+
+def _of_two(what: What, mine: object, theirs: object) -> list[Compared]:
+    if mine is None and theirs is None:
+        return []
+    how: How = "only_one" if mine is None or theirs is None else "same" if mine == theirs else "differs"
+    return [Compared(what, how)]
+
+
+def _of_identities(type_: IdentityType, mine: Profile, theirs: Profile) -> list[Compared]:
+    held = [[i for i in (*profile.identities, *profile.claimed) if i.type == type_] for profile in (mine, theirs)]
+    if not any(held):
+        return []
+    how: How
+    if not all(held):
+        how = "only_one"
+    elif set(held[0]) & set(held[1]):
+        # No two accounts are found by one identity: of one of them it is the person's own word.
+        how = "claimed_same"
+    else:
+        are_apart = {i.issuer for i in held[0]}.isdisjoint({i.issuer for i in held[1]})
+        how = "other_issuer" if are_apart else "differs"
+    return [Compared(type_, how)]
 
 
 class MergeState(StrEnum):
@@ -89,6 +141,8 @@ class Merge:
     decided_at: datetime | None
     undo_recorded_at: datetime | None
     undo_decided_at: datetime | None
+    # Whether whoever proposed it knew that the two had been said to be two.
+    is_despite_dismissal: bool = False
     steps: Sequence[MergeStep] = ()
 
 
@@ -115,6 +169,15 @@ class MergeOpen(Refusal):
 
     code = "merge_open"
     kind = Kind.CONFLICT
+
+
+@dataclass(eq=False, kw_only=True)
+class PairDismissed(Refusal):
+    """The two accounts were said to be two people's, or to stay two, and whoever proposes it does not say otherwise."""
+
+    code = "pair_dismissed"
+    kind = Kind.CONFLICT
+    pointer: str = "/merged"
 
 
 @dataclass(eq=False, kw_only=True)

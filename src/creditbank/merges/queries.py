@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, Uuid, exists, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.tables import achievements
@@ -61,10 +61,24 @@ def _in(states: frozenset[MergeState]) -> ColumnElement[bool]:
     return merges.c.state.in_(sorted(state.value for state in states))
 
 
-async def merged_accounts(connection: AsyncConnection, learner_id: UUID) -> list[UUID]:
-    """The accounts for which this one stands."""
-    statement = select(learners.c.id).where(learners.c.merged_into == learner_id).order_by(learners.c.id)
-    return list((await connection.execute(statement)).scalars())
+async def are_dismissed(connection: AsyncConnection, one: UUID, other: UUID) -> bool:
+    """Whether two accounts were said to be two people's, or to stay two."""
+    first, second = (literal(id_, Uuid()) for id_ in sorted((one, other)))
+    return bool((await connection.execute(select(_dismissed(first, second)))).scalar_one())
+
+
+def _dismissed(one: ColumnElement[UUID], other: ColumnElement[UUID]) -> ColumnElement[bool]:
+    """Whether two accounts, in the order of their ids, are dismissed. Undone because two people were merged says it
+    too, from the moment at which two people decided so."""
+    both = or_(
+        (merges.c.learner_id == one) & (merges.c.merged_id == other),
+        (merges.c.learner_id == other) & (merges.c.merged_id == one),
+    )
+    undone = (merges.c.undo_reason == "different_people") & _in(frozenset({MergeState.UNDOING, MergeState.UNDONE}))
+    return or_(
+        exists().where(merge_dismissals.c.learner_id == one, merge_dismissals.c.other_id == other),
+        exists().where(both, undone),
+    )
 
 
 async def page_of_candidates(
@@ -81,7 +95,7 @@ async def page_of_candidates(
         .where(
             one.c.likeness != b"",
             *[each.c.state.in_((ACTIVE, PENDING)) for each in (one, other)],
-            ~exists().where(merge_dismissals.c.learner_id == one.c.id, merge_dismissals.c.other_id == other.c.id),
+            ~_dismissed(one.c.id, other.c.id),
         )
         .order_by(one.c.id, other.c.id)
         .limit(limit)

@@ -14,10 +14,18 @@ from creditbank.access.guards import check_whole, require
 from creditbank.access.policy import NOBODY_S, Denied, Owned, can, part
 from creditbank.intake.routes import DeskDep
 from creditbank.learners.domain import LearnerErased, LearnerNotFound
-from creditbank.learners.queries import find
+from creditbank.learners.queries import accounts_of, find
 from creditbank.merges import actions, queries
 from creditbank.merges.domain import Candidate, Merge, MergeWithItself
-from creditbank.merges.schemas import CandidateOut, DismissalIn, MergeDecisionIn, MergeIn, MergeOut, UndoingIn
+from creditbank.merges.schemas import (
+    CandidateOut,
+    DismissalIn,
+    MergeDecisionIn,
+    MergeIn,
+    MergeOut,
+    PairOut,
+    UndoingIn,
+)
 from creditbank.sealing import LearnerKey
 from creditbank.web.bodies import JsonBody, Read, json_answer
 from creditbank.web.edge import Edge, EdgeDep
@@ -76,7 +84,8 @@ async def propose_merge(
     """Propose that an account stand for another one of the same person. Somebody else at the bank approves it.
 
     Refused for a merged account with awards, open applications, exchanges, debts, redeemed credits or approved
-    rulings, or that stands for others: where the other account has none of these, the other direction may do.
+    rulings, or that stands for others: where the other account has none of these, the other direction may do. Two
+    that were dismissed, or undone as two people's, are merged only `despite_dismissal`.
     """
     wanted = body.value
 
@@ -85,8 +94,17 @@ async def propose_merge(
         merged, _ = await find(connection, edge.vault, wanted.merged)
         if not can(actor, "account.mend", account.owned) or not can(actor, "account.mend", merged.owned):
             raise LearnerNotFound
-        merge = await actions.propose(connection, desk, id, wanted.merged, wanted.reason, actor.principal)
-        await actions.note(connection, desk, actor.by, "merge.propose", merge, reason=merge.reason)
+        merge = await actions.propose(
+            connection,
+            desk,
+            id,
+            wanted.merged,
+            wanted.reason,
+            actor.principal,
+            is_despite_dismissal=wanted.despite_dismissal,
+        )
+        despite = {"despite_dismissal": "true"} if merge.is_despite_dismissal else {}
+        await actions.note(connection, desk, actor.by, "merge.propose", merge, reason=merge.reason, **despite)
         return _answer(merge, key, 201)
 
     return await once(request, edge, actor.client_id, body.raw, work)
@@ -190,22 +208,26 @@ async def list_duplicates(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """Accounts, two and two, with one birth date and one name, that nobody dismissed; only ids are shown.
+    """Accounts, two and two, with one birth date and one name, that nobody dismissed, and how they compare.
 
-    An institution finds those of which it, or one under it, opened both.
+    Names are masked, and of the rest only whether it agrees is shown. That both were looked at is written down. An
+    institution finds those of which it, or one under it, opened both.
     """
     reach = part(actor, "account.mend", NOBODY_S)
     if isinstance(reach, Denied):
         raise BankOnly
     after = converted(cursor, _pair)
-    async with edge.database.read() as connection:
+    async with edge.database.snapshot() as connection:
         found = await queries.page_of_candidates(connection, reach, after=after, limit=limit + 1)
+        shown = sorted({id_ for one in found[:limit] for id_ in (one.learner_id, one.other_id)})
+        accounts = await accounts_of(connection, edge.vault, shown)
+    request.scope["looked_at"] = shown
     return page_answer(
         request,
         found,
         limit,
         lambda one: f"{one.learner_id}:{one.other_id}",
-        lambda one: {"learners": [one.learner_id, one.other_id]},
+        lambda one: CandidateOut.from_domain(accounts[one.learner_id], accounts[one.other_id]).model_dump(mode="json"),
     )
 
 
@@ -219,7 +241,7 @@ def _pair(text: str) -> tuple[UUID, UUID]:
     "/v1/duplicates/dismissals",
     operation_id="dismiss_duplicate",
     openapi_extra=_dismissal.documents,
-    responses={200: {"model": CandidateOut, "description": "dismissed"}, **documented(404, 410, 415)},
+    responses={200: {"model": PairOut, "description": "dismissed"}, **documented(404, 410, 415)},
 )
 async def dismiss_duplicate(
     request: Request,
@@ -228,7 +250,7 @@ async def dismiss_duplicate(
     actor: Annotated[Actor, Depends(require("learners:write"))],
     body: Annotated[Read[DismissalIn], Depends(_dismissal)],
 ) -> Response:
-    """Say that two accounts are to stay two: the list shows them no more. They may be merged nevertheless."""
+    """Say that two accounts are to stay two: the list shows them no more; merged they are only `despite_dismissal`."""
     one = Candidate(*sorted(body.value.learners))
     if one.learner_id == one.other_id:
         raise MergeWithItself(pointer="/learners")
@@ -244,7 +266,7 @@ async def dismiss_duplicate(
             await record(
                 connection, actor.by, "merge.dismiss", f"learner:{account.id}", details, edge.clock(), account.owned
             )
-        shown = CandidateOut(learners=ids).model_dump_json().encode()
+        shown = PairOut(learners=ids).model_dump_json().encode()
         return Answer(200, shown, owner=(one.learner_id, locked[one.learner_id].key))
 
     return await once(request, edge, actor.client_id, body.raw, work)

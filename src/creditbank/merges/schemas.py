@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from creditbank.merges.domain import DismissalReason, Merge, MergeState, Reason, StepKind, UndoReason
+from creditbank.learners.domain import Learner, mask
+from creditbank.merges.domain import (
+    DismissalReason,
+    How,
+    Merge,
+    MergeState,
+    Reason,
+    StepKind,
+    UndoReason,
+    What,
+    compare,
+)
 from creditbank.web.fields import Body
 
 
@@ -17,6 +29,9 @@ class MergeIn(Body):
 
     merged: UUID = Field(description="the account that ends; its facts go to the one in the path")
     reason: Reason
+    despite_dismissal: bool = Field(
+        default=False, description="say so of two accounts that were dismissed, or that were undone as two people's"
+    )
 
 
 class MergeDecisionIn(Body):
@@ -56,6 +71,9 @@ class MergeOut(BaseModel):
     decided_at: datetime | None
     undo_recorded_at: datetime | None
     undo_decided_at: datetime | None
+    despite_dismissal: bool = Field(
+        description="whether the two had been said to be two, and it was proposed knowing so"
+    )
     steps: list[MergeStepOut]
 
     @classmethod
@@ -77,6 +95,7 @@ class MergeOut(BaseModel):
                 "decided_at": merge.decided_at,
                 "undo_recorded_at": merge.undo_recorded_at,
                 "undo_decided_at": merge.undo_decided_at,
+                "despite_dismissal": merge.is_despite_dismissal,
                 "steps": [
                     {"achievement": step.achievement_id, "kind": step.kind, "recorded_at": step.recorded_at}
                     for step in merge.steps
@@ -85,10 +104,72 @@ class MergeOut(BaseModel):
         )
 
 
-class CandidateOut(BaseModel):
-    """Two accounts with one birth date and one name: perhaps one person's."""
+class PairOut(BaseModel):
+    """Two accounts."""
 
     learners: tuple[UUID, UUID]
+
+
+class ComparedOut(BaseModel):
+    """One thing of two accounts, and how it compares; what it is, is not shown."""
+
+    what: What
+    how: How
+
+
+class SentenceOut(BaseModel):
+    """A sentence in Chinese and in English."""
+
+    zh: str
+    en: str
+
+
+class CandidateOut(PairOut):
+    """Two accounts with one birth date and one name: perhaps one person's, and what speaks for it and against it."""
+
+    names: tuple[str, str] = Field(description="masked")
+    compared: list[ComparedOut]
+    sentence: SentenceOut
+
+    @classmethod
+    def from_domain(cls, one: Learner, other: Learner) -> CandidateOut:
+        """The shape of two accounts beside each other."""
+        found = compare(one, other)
+        return cls(
+            learners=(one.id, other.id),
+            names=(mask(one.profile.name), mask(other.profile.name)),
+            compared=[ComparedOut(what=each.what, how=each.how) for each in found],
+            sentence=SentenceOut(
+                zh="；".join(_HOW[each.how][0].format(_WHAT[each.what][0]) for each in found) + "。",
+                en=_capital("; ".join(_HOW[each.how][1].format(_WHAT[each.what][1]) for each in found)) + ".",
+            ),
+        )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+_WHAT: Final[Mapping[What, tuple[str, str]]] = {
+    "name": ("姓名", "name"),
+    "birth_date": ("出生日期", "birth date"),
+    "id_card": ("身份证号", "identity card number"),
+    "passport": ("护照号", "passport number"),
+    "student_number": ("学号", "student number"),
+    "phone": ("手机号", "telephone number"),
+    "region": ("居住地区", "region of residence"),
+}
+_HOW: Final[Mapping[How, tuple[str, str]]] = {
+    "same": ("{}相同", "the {} is the same"),
+    "written_differently": ("{}写法不同，但可视为相同", "the {} is written differently and reads the same"),
+    "claimed_same": (
+        "{}相同，但其中一方为本人自述、未经核验",
+        "the {} is the same, by the word of one that nobody has checked",
+    ),
+    "differs": ("{}不同", "the {} differs"),
+    "other_issuer": ("{}由不同机构发放，无法比较", "the {} of each is another institution's and cannot be compared"),
+    "only_one": ("只有一个账户有{}", "the {} is known of one account only"),
+}
 
 
 class DismissalIn(Body):

@@ -1,6 +1,17 @@
 """Tables of merges and of what each of them moved."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, ForeignKeyConstraint, Table, Text, UniqueConstraint, Uuid
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    false,
+)
 
 from creditbank.database.metadata import Instant, metadata
 
@@ -23,6 +34,7 @@ merges = Table(
     Column("decided_at", Instant),
     Column("undo_recorded_at", Instant),
     Column("undo_decided_at", Instant),
+    Column("is_despite_dismissal", Boolean, nullable=False, server_default=false(), doc="the two were said to be two"),
     CheckConstraint(
         "state in ('proposed', 'approved', 'done', 'undo_proposed', 'undoing', 'undone', 'declined')", name="state"
     ),

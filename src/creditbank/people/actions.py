@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, insert, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
@@ -19,6 +19,7 @@ from creditbank.identifiers import new_id
 from creditbank.learners.queries import existing
 from creditbank.people import queries
 from creditbank.people.domain import (
+    GUARDIANSHIP,
     GrantNotFound,
     LoginTaken,
     NewGrant,
@@ -36,6 +37,9 @@ from creditbank.people.tables import failed_logins, sessions, user_identities, u
 from creditbank.people.tokens import make_token
 from creditbank.providers.queries import by_code
 from creditbank.sealing import Vault
+
+ERASURE: Final = "erasure"
+"""Who takes back what an erased person had."""
 
 _DEVICE_CHARS_MAX: Final = 200
 # Wrong answers in this time, after which the login, the code or the address waits.
@@ -158,6 +162,22 @@ async def revoke(
     await record(connection, taker.by if taker else _by(by), "role.revoke", f"user:{user_id}", details, now, whose)
 
 
+async def change_end(
+    connection: AsyncConnection, user_id: UUID, grant_id: UUID, until: datetime, by: str, now: datetime
+) -> None:
+    """Let a role that is held end at another instant. Raises GrantNotFound."""
+    held = (await queries.grants_of(connection, [user_id]))[user_id]
+    found = next((one for one in held if one.id == grant_id and one.holds(now)), None)
+    if found is None:
+        raise GrantNotFound
+    statement = update(user_roles).where(user_roles.c.id == grant_id, user_roles.c.revoked_at.is_(None))
+    if not (await connection.execute(statement.values(until=until))).rowcount:
+        raise GrantNotFound
+    details = {"grant": str(grant_id), "role": found.role, "by": by, "until": until.isoformat()}
+    whose = Owned(found.place.provider, found.place.learner_id)
+    await record(connection, _by(by), "role.change_end", f"user:{user_id}", details, now, whose)
+
+
 async def sync_grants(
     connection: AsyncConnection, user_id: UUID, wanted: Sequence[NewGrant], by: str, now: datetime
 ) -> None:
@@ -174,6 +194,32 @@ async def sync_grants(
     for key, new in asked.items():
         if key not in mine:
             await grant(connection, user_id, new, None, by, now)
+
+
+async def move_learner(
+    connection: AsyncConnection, learner_id: UUID, to: UUID, by: str, now: datetime, *, only_given_by: str | None = None
+) -> None:
+    """Let whoever signs in as one learner sign in as another, who is the same person; also where they are signed in.
+
+    Guardians stay where they are registered. With ``only_given_by`` only those move to whom that gave the role.
+    """
+    chosen = (
+        user_roles.c.granted_by == only_given_by
+        if only_given_by is not None
+        else not_(user_roles.c.granted_by.startswith(GUARDIANSHIP))
+    )
+    theirs = select(user_roles.c.user_id).where(
+        user_roles.c.learner_id == learner_id, user_roles.c.revoked_at.is_(None), chosen
+    )
+    user_ids = sorted(set((await connection.execute(theirs)).scalars()))
+    for user_id, grants in (await queries.grants_of(connection, user_ids)).items():
+        for one in grants:
+            is_chosen = one.granted_by == only_given_by if only_given_by is not None else not one.is_guardian_s
+            if one.place.learner_id == learner_id and one.holds(now) and is_chosen:
+                await revoke(connection, user_id, one.id, None, by, now)
+                await grant(connection, user_id, NewGrant(one.role, Place(learner_id=to), one.until), None, by, now)
+    here = (sessions.c.learner_id == learner_id) & sessions.c.user_id.in_(user_ids) & sessions.c.ended_at.is_(None)
+    await connection.execute(update(sessions).where(here).values(learner_id=to))
 
 
 async def close(connection: AsyncConnection, user_id: UUID, by: str, now: datetime) -> None:
@@ -194,7 +240,7 @@ async def forget_learner(connection: AsyncConnection, vault: Vault, learner_id: 
     user_ids = list((await connection.execute(once)).scalars())
     if not user_ids:
         return
-    await connection.execute(update(user_roles).where(held).values(revoked_by="erasure", revoked_at=now))
+    await connection.execute(update(user_roles).where(held).values(revoked_by=ERASURE, revoked_at=now))
     await connection.execute(delete(sessions).where(sessions.c.learner_id == learner_id))
     others = await queries.grants_of(connection, user_ids)
     for user_id in user_ids:

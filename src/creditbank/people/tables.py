@@ -49,7 +49,7 @@ user_roles = Table(
     Column("role", Text, nullable=False, doc="a name of people/roles.py"),
     Column("provider", Code, ForeignKey("providers.code"), index=True),
     Column("learner_id", Uuid, index=True),
-    Column("granted_by", Text, nullable=False, doc="user:id, client:id, operator:name or issuer:name"),
+    Column("granted_by", Text, nullable=False, doc="user:id, client:id, operator:name, issuer:name or merge:id"),
     Column("granted_at", Instant, nullable=False),
     Column("until", Instant),
     Column("revoked_by", Text),

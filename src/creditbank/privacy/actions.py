@@ -13,26 +13,28 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from creditbank.access.domain import SYSTEM
 from creditbank.achievements.tables import achievement_keys, achievements
 from creditbank.activations.tables import activation_codes
 from creditbank.awards.tables import award_numbers, awards
 from creditbank.claims.tables import evidence_files
 from creditbank.clock import rising
 from creditbank.conversions.actions import Counter, withdraw_all
+from creditbank.guardianships.actions import end_with
 from creditbank.identifiers import new_id
 from creditbank.intake.domain import TryAgain
 from creditbank.jobs.actions import enqueue
 from creditbank.learners.actions import advance
 from creditbank.learners.domain import ERASED
-from creditbank.learners.queries import LockedLearner, absence, lock, meant
-from creditbank.learners.tables import learner_identities, learner_keys, learners
+from creditbank.learners.queries import LockedLearner, absence, lock, meant, merged_into
+from creditbank.learners.tables import learner_identities, learner_keys, learners, merged_keys
 from creditbank.ledger.domain import TwoPeopleNeeded
 from creditbank.merges.domain import AccountMerged
-from creditbank.merges.queries import is_under_way, merged_accounts
-from creditbank.people.actions import forget_learner
+from creditbank.merges.queries import is_under_way, merges_of
+from creditbank.people.actions import ERASURE, forget_learner
 from creditbank.privacy.domain import (
     REPLAYED,
     Erasure,
@@ -44,12 +46,15 @@ from creditbank.privacy.queries import done, find_proposed, still_there
 from creditbank.privacy.roll import Entry, Roll
 from creditbank.privacy.tables import erasures
 from creditbank.recognition.tables import reviews
+from creditbank.web.tables import idempotency_records
 
 REMOVE_FILES = "remove_files"
 """The kind of job that removes an erased person's files of evidence. They are noise already."""
 
 SWEPT = (
     "learner_keys",
+    "merged_keys",
+    "idempotency_records",
     "learner_identities",
     "activation_codes",
     "achievement_keys",
@@ -125,7 +130,7 @@ async def decide(
     LearnerErased, NoErasureProposed, TwoPeopleNeeded, AccountMerged, TryAgain while a worker merges it or undoes that;
     OSError when the roll cannot be written.
     """
-    merged = await merged_accounts(connection, learner_id)
+    merged = await merged_into(connection, learner_id)
     locked = await lock(connection, eraser.counter.vault, [learner_id, *merged])
     if learner_id not in locked:
         raise await absence(connection, learner_id)
@@ -136,7 +141,7 @@ async def decide(
         raise TwoPeopleNeeded
     if approves:
         await _check_alone(connection, learner_id)
-        if merged != await merged_accounts(connection, learner_id) or await is_under_way(connection, learner_id):
+        if merged != await merged_into(connection, learner_id) or await is_under_way(connection, learner_id):
             raise TryAgain
     now = eraser.counter.clock()
     state = ErasureState.APPROVED if approves else ErasureState.REFUSED
@@ -182,6 +187,9 @@ async def _erase(
     names = sorted(files.scalars())
     theirs = select(achievements.c.id).where(achievements.c.learner_id == learner.id)
     numbers = select(awards.c.number).where(awards.c.learner_id == learner.id)
+    # Before the roles are taken back: who acts for a child still would not be forgotten.
+    await end_with(connection, learner.id, SYSTEM, ERASURE, learner.recorded_at, is_minor_gone=True)
+    await _forget_answers(connection, learner.id)
     await forget_learner(connection, counter.vault, learner.id, learner.recorded_at)
     for statement in (
         # One that a merge moved leads to the other account.
@@ -193,6 +201,8 @@ async def _erase(
         delete(learner_identities).where(learner_identities.c.learner_id == learner.id),
         delete(activation_codes).where(activation_codes.c.learner_id == learner.id),
         delete(learner_keys).where(learner_keys.c.learner_id == learner.id),
+        # And what another account held of this one, while it stood for it.
+        delete(merged_keys).where(or_(merged_keys.c.learner_id == learner.id, merged_keys.c.merged_id == learner.id)),
         update(learners)
         .where(learners.c.id == learner.id)
         .values(profile=b"", likeness=None, state=ERASED, revision=learners.c.revision + 1),
@@ -200,6 +210,22 @@ async def _erase(
         await connection.execute(statement)
     if names:
         await enqueue(connection, REMOVE_FILES, {"files": names}, counter.clock())
+
+
+async def _forget_answers(connection: AsyncConnection, learner_id: UUID) -> None:
+    """Remove the answers that are kept of an account while it stood for this one: they may tell of this person.
+
+    Whoever asks the same again is answered anew.
+    """
+    for merge in await merges_of(connection, learner_id):
+        if merge.merged_id == learner_id and merge.decided_at is not None and merge.undo_decided_at is not None:
+            ended = max([merge.undo_decided_at, *(step.recorded_at for step in merge.steps)])
+            kept = idempotency_records.c
+            await connection.execute(
+                delete(idempotency_records).where(
+                    kept.learner_id == merge.learner_id, kept.created_at.between(merge.decided_at, ended)
+                )
+            )
 
 
 async def replay(connection: AsyncConnection, eraser: Eraser, learner_id: UUID, today: date) -> None:

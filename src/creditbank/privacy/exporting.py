@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -17,21 +17,22 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import ColumnElement, LargeBinary, Select, Table, or_, select
+from sqlalchemy import ColumnElement, LargeBinary, RowMapping, Select, Table, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.queries import CONTENT, REASON, given_back, of_learners
+from creditbank.achievements.tables import achievement_versions
 from creditbank.claims.queries import EVIDENCE
 from creditbank.consents.queries import PURPOSE
 from creditbank.database.metadata import metadata
 from creditbank.guardianships.tables import guardianships
-from creditbank.learners.queries import PROFILE, find
-from creditbank.merges.queries import merged_accounts
+from creditbank.learners.queries import PROFILE, find, merged_into, merged_keys_of
 from creditbank.merges.tables import merge_dismissals, merges
 from creditbank.people.queries import DEVICE, find_key
 from creditbank.people.queries import PROFILE as USER_PROFILE
 from creditbank.people.tables import user_roles, users
 from creditbank.recognition.queries import RULING, TRACE
+from creditbank.recognition.tables import decisions
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import LearnerKey, Vault
 from creditbank.transcripts.formats import page, plain
@@ -40,6 +41,7 @@ from creditbank.web.sentences import Language
 
 LEFT_OUT: Final[Mapping[str, str]] = {
     "learner_keys": "The key opens what is sealed; what it opens is in the archive, opened.",
+    "merged_keys": "Keys to what is held of accounts merged into this one; what they open is in the archive, opened.",
     "learner_identities": "Keyed hashes of the identities, which the profile holds in the clear.",
     "activation_codes": "A keyed hash of the code with which the account can be entered, until it has been.",
     "achievement_keys": "Keyed hashes of external ids, which the achievements hold in the clear.",
@@ -188,39 +190,74 @@ async def gather(
         user_id: await find_key(connection, vault, user_id)
         for user_id in (await connection.execute(_signing_in(learner_id).distinct())).scalars()
     }
+    keys = _Keys(key, await merged_keys_of(connection, {learner_id: key}))
+    stands_for = {str(id_) for id_ in await merged_into(connection, learner_id)}
+    held = (await of_learners(connection, {learner_id: key}))[learner_id]
+    others = await given_back(connection, learner_id, held)
     records = {}
     for table in exported_tables():
         owned = select(table).where(owned_by(table, learner_id)).order_by(*table.primary_key.columns)
         rows = (await connection.execute(owned)).mappings().all()
         of_user = None if owner_column(table) is not None else user_column(table)
         records[table.name] = [
-            _shown(table, dict(row), users_keys[row[of_user]] if of_user is not None else key) for row in rows
+            _shown(table, dict(row), [users_keys[row[of_user]]] if of_user is not None else keys.of(table, row))
+            for row in rows
+            if not _is_another_s(table, row, others, stands_for)
         ]
-    held = (await of_learners(connection, {learner_id: key}))[learner_id]
-    others = {str(id_) for id_ in await given_back(connection, learner_id, held)}
-    for name, column in (("achievements", "id"), ("achievement_versions", "achievement_id")):
-        records[name] = [row for row in records[name] if row[column] not in others]
     drawn = await draw_present(connection, vault, shelf, learner_id, today, zone)
     evidence = [(row["id"], row["media_type"], row["stored_as"]) for row in records["evidence_files"]]
     merged = [
-        await gather(connection, vault, shelf, one, today, zone)
-        for one in await merged_accounts(connection, learner_id)
+        await gather(connection, vault, shelf, one, today, zone) for one in await merged_into(connection, learner_id)
     ]
     return Held(learner_id, key, records, drawn, evidence, merged)
 
 
-def _shown(table: Table, row: dict[str, Any], key: LearnerKey) -> dict[str, Any]:
+_ACHIEVEMENT_OF: Final[Mapping[str, str]] = {
+    "achievements": "id",
+    "achievement_versions": "achievement_id",
+    "attendances": "achievement_id",
+}
+"""By table the column that says of which achievement a row tells."""
+
+
+def _is_another_s(table: Table, row: RowMapping, others: Set[UUID], stands_for: Set[str]) -> bool:
+    """Whether a row tells of what a merge brought and its undoing gave back to whose it is."""
+    if table is decisions:
+        return row["merged_ids"] is not None and not stands_for >= set(row["merged_ids"].split(","))
+    return table.name in _ACHIEVEMENT_OF and row[_ACHIEVEMENT_OF[table.name]] in others
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """An account's key, and those to what it holds of accounts merged into it."""
+
+    own: LearnerKey
+    merged: Mapping[tuple[UUID, UUID], LearnerKey]
+
+    def of(self, table: Table, row: RowMapping) -> list[LearnerKey]:
+        """The keys that open a row, the one that was sealed with last first."""
+        if table is achievement_versions and row["merged_id"] is not None:
+            return [self.merged[row["learner_id"], row["merged_id"]]]
+        if table is decisions and row["merged_ids"] is not None:
+            accounts = map(UUID, reversed(row["merged_ids"].split(",")))
+            return [self.merged[row["learner_id"], account] for account in accounts]
+        return [self.own]
+
+
+def _shown(table: Table, row: dict[str, Any], keys: Sequence[LearnerKey]) -> dict[str, Any]:
     sealed = SEALED.get(table.name, {})
     # The names of columns are more than plain texts, which JSON does not take.
     return {
-        str(name): _opened(key, bytes(value), sealed[name]) if name in sealed and value is not None else _plain(value)
+        str(name): _opened(keys, bytes(value), sealed[name]) if name in sealed and value is not None else _plain(value)
         for name, value in row.items()
         if name not in WITHHELD.get(table.name, ())
     }
 
 
-def _opened(key: LearnerKey, value: bytes, place: bytes) -> Any:
-    text = key.open(value, place)
+def _opened(keys: Sequence[LearnerKey], value: bytes, place: bytes) -> Any:
+    text = value
+    for key in keys:
+        text = key.open(text, place)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -31,7 +31,7 @@ _WAITING_MAX: Final = 10_000
 """So many different looks wait at most; when nobody can write them down, the oldest are given up and counted."""
 
 LOOKED_AT: Final = "looked_at"
-"""Where a route says whose data it showed, one learner's or a list, when its path does not."""
+"""Where a route says of which learners it showed data, when its path does not."""
 
 _log = structlog.get_logger()
 
@@ -60,18 +60,17 @@ class Looks:
         if status not in _SEEN or client is None:
             return
         if scope["method"] == "GET" and (route == _OF_A_LEARNER or route.startswith(_OF_A_LEARNER + "/")):
-            seen = scope["path_params"]["id"]
-        else:
-            seen = scope.get(LOOKED_AT)
-        for learner in seen if isinstance(seen, list) else [seen] if seen is not None else ():
             # A path holds the id as it was written, which may be in capitals.
-            self._note(scope, UUID(str(learner)), client, route)
+            seen = [UUID(str(scope["path_params"]["id"]))]
+        else:
+            seen = scope.get(LOOKED_AT, [])
+        for learner in seen:
+            self._note_one((learner, client, scope.get("acting_for"), f"{scope['method']} {route}"), scope)
 
-    def _note(self, scope: Scope, learner: UUID, client: UUID, route: str) -> None:
-        if learner == scope.get("self"):
+    def _note_one(self, subject: Subject, scope: Scope) -> None:
+        if subject[0] == scope.get("self"):
             # Who reads their own is not told of it.
             return
-        subject = learner, client, scope.get("acting_for"), f"{scope['method']} {route}"
         now = self._clock()
         noted = self._waiting.get(subject)
         if noted is None:

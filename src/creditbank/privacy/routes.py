@@ -20,7 +20,6 @@ from creditbank.consents.domain import Consent
 from creditbank.consents.queries import consents_of, find_consent
 from creditbank.learners import queries as learners
 from creditbank.learners.domain import LearnerNotFound
-from creditbank.merges.queries import merged_accounts
 from creditbank.privacy import actions, queries
 from creditbank.privacy.actions import SWEPT, Eraser
 from creditbank.privacy.domain import ErasureState
@@ -118,7 +117,7 @@ async def decide_erasure(
     erased = [id]
 
     async def work(connection: AsyncConnection) -> Answer:
-        erased[1:] = await merged_accounts(connection, id)
+        erased[1:] = await learners.merged_into(connection, id)
         try:
             erasure = await actions.decide(
                 connection,

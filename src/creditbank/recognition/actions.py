@@ -16,16 +16,17 @@ from creditbank.clock import Clock, rising
 from creditbank.database.statements import insert_rows, pairs_among, update_rows
 from creditbank.identifiers import new_id
 from creditbank.learners.actions import advance
-from creditbank.learners.queries import LockedLearner
+from creditbank.learners.queries import LockedLearner, merged_keys_of
 from creditbank.ledger.actions import Chain, Change, close_holds, post
 from creditbank.ledger.domain import Account, Code, HoldState
-from creditbank.recognition.domain import ENGINE, Cause, Difference, input_hash, settle_learner
+from creditbank.recognition.domain import ENGINE, Cause, Decision, Difference, input_hash, settle_learner
 from creditbank.recognition.queries import TRACE, trace_bytes
 from creditbank.recognition.reach import Changed, Touched, books_of, is_current, load_all, load_touched
 from creditbank.recognition.tables import decisions, evaluations, reviews
 from creditbank.rules.standing import NOTHING_STANDS
 from creditbank.rulesets.domain import Book
 from creditbank.rulesets.shelf import Shelf
+from creditbank.sealing import LearnerKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +171,56 @@ async def close_reviews(
     await update_rows(connection, reviews, rows, ("learner_id", "id"))
 
 
+def _merged_of(achievement: Achievement) -> UUID | None:
+    """The merged account of which an achievement was stated at the account that stands or stood for it."""
+    return achievement.current.merged_id
+
+
+async def _keys_for(connection: AsyncConnection, settled: Sequence[Settled]) -> dict[tuple[UUID, UUID], LearnerKey]:
+    """The keys to what these learners hold of merged accounts."""
+    holding = {
+        one.learner.id: one.learner.key
+        for one in settled
+        if any(_merged_of(held) is not None for held in one.achievements.values())
+    }
+    return await merged_keys_of(connection, holding) if holding else {}
+
+
+def _sealed(one: Settled, decision: Decision, keys: Mapping[tuple[UUID, UUID], LearnerKey]) -> dict[str, Any]:
+    """The trace of a decision, sealed. Where it speaks of what is a merged account's, so that it outlives neither.
+
+    Of an erased person nothing is left that a trace could tell.
+    """
+    trace = trace_bytes(decision.trace or {})
+    said = trace.decode() + decision.binding
+    merged = sorted(
+        {
+            account
+            for held in one.achievements.values()
+            if (account := _merged_of(held)) is not None
+            and (one.learner.id, account) in keys
+            and (str(held.id) in said or _quoted(held.key) in said)
+        }
+    )
+    for account in merged:
+        trace = keys[one.learner.id, account].seal(trace, TRACE)
+    if not merged:
+        trace = one.learner.key.seal(trace, TRACE)
+    return {"trace": trace, "merged_ids": ",".join(map(str, merged)) or None}
+
+
+def _quoted(text: str) -> str:
+    """A text as it stands in a trace."""
+    return trace_bytes({"": text}).decode()[5:-2]
+
+
 async def _write(
     connection: AsyncConnection, book: Book, settled: Sequence[Settled], cause: Cause, as_of: date, now: datetime
 ) -> None:
     for one in settled:
         one.learner.recorded_at = rising(now, one.learner.recorded_at)
     hashes = [entry.compiled.sha256 for entry in book.entries.values()]
+    keys = await _keys_for(connection, settled)
     former = {one.learner.id: [entry.compiled.sha256 for entry in one.book.former.values()] for one in settled}
     await insert_rows(
         connection,
@@ -209,7 +254,7 @@ async def _write(
                 "effect": decision.effect,
                 "binding": decision.binding,
                 "mark": decision.mark,
-                "trace": one.learner.key.seal(trace_bytes(decision.trace or {}), TRACE),
+                **_sealed(one, decision, keys),
                 "recorded_at": one.learner.recorded_at,
             }
             for one in settled

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.database.statements import among, pairs_among
 from creditbank.errors import Kind, Refusal
+from creditbank.learners.queries import merged_into, merged_keys_of
 from creditbank.recognition.domain import Decision, HeldRuling, RulingState
 from creditbank.recognition.tables import decisions, evaluations, reviews, rulings
 from creditbank.sealing import LearnerKey, SealBroken
@@ -156,7 +157,8 @@ async def decisions_of(connection: AsyncConnection, learner_id: UUID, key: Learn
     statement = (
         select(decisions).where(decisions.c.learner_id == learner_id).order_by(decisions.c.recorded_at, decisions.c.id)
     )
-    return [_decision_of(row, orjson.loads(key.open(row.trace, TRACE))) for row in await connection.execute(statement)]
+    rows = (await connection.execute(statement)).all()
+    return [_decision_of(row, orjson.loads(trace)) for row, trace in await shown(connection, learner_id, key, rows)]
 
 
 async def current_decisions(
@@ -172,19 +174,59 @@ async def current_decisions(
     if known is not None:
         statement = statement.where(decisions.c.recorded_at <= known)
     latest = {(row.rule_set_id, row.binding): row for row in await connection.execute(statement)}
-    return [_decision_of(row, orjson.loads(key.open(row.trace, TRACE))) for row in latest.values()]
+    opened = await shown(connection, learner_id, key, list(latest.values()))
+    return [_decision_of(row, orjson.loads(trace)) for row, trace in opened]
+
+
+async def shown(
+    connection: AsyncConnection, learner_id: UUID, key: LearnerKey, rows: Sequence[Row[Any]]
+) -> list[tuple[Row[Any], bytes]]:
+    """Those of a learner's decisions that may be shown, with their opened traces.
+
+    What speaks of a merged account's achievements is shown as long as this account stands for that one: undone, it is
+    another person's perhaps.
+    """
+    if not any(row.merged_ids for row in rows):
+        return [(row, key.open(row.trace, TRACE)) for row in rows]
+    stands_for = set(await merged_into(connection, learner_id))
+    keys = await merged_keys_of(connection, {learner_id: key})
+    return [(row, _open(row, key, keys)) for row in rows if stands_for.issuperset(_accounts(row))]
+
+
+def _accounts(row: Any) -> list[UUID]:
+    """The merged accounts of whose achievements a decision speaks, in the order of their keys."""
+    return [UUID(id_) for id_ in row.merged_ids.split(",")] if row.merged_ids else []
+
+
+def _open(row: Any, key: LearnerKey, keys: Mapping[tuple[UUID, UUID], LearnerKey]) -> bytes:
+    """The trace of a decision. Raises SealBroken."""
+    accounts, trace = _accounts(row), bytes(row.trace)
+    if not accounts:
+        return key.open(trace, TRACE)
+    for account in reversed(accounts):
+        trace = keys[row.learner_id, account].open(trace, TRACE)
+    return trace
 
 
 async def all_marks(connection: AsyncConnection, keys: Mapping[UUID, LearnerKey]) -> dict[UUID, dict[UUID, bool]]:
-    """For every decision of the learners whether its trace is still the one that its mark was made of."""
+    """For every decision of the learners whether its trace is still the one that its mark was made of.
+
+    Of those that spoke of somebody who was erased nobody can say it, and nothing is held against them.
+    """
     found: dict[UUID, dict[UUID, bool]] = {learner_id: {} for learner_id in keys}
-    statement = select(decisions.c.learner_id, decisions.c.id, decisions.c.mark, decisions.c.trace).where(
-        among(connection, decisions.c.learner_id, list(keys))
-    )
-    for row in await connection.execute(statement):
+    statement = select(
+        decisions.c.learner_id, decisions.c.id, decisions.c.mark, decisions.c.trace, decisions.c.merged_ids
+    ).where(among(connection, decisions.c.learner_id, list(keys)))
+    rows = (await connection.execute(statement)).all()
+    foreign = {row.learner_id for row in rows if row.merged_ids}
+    others = await merged_keys_of(connection, {id_: keys[id_] for id_ in foreign}) if foreign else {}
+    for row in rows:
         key = keys[row.learner_id]
+        if any((row.learner_id, account) not in others for account in _accounts(row)):
+            found[row.learner_id][row.id] = True
+            continue
         try:
-            holds = key.mark(key.open(row.trace, TRACE)) == bytes(row.mark)
+            holds = key.mark(_open(row, key, others)) == bytes(row.mark)
         except SealBroken:
             holds = False
         found[row.learner_id][row.id] = holds

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from creditbank.access.domain import Actor
 from creditbank.access.guards import check_whole, require
 from creditbank.access.policy import Denied, Owned, can, part
-from creditbank.achievements.queries import of_learners
+from creditbank.achievements.queries import shown_of
 from creditbank.clock import learning_day
 from creditbank.consents.domain import What
 from creditbank.consents.queries import lets
@@ -47,7 +47,7 @@ async def _told(connection: AsyncConnection, request: Request, learner_id: UUID,
     """Every decision of a learner, each with its reason in the caller's language."""
     shelf: Shelf = request.app.state.shelf
     decisions = await queries.decisions_of(connection, learner_id, key)
-    achievements = (await of_learners(connection, {learner_id: key}))[learner_id]
+    achievements = await shown_of(connection, learner_id, key)
     names = names_of(await shelf.book_seen(connection), achievements)
     return _shown(decisions, language_of(request), names)
 

@@ -49,6 +49,8 @@ decisions = Table(
     Column("binding", Text, nullable=False, doc="achievement ids in slot order, separated by commas"),
     Column("mark", LargeBinary, nullable=False, doc="keyed hash of the trace: tells an equal decision from another"),
     Column("trace", LargeBinary, nullable=False, doc="sealed: rules/v1 section 14"),
+    # Then the trace is sealed with the key to what is held of each of them, one within the other, in this order.
+    Column("merged_ids", Text, doc="the merged accounts of whose achievements it speaks, separated by commas"),
     Column("recorded_at", Instant, nullable=False),
     ForeignKeyConstraint(["learner_id", "evaluation_id"], ["evaluations.learner_id", "evaluations.id"]),
     Index("ix_decisions_rule_set_version", "rule_set_version_id"),

@@ -21,7 +21,7 @@ from creditbank.claims.schemas import EvidenceOut
 from creditbank.intake.actions import Desk
 from creditbank.intake.routes import DeskDep
 from creditbank.learners import queries as learners
-from creditbank.learners.domain import LearnerNotFound
+from creditbank.learners.domain import MERGED, AccountEnded, LearnerNotFound
 from creditbank.sealing import LearnerKey, SealBroken
 from creditbank.web.bodies import json_answer
 from creditbank.web.edge import Edge, EdgeDep
@@ -56,7 +56,7 @@ def _folder_of(request: Request) -> EvidenceFolder:
     operation_id="upload_evidence",
     status_code=201,
     openapi_extra=_UPLOAD,
-    responses={201: {"model": EvidenceOut, "description": "kept"}, **documented(404, 415)},
+    responses={201: {"model": EvidenceOut, "description": "kept"}, **documented(404, 409, 415)},
 )
 async def upload_evidence(id: UUID, request: Request, edge: EdgeDep, desk: DeskDep, actor: Claimant) -> Response:
     """Keep a file that shows something, sealed with the learner's key. The same file again is the same evidence."""
@@ -70,6 +70,9 @@ async def upload_evidence(id: UUID, request: Request, edge: EdgeDep, desk: DeskD
     if not can(actor, "account.act", account.owned):
         # Whoever may not know of the learner is told no more than that there is none.
         raise LearnerNotFound
+    if account.state == MERGED:
+        # Before a file is written that no row would come to name.
+        raise AccountEnded(state=MERGED)
     kept = await _keep(edge, desk, _folder_of(request), id, key, media_type, content)
     shown: EvidenceOut = {"id": kept, "media_type": media_type, "size": len(content)}
     return json_answer(shown, 201, {"Location": f"/v1/learners/{id}/evidence/{kept}"})
@@ -78,7 +81,7 @@ async def upload_evidence(id: UUID, request: Request, edge: EdgeDep, desk: DeskD
 async def _keep(
     edge: Edge, desk: Desk, folder: EvidenceFolder, learner_id: UUID, key: LearnerKey, media_type: str, content: bytes
 ) -> UUID:
-    """Seal and write the file while nothing is locked, then name it. Raises LearnerNotFound.
+    """Seal and write the file while nothing is locked, then name it. Raises LearnerNotFound, AccountEnded.
 
     The file is there before the row that names it: a row never points at nothing. What no row comes to name is swept
     up.
