@@ -131,9 +131,11 @@ def test_a_version_is_found_by_its_number_and_only_then_by_its_first_day() -> No
 
 def test_what_is_redeemed_stays_beside_what_is_held_and_reached() -> None:
     """What is held goes with the new version; what is redeemed, before and after it, does not."""
-    standing = Standing({"town": {"a": REDEEMED_BY_ONE, "b": RESERVED_BY_ONE, "c": REDEEMED_BY_ONE}})
-    facts = [fact(key, code=key) for key in ("a", "b", "c")]
+    standing = Standing(
+        {"town": {"a": REDEEMED_BY_ONE, "b": RESERVED_BY_ONE, "c": REDEEMED_BY_ONE, "d": REDEEMED_BY_TWO}}
+    )
+    facts = [fact(key, code=key) for key in "abcd"]
 
     found = evaluate(facts, [FIRST, second("all")], TODAY, standing=standing).decisions
 
-    assert {decision.binding: decision.version for decision in found} == {("a",): 1, ("b",): 2, ("c",): 1}
+    assert {decision.binding: decision.version for decision in found} == {("a",): 1, ("b",): 2, ("c",): 1, ("d",): 2}

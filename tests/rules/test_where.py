@@ -39,6 +39,9 @@ CASES: list[tuple[str, str, bool]] = [
     ("{fact: trade, op: in, value: [baker, miller]}", "facts: {trade: miller}", True),
     ("{fact: issued, op: '>=', value: 2024-01-01}", "facts: {issued: 2024-01-01}", True),
     ("{fact: issued, op: '>=', value: 2024-01-01}", "facts: {issued: 2023-12-31}", False),
+    # What is no day comes neither before a day nor after it.
+    ("{fact: issued, op: '<', value: later}", "facts: {issued: 2024-01-01}", False),
+    ("{not: {fact: issued, op: '<', value: later}}", "facts: {issued: 2024-01-01}", False),
     # exists is never unknown.
     ("{fact: months, op: exists}", "facts: {months: 0}", True),
     ("{fact: months, op: exists}", "", False),

@@ -256,6 +256,16 @@ def small(random: Random, *, with_counts: bool) -> tuple[Programme, list[Candida
     return wanted, lots
 
 
+def test_of_equal_uses_the_earlier_lots_are_counted() -> None:
+    """All are used whole in any case: which of them a count takes is decided lot by lot to the last."""
+    wanted = programme("12", [{"id": "one", "need": {"count": 1}, **A}, {"id": "three", "need": {"count": 3}}])
+    lots = [lot("a", 2, **A), lot("b", 1, **A), lot("c", 3, **M), lot("d", 2, **A), lot("e", 3, **A)]
+
+    shares = allocate(wanted, lots).shares
+
+    assert shares == {("a", "one"): 2000, ("b", "three"): 1000, ("c", "three"): 3000, ("d", "three"): 2000}
+
+
 @pytest.mark.parametrize("with_counts", [False, True])
 def test_no_possible_use_is_better(with_counts: bool) -> None:
     random = Random(7)
@@ -340,6 +350,8 @@ def test_many_ways_are_chosen_among_by_the_solver() -> None:
 
     assert sorted(found.missing) == ["r00", "r01", "r03", "r05", "r07", "r11"]
     assert missing(found) == {"r00": 2, "r01": 0, "r03": 0, "r05": 0, "r07": 0, "r11": 0}
+    # What the chosen ones ask for is no room for electives.
+    assert uses(allocate(wanted, [lot("a", 2, category="c1"), lot("b", 4)])) == {"a": 2}
 
 
 def test_an_answer_that_breaks_a_constraint_is_found_out() -> None:

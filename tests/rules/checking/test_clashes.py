@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
@@ -117,6 +118,18 @@ CASES: list[tuple[str, list[dict[str, Any]], dict[str, Any], list[str]]] = [
     (
         "where on absence",
         [granting("a", where={"fact": "code", "op": "exists", "value": False}), granting("b", "2", code="X")],
+        {},
+        [],
+    ),
+    (
+        "where on what every achievement has",
+        [granting("a", where={"fact": "provider", "op": "exists", "value": False}), granting("b", "2", code="X")],
+        {},
+        [],
+    ),
+    (
+        "where on what every achievement has, under not",
+        [granting("a", where={"not": {"fact": "kind", "op": "exists"}}), granting("b", "2", code="X")],
         {},
         [],
     ),
@@ -313,6 +326,16 @@ CASES: list[tuple[str, list[dict[str, Any]], dict[str, Any], list[str]]] = [
         [],
     ),
     (
+        "there or not there is all",
+        [
+            granting("a", where={"fact": "hours", "op": "exists"}, priority=1),
+            granting("b", where={"fact": "hours", "op": "exists", "value": False}, priority=2),
+            granting("c", "2"),
+        ],
+        {},
+        ["E3 /recognition/2"],
+    ),
+    (
         "one alternative of two is taken",
         [
             granting("a", code="X", priority=1),
@@ -500,6 +523,11 @@ def test_a_registry_settles_what_types_leave_open() -> None:
     (verdict,) = verdicts(*rules, registry=REGISTRY)
     assert verdict.code == "E2"
     assert verdict.counterexample[0]["facts"] == {"months": 12}
+    # Whatever it is: a fact of its type.
+    for kind, there in (("course", 1), ("exam", date(2024, 1, 1))):
+        anything = {"fact": "months", "op": "exists"}
+        (verdict,) = verdicts(granting("a", kind=kind, where=anything), granting("b", "2", code="X"), registry=REGISTRY)
+        assert verdict.counterexample[0]["facts"] == {"months": there}
     # A fact that two kinds know as two types is left open, as is one that no kind knows together with another.
     loose = [granting("a", where={"fact": "months", "op": "exists"}), granting("b", "2", kind="exam")]
     assert classes(verdicts(*loose, registry=REGISTRY)) == ["E2 /recognition/1"]
@@ -597,11 +625,14 @@ def test_what_reaches_over_many_meets_all_of_them(id_: str) -> None:
     """Rules of one priority are looked at by their ids, and each pair is met from one side."""
     bands = [granting(f"r{n}", hours={"min": n, "below": n + 1}) for n in range(20)]
     schools = [granting(f"r{n}", provider=f"cn/s{n}", code="X") for n in range(20)]
+    subjects = [granting(f"r{n}", category=f"maths/{n}") for n in range(20)]
     for rules, wide in (
         (bands, {"hours": {"min": 0, "below": 20}}),
         (schools, {"provider": "cn", "code": "X"}),
         (schools, {"provider": "cn", "kind": "course"}),
         (schools, {"kind": "course"}),
+        (subjects, {"provider": "cn", "category": "maths"}),
+        (subjects, {"provider": "cn", "hours": {"below": 1}}),
     ):
         told = [verdict for verdict in verdicts(*rules, granting(id_, "2", **wide)) if verdict.code == "E2"]
         assert {one for verdict in told for one in verdict.rules} == {id_, *(rule["id"] for rule in rules)}

@@ -98,14 +98,16 @@ class Synthesis:
     def _made(self, box: Box, id_: str) -> Made | None:
         wanted = box.wanted
         kinds = self._kinds(box)
+        if not kinds:
+            return None
         grade = self._grade(wanted.get("scale"), wanted.get("grade"))
         level = self._level(wanted.get("level"))
-        facts = self._facts(box)
+        facts = self._facts(box, kinds[0])
         category = self._category(wanted.get("category"))
         numbers = {name: _number(wanted.get(name), most=_MOST[name]) for name in _NUMBERS}
         assurance = wanted.get("assurance")
         parts = (grade, level, facts, category, *numbers.values())
-        if not kinds or any(part is None for part in parts):
+        if any(part is None for part in parts):
             return None
         made: dict[str, Any] = {"id": id_, "kind": kinds[0]}
         for name, value in (("category", category), *numbers.items(), ("grade", grade), ("level", level)):
@@ -204,12 +206,13 @@ class Synthesis:
                     return {framework: value}
         return None
 
-    def _facts(self, box: Box) -> dict[str, Any] | None:
+    def _facts(self, box: Box, kind: str) -> dict[str, Any] | None:
         facts: dict[str, Any] = {}
         for name, wanted in box.wanted.items():
             if not _is_typed(name) or wanted is ABSENT:
                 continue
-            type_ = self._type(name)
+            # The kind is one that knows all of these facts.
+            type_ = None if self.registry is None else self.registry.kinds[kind][name]
             value: Any = None
             if isinstance(wanted, Numbers):
                 dated = type_ == "date" or (type_ is None and _looks_dated(wanted))
@@ -226,12 +229,6 @@ class Synthesis:
                 return None
             facts[name] = value
         return facts
-
-    def _type(self, name: str) -> str | None:
-        if self.registry is None:
-            return None
-        types = self.registry.types_of(name, None)
-        return next(iter(types)) if len(types) == 1 else None
 
 
 _ORDER: Final = (
