@@ -1,4 +1,4 @@
-"""What stands on credits at the edges of its instants: things that happen at the very same one (rules/v1 section 12)."""
+"""What stands on credits at the edges of its instants: what happens at the very same one (rules/v1 section 12)."""
 
 from __future__ import annotations
 
