@@ -7,12 +7,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from random import Random
 from typing import Any
 
 import pytest
 
+from creditbank.rules.allocate import allocation
 from creditbank.rules.allocate.allocation import Allocation, Pins, allocate, faults_of
 from creditbank.rules.allocate.flow import allocate_by_flow, are_nested
 from creditbank.rules.allocate.problem import Candidate, Need, Problem, count_ways, in_preference, pose, ways_through
@@ -331,6 +333,70 @@ def test_the_flow_and_the_solver_agree(seed: int) -> None:
         assert solved.is_best
         assert flowed.used == solved.used
         assert flowed.shares == solved.shares
+
+
+# --- Out of time ------------------------------------------------------------------------------------------------------
+
+TWO: dict[str, Any] = {"id": "two", "need": {"count": 2}, "category": "maths"}
+GROUP: dict[str, Any] = {"id": "g", "n": 1, "of": [{**TWO, "id": "one"}, {**TWO, "id": "other"}]}
+BOTH = [lot("a", 2, **M), lot("b", 2, **M)]
+
+# What was asked when the former answer was given, with which pins; what is asked now, of which lots, with which pins;
+# whether the former answer is one to that.
+SINCE: list[tuple[str, list[Any], Pins, list[Any], list[Candidate], Pins, bool]] = [
+    ("nothing has changed", [TWO], Pins(), [TWO], BOTH, Pins(), True),
+    ("a lot has come", [TWO], Pins(), [TWO], [*BOTH, lot("c", 2)], Pins(), True),
+    ("a lot has gone", [TWO], Pins(), [TWO], BOTH[:1], Pins(), False),
+    ("a lot is less", [TWO], Pins(), [TWO], [BOTH[0], lot("b", 1, **M)], Pins(), False),
+    ("a lot is of something else", [TWO], Pins(), [TWO], [BOTH[0], lot("b", 2, **A)], Pins(), False),
+    ("what was waived is asked for again", [TWO], Pins(), [TWO, ANY], BOTH, Pins(), False),
+    ("something was waived", [TWO, {"id": "gone", "need": {"credits": 4}}], Pins(), [TWO], BOTH, Pins(), False),
+    ("a lot was pinned to something else", [TWO, ANY], Pins(), [TWO, ANY], BOTH, Pins({"a": "any"}), False),
+    ("a lot was pinned to what it fills", [TWO, ANY], Pins(), [TWO, ANY], BOTH, Pins({"a": "two"}), True),
+    ("a pin was taken away", [TWO, ANY], Pins({"a": "two"}), [TWO, ANY], BOTH, Pins(), True),
+    ("an alternative was pinned", [GROUP], Pins(), [GROUP], BOTH, Pins(requirements=frozenset({"other"})), False),
+    ("the alternative it takes was pinned", [GROUP], Pins(), [GROUP], BOTH, Pins(requirements=frozenset({"one"})), True),
+    ("alternatives became requirements", [GROUP], Pins(), GROUP["of"], BOTH, Pins(), False),
+    ("a group asks for one more", [GROUP], Pins(), [{**GROUP, "n": 2}], BOTH, Pins(), False),
+    ("requirements became alternatives", GROUP["of"], Pins(), [GROUP], BOTH, Pins(), False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "chosen", "now", "lots", "pins", "is_kept"),
+    [case[1:] for case in SINCE],
+    ids=[case[0] for case in SINCE],
+)
+def test_the_former_answer_is_kept_where_it_answers_what_is_asked_now_and_time_ran_out(
+    monkeypatch: pytest.MonkeyPatch,
+    before: list[Any],
+    chosen: Pins,
+    now: list[Any],
+    lots: list[Candidate],
+    pins: Pins,
+    is_kept: bool,
+) -> None:
+    former = allocate(programme("12", before), BOTH, pins=chosen)
+
+    def in_vain(problem: Problem) -> Solved:
+        nothing = [0] * len(problem.lots)
+        return Solved(nothing, nothing, {}, [True] * len(problem.needs), False)
+
+    monkeypatch.setattr(allocation, "solve", in_vain)
+    found = allocate(programme("12", now), lots, pins=pins, former=former)
+
+    assert former.is_best and former.uses
+    assert (found.uses, found.shares) == ((former.uses, former.shares) if is_kept else ({}, {}))
+    # Nobody proved that nothing is better now.
+    assert not found.is_best
+
+
+def test_a_former_answer_that_is_worse_than_what_was_found_in_time_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = programme("12", [TWO])
+    former = allocate(wanted, BOTH[:1])
+    monkeypatch.setattr(allocation, "solve", lambda problem: replace(solve(problem), is_best=False))
+
+    assert allocate(wanted, BOTH, former=former).uses == {"a": 2000, "b": 2000}
 
 
 def test_ways_are_counted_without_walking_them() -> None:
