@@ -355,7 +355,7 @@ SINCE: list[tuple[str, list[Any], Pins, list[Any], list[Candidate], Pins, bool]]
     ("a lot was pinned to what it fills", [TWO, ANY], Pins(), [TWO, ANY], BOTH, Pins({"a": "two"}), True),
     ("a pin was taken away", [TWO, ANY], Pins({"a": "two"}), [TWO, ANY], BOTH, Pins(), True),
     ("an alternative was pinned", [GROUP], Pins(), [GROUP], BOTH, Pins(requirements=frozenset({"other"})), False),
-    ("the alternative it takes was pinned", [GROUP], Pins(), [GROUP], BOTH, Pins(requirements=frozenset({"one"})), True),
+    ("its alternative was pinned", [GROUP], Pins(), [GROUP], BOTH, Pins(requirements=frozenset({"one"})), True),
     ("alternatives became requirements", [GROUP], Pins(), GROUP["of"], BOTH, Pins(), False),
     ("a group asks for one more", [GROUP], Pins(), [{**GROUP, "n": 2}], BOTH, Pins(), False),
     ("requirements became alternatives", GROUP["of"], Pins(), [GROUP], BOTH, Pins(), False),
@@ -385,7 +385,8 @@ def test_the_former_answer_is_kept_where_it_answers_what_is_asked_now_and_time_r
     monkeypatch.setattr(allocation, "solve", in_vain)
     found = allocate(programme("12", now), lots, pins=pins, former=former)
 
-    assert former.is_best and former.uses
+    assert former.is_best
+    assert former.uses
     assert (found.uses, found.shares) == ((former.uses, former.shares) if is_kept else ({}, {}))
     # Nobody proved that nothing is better now.
     assert not found.is_best
