@@ -17,10 +17,19 @@ import pytest
 from creditbank.rules.allocate import allocation
 from creditbank.rules.allocate.allocation import Allocation, Pins, allocate, faults_of
 from creditbank.rules.allocate.flow import allocate_by_flow, are_nested
-from creditbank.rules.allocate.problem import Candidate, Need, Problem, count_ways, in_preference, pose, ways_through
+from creditbank.rules.allocate.problem import (
+    Candidate,
+    Need,
+    Problem,
+    count_ways,
+    fits,
+    in_preference,
+    pose,
+    ways_through,
+)
 from creditbank.rules.allocate.solver import Solved, overlay_shares, solve
 from creditbank.rules.document import read_documents
-from creditbank.rules.language.programmes import Programme
+from creditbank.rules.language.programmes import Programme, Requirement
 
 DAY = date(2024, 1, 1)
 
@@ -146,6 +155,14 @@ def test_the_best_use(
         found = allocate(wanted, order)
 
         assert (uses(found), missing(found)) == (used, lacking), name
+
+
+@pytest.mark.parametrize(("category", "passes"), [("maths", True), ("maths/algebra", True), ("arts", False)])
+def test_a_lot_passes_a_filter(category: str, passes: bool) -> None:
+    (maths,) = programme("6", [MATHS]).requirements
+
+    assert isinstance(maths, Requirement)
+    assert fits(maths, lot("a", 6, category=category)) is passes
 
 
 def test_a_pinned_lot_fills_only_what_it_is_pinned_to() -> None:
