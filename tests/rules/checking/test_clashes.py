@@ -143,6 +143,18 @@ CASES: list[tuple[str, list[dict[str, Any]], dict[str, Any], list[str]]] = [
         [],
     ),
     (
+        "where between two whole numbers",
+        [
+            granting(
+                "a",
+                where={"all": [{"fact": "hours", "op": ">", "value": 10}, {"fact": "hours", "op": "<", "value": 11}]},
+            ),
+            granting("b", "2", code="X"),
+        ],
+        {},
+        ["E2 /recognition/1"],
+    ),
+    (
         "where of two types, unregistered",
         [
             granting("a", where={"fact": "months", "op": ">=", "value": 12}),
