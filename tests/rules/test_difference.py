@@ -159,6 +159,18 @@ def test_what_changed_and_whom_it_touches(
     assert found.programmes == (("p",) if path.startswith("programmes") else ())
 
 
+@pytest.mark.parametrize("block", ["levels", "scales"])
+def test_definitions_of_a_kind_that_there_were_none_of_touch_whoever_has_a_level_or_a_grade(block: str) -> None:
+    plain = {"fixed": 1}
+    rules = [
+        {"id": "own", "match": {"kind": "course"}, "grant": [{"credits": plain}]},
+        {"id": "set", "match": {"kind": "exam"}, "grant": [{"credits": plain, "level": 3, "grade": "pass"}]},
+    ]
+    old, new = plain_document(*rules), plain_document(*rules, **{block: BLOCKS[block]})
+    for one, other in ((old, new), (new, old)):
+        assert difference(_layered(one), _layered(other)).touched == (COURSES,)
+
+
 def test_what_moved_and_did_not_change_is_no_difference() -> None:
     old = plain_document(*RULES, **BLOCKS)
     new = {**plain_document(*reversed(RULES), **BLOCKS)}

@@ -27,7 +27,7 @@ from creditbank.rules.allocate.problem import (
     pose,
     ways_through,
 )
-from creditbank.rules.allocate.solver import Solved, overlay_shares, solve
+from creditbank.rules.allocate.solver import NotSolved, Solved, overlay_shares, solve
 from creditbank.rules.document import read_documents
 from creditbank.rules.language.programmes import Programme, Requirement
 
@@ -82,6 +82,8 @@ CASES: list[tuple[str, Programme, list[Candidate], dict[str, int], dict[str, int
      programme("10", [MATHS]), [lot("a", 8, **M)], {"a": 8}, {"maths": 0}),
     ("a surplus of electives stands in for no major",
      programme("10", [MATHS]), [lot("a", 8, **A)], {"a": 4}, {"maths": 6}),
+    ("a requirement of one unit", programme("6", [{"id": "u", "need": {"credits": 6}, "unit": ["b", "c"]}]),
+     [lot("a", 6), lot("b", 4)], {"b": 4}, {"u": 2}),
     ("no need is filled beyond itself", programme("6", [MATHS]), [lot("a", 8, **M)], {"a": 6}, {"maths": 0}),
     ("a flexible lot makes room for a bound one",
      programme("12", [ANY, MATHS]), [lot("a", 6, **M), lot("b", 6, **A)], {"a": 6, "b": 6}, {"any": 0, "maths": 0}),
@@ -178,6 +180,25 @@ def test_a_pinned_alternative_applies() -> None:
     wanted = programme("6", [{"id": "g", "n": 1, "of": [MATHS, ARTS]}])
 
     assert missing(allocate(wanted, [lot("a", 6, **M)], pins=Pins(requirements=frozenset({"arts"})))) == {"arts": 6}
+
+
+def test_what_no_way_through_the_requirements_has_cannot_be_chosen() -> None:
+    wanted = programme("6", [{"id": "g", "n": 1, "of": [MATHS, ARTS]}])
+
+    with pytest.raises(NotSolved, match="no way"):
+        allocate(wanted, [lot("a", 6, **M)], pins=Pins(requirements=frozenset({"maths", "arts"})))
+
+
+@pytest.mark.parametrize(
+    ("total", "credits_", "is_complete"),
+    [("6", (6,), True), ("6", (5,), False), ("8", (6,), False), ("8", (6, 2), True), ("8", (6, 1), False)],
+)
+def test_an_award_is_complete_when_every_requirement_is_met_and_the_total_reached(
+    total: str, credits_: tuple[int, ...], is_complete: bool
+) -> None:
+    lots = [lot(f"l{n}", one, **(A if n else M)) for n, one in enumerate(credits_)]
+
+    assert allocate(programme(total, [MATHS]), lots).is_complete is is_complete
 
 
 def test_why_a_lot_lies_idle() -> None:
@@ -356,6 +377,7 @@ def test_the_flow_and_the_solver_agree(seed: int) -> None:
 
 TWO: dict[str, Any] = {"id": "two", "need": {"count": 2}, "category": "maths"}
 GROUP: dict[str, Any] = {"id": "g", "n": 1, "of": [{**TWO, "id": "one"}, {**TWO, "id": "other"}]}
+ALL: dict[str, Any] = {"id": "h", "all": [TWO, ANY]}
 BOTH = [lot("a", 2, **M), lot("b", 2, **M)]
 
 # What was asked when the former answer was given, with which pins; what is asked now, of which lots, with which pins;
@@ -373,6 +395,7 @@ SINCE: list[tuple[str, list[Any], Pins, list[Any], list[Candidate], Pins, bool]]
     ("a pin was taken away", [TWO, ANY], Pins({"a": "two"}), [TWO, ANY], BOTH, Pins(), True),
     ("an alternative was pinned", [GROUP], Pins(), [GROUP], BOTH, Pins(requirements=frozenset({"other"})), False),
     ("its alternative was pinned", [GROUP], Pins(), [GROUP], BOTH, Pins(requirements=frozenset({"one"})), True),
+    ("what applies together applies together", [ALL], Pins(), [ALL], BOTH, Pins(), True),
     ("alternatives became requirements", [GROUP], Pins(), GROUP["of"], BOTH, Pins(), False),
     ("a group asks for one more", [GROUP], Pins(), [{**GROUP, "n": 2}], BOTH, Pins(), False),
     ("requirements became alternatives", GROUP["of"], Pins(), [GROUP], BOTH, Pins(), False),

@@ -155,6 +155,64 @@ CASES: list[tuple[str, list[dict[str, Any]], dict[str, Any], list[str]]] = [
         ["E2 /recognition/1"],
     ),
     (
+        "where a fact of the kind lies between two whole numbers",
+        [
+            granting(
+                "a",
+                where={"all": [{"fact": "months", "op": ">", "value": 10}, {"fact": "months", "op": "<", "value": 11}]},
+            ),
+            granting("b", "2", code="X"),
+        ],
+        {},
+        ["E2 /recognition/1"],
+    ),
+    (
+        "where on a tree of the kind",
+        [granting("a", where={"fact": "trade", "op": "under", "value": "crafts"}), granting("b", "2", code="X")],
+        {},
+        ["E2 /recognition/1"],
+    ),
+    (
+        "where on every text but one",
+        [granting("a", where={"fact": "mode", "op": "!=", "value": "mode"}), granting("b", "2", code="X")],
+        {},
+        ["E2 /recognition/1"],
+    ),
+    (
+        "where on every text but one, and that one",
+        [
+            granting("a", where={"fact": "mode", "op": "!=", "value": "night"}),
+            granting("b", "2", where={"fact": "mode", "op": "==", "value": "night"}),
+        ],
+        {},
+        [],
+    ),
+    (
+        "where on a yes and a no",
+        [
+            granting("a", where={"fact": "night", "op": "!=", "value": True}),
+            granting("b", "2", where={"fact": "night", "op": "==", "value": True}),
+            granting("c", "3", where={"fact": "night", "op": "==", "value": False}),
+        ],
+        {},
+        ["E2 /recognition/2"],
+    ),
+    (
+        "where on how long it lasts",
+        [
+            granting("a", where={"fact": "shelf_life", "op": "exists"}),
+            granting("b", "2", where={"fact": "shelf_life", "op": "==", "value": "P2Y"}),
+        ],
+        {},
+        ["E2 /recognition/1"],
+    ),
+    (
+        "where on any length there is",
+        [granting("a", where={"fact": "shelf_life", "op": "exists"}), granting("b", "2", code="X")],
+        {},
+        ["E2 /recognition/1"],
+    ),
+    (
         "where of two types, unregistered",
         [
             granting("a", where={"fact": "months", "op": ">=", "value": 12}),

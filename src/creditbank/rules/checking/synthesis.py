@@ -216,9 +216,10 @@ class Synthesis:
             value: Any = None
             if isinstance(wanted, Numbers):
                 dated = type_ == "date" or (type_ is None and _looks_dated(wanted))
-                number = _pick(wanted, least=1 if dated else 0, most=_LAST if dated else 10**9, whole=True)
+                number = _pick(wanted, least=1 if dated else 0, most=_LAST if dated else 10**9, whole=dated)
                 if number is not None:
-                    value = date.fromordinal(int(number)) if dated else int(number)
+                    is_whole = number == int(number)
+                    value = date.fromordinal(int(number)) if dated else int(number) if is_whole else _written(number)
             elif isinstance(wanted, Paths):
                 value = next(_paths(wanted, "general"), None)
             elif isinstance(wanted, Texts):
@@ -285,6 +286,12 @@ def _pick(wanted: Numbers, *, least: int, most: int, whole: bool = False) -> Fra
     return None
 
 
+def _written(number: Fraction | int) -> str:
+    """A number as documents write it: a decimal where that is exact."""
+    text = decimal_text(Fraction(number))
+    return text if read_number(text) == number else str(number)
+
+
 def _number(wanted: Wanted | None, *, most: int) -> str | None:
     """A number as documents write it, empty for none; None when there is none to write."""
     if wanted is None or wanted is ABSENT:
@@ -294,9 +301,7 @@ def _number(wanted: Wanted | None, *, most: int) -> str | None:
     number = _pick(wanted, least=0, most=most)
     if number is None:
         return None
-    text = decimal_text(Fraction(number))
-    if read_number(text) != number:
-        text = str(number)
+    text = _written(number)
     return text if is_number(text) else None
 
 
