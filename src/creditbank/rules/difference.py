@@ -190,11 +190,11 @@ def _reads(matcher: Matcher, names: Mapping[str, set[str]]) -> bool:
         return True
     if matcher.level is not None and names["levels"]:
         return True
-    asked = set(_facts(matcher.where)) if matcher.where is not None else set()
+    asked = set(_facts(matcher.where))
     return ("grade" in asked and bool(names["scales"])) or ("level" in asked and bool(names["levels"]))
 
 
-def _facts(condition: Condition) -> Iterator[str]:
+def _facts(condition: Condition | None) -> Iterator[str]:
     match condition:
         case AllConditions():
             for part in condition.all:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from creditbank.rules.checking import overlaps
 from creditbank.rules.checking.publishing import examine_documents
 from creditbank.rules.document import read_documents
 from creditbank.rules.evaluate import evaluate
@@ -712,3 +713,14 @@ def test_what_reaches_over_many_meets_all_of_them(id_: str) -> None:
 def test_a_fact_of_its_own_for_every_rule_is_no_trouble() -> None:
     rules = [granting(f"r{n}", priority=n, where={"fact": f"f{n}", "op": "==", "value": "x"}) for n in range(1050)]
     assert verdicts(*rules) == []
+
+
+@pytest.mark.parametrize(("most", "gives_up"), [(3, False), (2, True)])
+def test_the_check_says_that_it_gave_up(monkeypatch: pytest.MonkeyPatch, most: int, gives_up: bool) -> None:
+    """Three rules that could overlap are three pairs."""
+    monkeypatch.setattr(overlaps, "MOST_COMPARED", most)
+    rules = [granting(id_, kind="course", hours={"min": n, "below": n + 2}) for n, id_ in enumerate("abc")]
+
+    told = [verdict for verdict in verdicts(*rules) if verdict.reason == "not_compared"]
+
+    assert [verdict.pointer for verdict in told] == (["/recognition"] if gives_up else [])
