@@ -130,6 +130,25 @@ async def test_what_an_award_leaves_of_a_hold_is_given_back_or_has_expired_meanw
         assert await open_holds(connection, [mine.learner]) == {mine.learner: []}
 
 
+@pytest.mark.parametrize("state", [HoldState.VOIDED, HoldState.TIMED_OUT])
+@pytest.mark.parametrize(
+    ("day", "given_back"),
+    [("2025-03-31", {"available": 3000}), ("2025-04-01", {"expired": 3000})],
+    ids=["before its date", "on its date"],
+)
+async def test_a_hold_that_ends_without_an_award_lengthens_nothing(
+    bank: Bank, day: str, given_back: Mapping[str, int], state: HoldState
+) -> None:
+    mine = await books(bank, "3")
+    (lot,) = await mine.lots()
+    hold = await mine.hold("hold:1", (lot, 3000))
+    bank.clock.turn(days=(date.fromisoformat(day) - bank.today()).days)
+
+    await mine.end("end:1", hold, state, {})
+
+    assert await mine.stands() == [given_back]
+
+
 async def test_a_hold_lapses_at_the_very_instant_that_it_names_and_the_longest_over_comes_first(bank: Bank) -> None:
     mine = await books(bank, "3")
     (lot,) = await mine.lots()
@@ -161,6 +180,7 @@ async def test_where_lots_stood_is_told_by_the_day_and_by_what_was_known_then(ba
         for days, ticks in product((-1, 0, 1), repeat=2):
             day, known = held.effective + timedelta(days), held.recorded_at + timedelta(microseconds=ticks)
             found = await positions_at(connection, mine.learner, effective=day, known=known)
+            assert sum(found[lot.id].values()) == 0
             stood[days, ticks] = found[lot.id][Account.RESERVED]
 
     assert {at for at, milli in stood.items() if milli == 1000} == {(0, 0), (0, 1), (1, 0), (1, 1)}
@@ -189,6 +209,9 @@ async def test_what_is_redeemed_is_so_since_it_was_last_nothing(bank: Bank) -> N
     assert await since() == {lot.id: first}
     await mine.annul("one", 1000)
     assert await since() == {lot.id: first}
+    # It undoes the posting by which that very act redeemed.
+    made = await bank.postings(mine.learner)
+    assert made[-1].reverses == next(one.id for one in made if one.target is Account.REDEEMED)
     await mine.annul("two", 1000)
     assert await since() == {}
     bank.clock.turn(days=1)
