@@ -84,13 +84,28 @@ async def test_what_may_not_stack_counts_once(world: World) -> None:
     await refused(world, "/v1/conversions", body, "already_redeemed", 409)
 
 
-@pytest.mark.parametrize("ended", [False, True], ids=["applied for", "awarded"])
-async def test_an_award_on_which_another_rests_is_not_withdrawn_first(world: World, ended: bool) -> None:
+ENDED = pytest.mark.parametrize("ended", [False, True], ids=["applied for", "awarded"])
+# What another award counts is told by the rules under which it was applied for, whatever the rules say now.
+CORRECTED = pytest.mark.parametrize("corrected", [False, True], ids=["rules in force", "rules corrected since"])
+
+
+async def correct(world: World) -> None:
+    """Let the rules be corrected: nothing stacks any more."""
+    await only(world, programme("other", "3"), header={"version": 2})
+
+
+@ENDED
+@CORRECTED
+async def test_an_award_on_which_another_rests_is_not_withdrawn_first(
+    world: World, ended: bool, corrected: bool
+) -> None:
     learner = await learner_of(world, *LADDER, credits_=80)
     lower = await decide(world, await apply_for(world, learner, "college.certificate"))
     upper = await apply_for(world, learner, "college.diploma")
     if ended:
         await decide(world, upper)
+    if corrected:
+        await correct(world)
     at = f"/v1/conversions/{lower['id']}/annulment"
     await post(world, at, {"reason": "other"}, "registrar", status=200)
 
@@ -105,8 +120,11 @@ async def test_an_award_on_which_another_rests_is_not_withdrawn_first(world: Wor
     await verified(world)
 
 
-@pytest.mark.parametrize("ended", [False, True], ids=["applied for", "awarded"])
-async def test_an_award_through_which_another_counts_is_not_withdrawn_first(world: World, ended: bool) -> None:
+@ENDED
+@CORRECTED
+async def test_an_award_through_which_another_counts_is_not_withdrawn_first(
+    world: World, ended: bool, corrected: bool
+) -> None:
     ladder = (
         programme("first", "3", reuse={"stack_into": ["second"]}),
         programme("second", "3", reuse={"stack_into": ["third", "beside"]}),
@@ -119,6 +137,8 @@ async def test_an_award_through_which_another_counts_is_not_withdrawn_first(worl
     upper = await apply_for(world, learner, "college.third")
     if ended:
         await decide(world, upper)
+    if corrected:
+        await correct(world)
     at = f"/v1/conversions/{middle['id']}/annulment"
     await post(world, at, {"reason": "other"}, "registrar", status=200)
 
@@ -131,7 +151,8 @@ async def test_an_award_through_which_another_counts_is_not_withdrawn_first(worl
     await verified(world)
 
 
-async def test_an_award_beside_another_is_withdrawn_freely(world: World) -> None:
+@CORRECTED
+async def test_an_award_beside_another_is_withdrawn_freely(world: World, corrected: bool) -> None:
     await only(
         world, programme("first", "3", reuse={"stack_into": ["left", "right"]}),
         programme("left", "3"), programme("right", "3"),
@@ -140,6 +161,8 @@ async def test_an_award_beside_another_is_withdrawn_freely(world: World) -> None
     await decide(world, await apply_for(world, learner, "college.first"))
     left = await decide(world, await apply_for(world, learner, "college.left"))
     await decide(world, await apply_for(world, learner, "college.right"))
+    if corrected:
+        await correct(world)
 
     await annul(world, left)
     await verified(world)

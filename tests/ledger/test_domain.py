@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,11 +17,15 @@ from creditbank.ledger.domain import (
     NOTHING,
     Account,
     Code,
+    Lot,
+    LotKey,
+    LotTerms,
     Movement,
     Posting,
     State,
     Target,
     apply,
+    as_read,
     broken_link,
     digest,
     effective_day,
@@ -327,3 +331,29 @@ def test_no_field_can_be_changed_without_breaking_the_chain(change: dict[str, An
     resealed = seal_posting(forged)
     found = broken_link([resealed, following])
     assert found is (resealed if change.keys() & {"seq", "previous"} else following)
+
+
+# Where a lot stands, and where every reader sees it once its date is reached (section 17, reading before the job).
+READ: dict[str, tuple[dict[Account, int], dict[Account, int]]] = {
+    "available": (standing(available=3), standing(expired=3)),
+    "pending": (standing(pending=3), standing(expired=3)),
+    "over a limit": (standing(available=2, excess=1), standing(expired=3)),
+    "posted in part": (standing(available=1, expired=2), standing(expired=3)),
+    "a hold does not stop the clock, and goes on": (standing(reserved=2, available=1), standing(reserved=2, expired=1)),
+    "redeemed": (standing(redeemed=2, available=1), standing(redeemed=2, expired=1)),
+}
+
+
+@pytest.mark.parametrize(("stands", "is_seen"), READ.values(), ids=READ)
+@pytest.mark.parametrize(("days", "is_past"), [(-1, False), (0, True), (1, True)], ids=["before", "its date", "after"])
+def test_a_lot_is_seen_as_expired_from_its_date_on(
+    stands: dict[Account, int], is_seen: dict[Account, int], days: int, is_past: bool
+) -> None:
+    until, one = date(2025, 3, 1), UUID(int=1)
+    terms = LotTerms(one, "cq/school", "course", "CR", None, None, None, None, date(2024, 3, 1), until)
+    lot = Lot(one, one, LotKey(one, "a", "U", 0), terms, stands)
+
+    seen = as_read(lot, until + timedelta(days)).positions
+
+    assert {account: milli for account, milli in seen.items() if milli} == (is_seen if is_past else stands)
+    assert as_read(replace(lot, terms=replace(terms, expires=None)), until).positions == stands

@@ -50,6 +50,16 @@ def test_the_canonical_form() -> None:
     assert sha256(BYTES) == "fe0d1cbb08ebe6644c72c9561bc02b1a421022a72eb27c5d79b74a86406d1330"
 
 
+def test_groups_of_requirements_are_written_as_what_they_are() -> None:
+    header = {"lcb": "rules/v1", "id": "town", "version": 1, "from": "2020-03-01", "unit": {"code": "CR"}}
+    one, two = ({"id": id_, "need": {"credits": "6"}} for id_ in ("one", "two"))
+    groups = [{"id": "any", "n": 1, "of": [one, two]}, {"all": [{"id": "three", "need": {"count": 3}}], "id": "every"}]
+    plain = {"programmes": [{"id": "p", "requirements": groups, "total": "12"}], "ruleset": header}
+    (document,) = read_documents(json.dumps(plain), format="json")
+
+    assert json.loads(canonical(document.model)) == plain
+
+
 def test_reading_it_again_changes_nothing() -> None:
     (again,) = read_documents(BYTES, format="json")
 

@@ -30,10 +30,33 @@ RULES = [
         "match": {"kind": "work", "accredited": "r", "level": {"min": 3}},
         "grant": [{"credits": {"per_hour": 30}, "pool": {"per": "year"}, "grade": "pass", "level": "none"}],
     },
+    {
+        "id": "d",
+        "match": {
+            "kind": "workshop",
+            "where": {
+                "all": [
+                    {"fact": "hours", "op": ">=", "value": 8},
+                    {"any": [{"fact": "code", "op": "exists"}, {"not": {"fact": "level", "op": "==", "value": 5}}]},
+                ]
+            },
+        },
+        "grant": [{"credits": {"fixed": 1}, "grade": "pass", "level": "none"}],
+    },
+    {
+        "id": "e",
+        "match": {"kind": "thesis", "where": {"fact": "grade", "op": ">=", "value": 3}},
+        "grant": [{"credits": {"fixed": 1}, "grade": "pass", "level": "none"}],
+    },
+    {
+        "id": "f",
+        "match": {"kind": "licence"},
+        "grant": [{"credits": {"table": "by-level", "key": "level"}, "grade": "pass", "level": 3}],
+    },
 ]
 BLOCKS: dict[str, Any] = {
     "scales": {"us": {"grades": {"A": 4, "B": 3}}},
-    "tables": {"t": {"B1": 4, "title": 1}},
+    "tables": {"t": {"B1": 4, "title": 1}, "by-level": {"4": 2, "5": 3}},
     "registers": {"r": {"external": True}},
     "calendars": {"year": {"starts": ["01-01"]}},
     "levels": {"eqf": {"five": 5}},
@@ -44,6 +67,7 @@ BLOCKS: dict[str, Any] = {
 A = Touched(("course",), ("cn/cq",), ("X", "Y"))
 B = [Touched(("exam",), None, ("B1",)), Touched(None, ("us",), None)]
 C = Touched(("work",), None, None)
+D, E, F = (Touched((kind,), None, None) for kind in ("workshop", "thesis", "licence"))
 COURSES = Touched(("course",), None, None)
 
 
@@ -71,7 +95,7 @@ def _changed(path: str, value: Any) -> Difference:
 NEW = {"id": "n", "match": {"kind": "mooc"}, "grant": [{"credits": {"native": 1}}]}
 
 CASES: list[tuple[str, str, Any, tuple[str, str, str], list[Touched]]] = [
-    ("a rule added", "recognition/3", NEW, ("added", "/recognition/3", "n"), [Touched(("mooc",), None, None)]),
+    ("a rule added", "recognition/6", NEW, ("added", "/recognition/6", "n"), [Touched(("mooc",), None, None)]),
     ("a rule removed", "recognition/0", None, ("removed", "/recognition/0", "a"), [A]),
     (
         "another amount",
@@ -91,7 +115,7 @@ CASES: list[tuple[str, str, Any, tuple[str, str, str], list[Touched]]] = [
     ("a title", "recognition/0/title", "Maths", ("added", "/recognition/0/title", "a"), []),
     ("a table", "tables/t/B1", 5, ("changed", "/tables/t/B1", "tables.t"), B),
     ("a table's key named title", "tables/t/title", 2, ("changed", "/tables/t/title", "tables.t"), B),
-    ("a grade of a scale", "scales/us/grades/B", 2, ("changed", "/scales/us/grades/B", "scales.us"), [A, *B]),
+    ("a grade of a scale", "scales/us/grades/B", 2, ("changed", "/scales/us/grades/B", "scales.us"), [A, *B, E]),
     (
         "a register",
         "registers/r",
@@ -106,7 +130,7 @@ CASES: list[tuple[str, str, Any, tuple[str, str, str], list[Touched]]] = [
         ("changed", "/calendars/year/starts/0", "calendars.year"),
         [C, COURSES],
     ),
-    ("a level", "levels/eqf/five", 4, ("changed", "/levels/eqf/five", "levels.eqf"), [A, C]),
+    ("a level", "levels/eqf/five", 4, ("changed", "/levels/eqf/five", "levels.eqf"), [A, C, D, F]),
     ("a limit", "limits/0/at_most/credits", 12, ("changed", "/limits/0/at_most/credits", "l"), [COURSES]),
     (
         "a limit over everything",
@@ -133,6 +157,18 @@ def test_what_changed_and_whom_it_touches(
     assert set(found.touched) == set(touched)
     assert found.touches_everything == (touched == [EVERYTHING])
     assert found.programmes == (("p",) if path.startswith("programmes") else ())
+
+
+@pytest.mark.parametrize("block", ["levels", "scales"])
+def test_definitions_of_a_kind_that_there_were_none_of_touch_whoever_has_a_level_or_a_grade(block: str) -> None:
+    plain = {"fixed": 1}
+    rules = [
+        {"id": "own", "match": {"kind": "course"}, "grant": [{"credits": plain}]},
+        {"id": "set", "match": {"kind": "exam"}, "grant": [{"credits": plain, "level": 3, "grade": "pass"}]},
+    ]
+    old, new = plain_document(*rules), plain_document(*rules, **{block: BLOCKS[block]})
+    for one, other in ((old, new), (new, old)):
+        assert difference(_layered(one), _layered(other)).touched == (COURSES,)
 
 
 def test_what_moved_and_did_not_change_is_no_difference() -> None:

@@ -34,6 +34,44 @@ REGISTERS = {"niie": {"external": True}}
             "按 1 四舍六入五成双：2",
         ),
         (
+            {"op": "pool", "period": "2024-01-01", "hours": "95", "value": "3", "already": "3/2"},
+            "pool 2024-01-01: 95 h -> 3, less 1.5 already",
+            "汇总 2024-01-01 起的周期：95 学时 → 3，减去已计 1.5",
+        ),
+        (
+            {
+                "op": "grade",
+                "method": "midpoint",
+                "grade": "27",
+                "above": "44",
+                "upto": "60",
+                "middle": "52",
+                "value": "C",
+            },
+            "grade 27 = top 44-60 %, middle 52 % -> C",
+            "成绩 27 位于前 44-60 %，中点 52 % → C",
+        ),
+        (
+            {
+                "op": "grade",
+                "method": "max_overlap",
+                "grade": "30",
+                "above": "8",
+                "upto": "20",
+                "overlap": "10",
+                "value": "B",
+            },
+            "grade 30 = top 8-20 %, overlap 10 % -> B",
+            "成绩 30 位于前 8-20 %，重叠 10 % → B",
+        ),
+        (
+            {"op": "transition", "version": 2, "gives": "3", "former": 1, "value": "4"},
+            "version 2 gives 3; never less than version 1: 4",
+            "第 2 版给 3；不少于第 1 版：4",
+        ),
+        ({"op": "ruling", "ruling": "r1", "value": "5"}, "ruling r1: 5", "裁定 r1：5"),
+        ({"op": "ruling", "ruling": "r1", "value": "5", "grade": "B"}, "ruling r1: 5, grade B", "裁定 r1：5，成绩 B"),
+        (
             {"op": "unique", "unit": "ELEC101", "keep": "best", "from": ["p1"], "value": "0"},
             "same unit ELEC101 already from p1 (best): 0",
             "同一单元 ELEC101 已由 p1 计入（择优）：0",
@@ -101,6 +139,11 @@ def test_a_step_reads(step: dict[str, Any], english: str, chinese: str) -> None:
         ({"hours": {"min": 30, "below": "45.5"}}, {"hours": 20}, "规则：学时：20（要求 ≥30 ＜45.5）"),
         ({"attendance": {"min": 80}}, {"attendance": "79.9"}, "规则：出勤率：79.9（要求 ≥80）"),
         ({"accredited": "niie"}, {}, "规则：认证：无（要求 niie）"),
+        (
+            {"age": {"max": "P1Y"}},
+            {"completed": date(2022, 1, 1), "submitted": date(2024, 1, 1)},
+            "规则：时限：2022-01-01 完成，2024-01-01 提交（要求 不超过 P1Y）",
+        ),
         ({"assurance": "signed"}, {"assurance": Assurance.SELF}, "规则：可信度：自述（要求 不低于“已签名”）"),
     ],
 )

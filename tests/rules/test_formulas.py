@@ -26,6 +26,20 @@ LEVELS = "levels: {eqf: {'4': 4, '5': 5}}"
 SCALES = "scales: {us: {grades: {A: 4, B: 3}}}"
 
 FORMULAS: list[Case] = [
+    ("a table by assurance", giving("table: by, key: assurance", "tables: {by: {signed: '2'}}"),
+     "{id: a, assurance: signed}", "a: [2, 'table by[signed] = 2']"),
+    ("a table by the day of submission", giving("table: by, key: submitted", "tables: {by: {'2024-07-01': '2'}}"),
+     "{id: a, submitted: 2024-07-01}", "a: [2, 'table by[2024-07-01] = 2']"),
+    ("a table by the day of submission, which is that of completion",
+     giving("table: by, key: submitted", "tables: {by: {'2024-06-10': '2'}}"), "{id: a}", "a: 2"),
+    ("a table by the day of application, which is that of submission",
+     giving("table: by, key: applied", "tables: {by: {'2024-07-01': '2'}}"), "{id: a, submitted: 2024-07-01}", "a: 2"),
+    ("a table by a yes or no of the kind", giving("table: by, key: night", "tables: {by: {'true': '2', 'false': '1'}}"),
+     "{id: a, facts: {night: true}}, {id: b, facts: {night: false}}", "a: 2, b: 1"),
+    ("a table by a number of the kind", giving("table: by, key: months", "tables: {by: {'12': '2'}}"),
+     "{id: a, facts: {months: 12}}", "a: 2"),
+    ("a table by own credits", giving("table: by, key: credits", "tables: {by: {'2.5': '2'}}"),
+     "{id: a, credits: '5/2'}", "a: [2, 'table by[2.5] = 2']"),
     ("below the first band nothing", BANDS, "{id: a, hours: '29.999'}", "total: 0, a: 0"),
     ("the first hour of a band", BANDS, "{id: a, hours: 30}", "a: 1"),
     ("the last hour of a band", BANDS, "{id: a, hours: '89.999'}", "a: 1"),

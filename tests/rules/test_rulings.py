@@ -102,6 +102,7 @@ def test_a_blocked_lot_is_dropped_and_its_neighbours_stand() -> None:
 
     assert [worth(one) for one in decision.lots] == [("0", "0", "1"), ("2", "0", "0")]
     assert "blocked by ruling r1: 0" in explain_lot(decision.lots[0].trace)
+    assert decision.lots[0].trace["steps"][-1] == {"op": "blocked", "ruling": "r1", "value": "0"}
 
 
 def test_a_value_comes_before_limits() -> None:

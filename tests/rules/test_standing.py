@@ -101,6 +101,12 @@ LATER: list[tuple[str, Sequence[CompiledVersion], Sequence[Fact], Mapping[str, s
     ("a rolling window that ends with it",
      [giving("2", 2, limits=[{"id": "l", "per": "P12M", "at_most": {"credits": "3"}}])], [EARLIER, A],
      {"a": "2", "e": "1"}),
+    ("a rolling window whose last day before it holds both",
+     [giving("2", 2, limits=[{"id": "l", "per": "P12M", "at_most": {"credits": "3"}}])],
+     [fact("e", unit="W", completed=date(2023, 6, 11)), A], {"a": "2", "e": "1"}),
+    ("a rolling window that has just let the other go as it comes",
+     [giving("2", 2, limits=[{"id": "l", "per": "P12M", "at_most": {"credits": "3"}}])],
+     [fact("e", unit="W", completed=date(2023, 6, 10)), A], {"a": "2", "e": "2"}),
     ("a rolling window that does not reach it",
      [giving("2", 2, limits=[{"id": "l", "per": "P1M", "at_most": {"credits": "3"}}])], [EARLIER, A],
      {"a": "2", "e": "2"}),
@@ -131,13 +137,13 @@ def test_a_version_is_found_by_its_number_and_only_then_by_its_first_day() -> No
 
 def test_what_is_redeemed_stays_beside_what_is_held_and_reached() -> None:
     """What is held goes with the new version; what is redeemed, before and after it, does not."""
-    built = {"a": True, "b": False, "c": True}
-    standing = Standing({"town": {key: Bound(ONE, (key,), redeemed) for key, redeemed in built.items()}})
-    facts = [fact(key, code=key) for key in ("a", "b", "c")]
+    built = [("a", ONE, True), ("b", ONE, False), ("c", ONE, True), ("d", TWO, True)]
+    standing = Standing({"town": {key: Bound(by, (key,), redeemed) for key, by, redeemed in built}})
+    facts = [fact(key, code=key) for key in "abcd"]
 
     found = evaluate(facts, [FIRST, second("all")], TODAY, standing=standing).decisions
 
-    assert {decision.binding: decision.version for decision in found} == {("a",): 1, ("b",): 2, ("c",): 1}
+    assert {decision.binding: decision.version for decision in found} == {("a",): 1, ("b",): 2, ("c",): 1, ("d",): 2}
 
 
 # The first version denies what was done with a course before its time, and gives 9 for everything else.

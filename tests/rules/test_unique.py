@@ -73,6 +73,20 @@ def test_of_two_lots_of_a_unit(keep: str, one: Fact, other: Fact, kept: str) -> 
         assert (lots[lost].trace["granted"], lots[lost].trace["excess"]) == (granted[lost], granted[lost])
 
 
+@pytest.mark.parametrize(("first", "second", "kept"), [("30", "18", "e"), ("18", "30", "l")])
+def test_converted_grades_compare_by_their_place_among_the_targets(first: str, second: str, kept: str) -> None:
+    """A conversion names its grades best first; it is the scale of what it gives."""
+    conversion = {"source": {"30": 50, "18": 50}, "target": {"excellent": 50, "good": 50}}
+    grants = [{"credits": {"native": 1}, "grade": "home"}]
+    version = compiled(rule("r", grant=grants), unique={"keep": "best"}, grade_conversions={"home": conversion})
+
+    decisions = decide(version, course("e", grade=("it", first)), course("l", LATE, grade=("it", second)))
+
+    assert {d.binding: str(d.lots[0].recognised) for d in decisions} == {
+        (key,): "3" if key == kept else "0" for key in "el"
+    }
+
+
 def test_the_winner_of_one_contest_meets_the_next() -> None:
     decisions = contested("best", course("a", credits=1), course("b", LATE, credits=2), course("c", date(2025, 1, 1)))
 

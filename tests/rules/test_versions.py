@@ -31,6 +31,16 @@ ONLY_A = "recognition: [{id: a-only, match: {code: A}, grant: {credits: {fixed: 
 LEGAL = ", legal_basis: [notice 12/2023]"
 
 
+UNREDEEMED = "transition: {applies_to: unredeemed}\n"
+NEVER_LESS = "transition: {applies_to: unredeemed, never_less_than: previous}\n"
+
+
+def renamed(old: int, new: int) -> str:
+    """The second version gives another unit, and never less than the first."""
+    rule = "recognition: [{{id: r, match: {{}}, grant: {{unit: {0}, credits: {{fixed: {1}}}}}}}]".format
+    return line(rule("U", old), f"ruleset: {{{SECOND}}}\n{NEVER_LESS}{rule('V', new)}")
+
+
 def capped(first: int, second: int, per: str) -> str:
     """Two versions with one limit."""
     limits = "limits: [{{id: x, per: {0}, at_most: {{credits: {1}}}}}]".format
@@ -142,6 +152,29 @@ CASES: list[Case] = [
      line(giving(1), f"ruleset: {{{SECOND}}}\ntransition: {{applies_to: unredeemed, never_less_than: previous}}\n"
      + PAIR(4)),
      "{id: a, code: A, completed: 2022-02-28}, {id: b, code: B, completed: 2022-03-01}", "total: 4, a+b: 4"),
+    ("never less than before in another unit: what stood goes on standing", renamed(4, 3),
+     "{id: a, completed: 2022-02-28}, {id: b, completed: 2022-03-01}", "total: 7, a/U: 4, b/V: 3"),
+    ("never less than before in another unit: as much is not less", renamed(4, 4), "{id: a, completed: 2022-02-28}",
+     "total: 4, a/V: 4"),
+    ("never less than before in two parts: together they are not less",
+     line(giving(4), f"ruleset: {{{SECOND}}}\n{NEVER_LESS}recognition: [{{id: r, match: {{}}, grant: [{{unit: V, "
+     "credits: {fixed: 3}}, {unit: W, credits: {fixed: 1}}]}]"),
+     "{id: a, completed: 2022-02-28}", "total: 4, a/V: 3, a/W: 1"),
+    ("a later version does not shorten what stands",
+     line("validity: {max: P7Y}", f"ruleset: {{{SECOND}}}\n{UNREDEEMED}validity: {{max: P1Y}}"),
+     "{id: a, completed: 2022-02-28}, {id: b, completed: 2022-03-01}",
+     "as_of: 2022-06-01, a: [3, valid until 2029-02-28], b: [3, valid until 2023-03-01]"),
+    ("a later version lengthens what stands",
+     line("validity: {max: P1Y}", f"ruleset: {{{SECOND}}}\n{UNREDEEMED}validity: {{max: P7Y}}"),
+     "{id: a, completed: 2022-02-28}", "as_of: 2022-06-01, a: [3, valid until 2029-02-28]"),
+    ("a later version sets no end to what had none",
+     line("recognition: [{id: r, match: {}, grant: {credits: {native: 1}}}]",
+          f"ruleset: {{{SECOND}}}\n{UNREDEEMED}validity: {{max: P1Y}}"),
+     "{id: a, completed: 2022-02-28}", "as_of: 2024-06-01, a: [3, available]"),
+    ("a retroactive version shortens what stands",
+     line("validity: {max: P7Y}", f"ruleset: {{{SECOND}{LEGAL}}}\ntransition: {{applies_to: unredeemed, retroactive: "
+     "true}\nvalidity: {max: P1Y}"),
+     "{id: a, completed: 2022-02-28}", "as_of: 2022-06-01, a: [3, valid until 2023-02-28]"),
     ("never less than before means nothing to new ones", later("applies_to: unredeemed, never_less_than: previous", 4,
      3),
      "{id: a, completed: 2022-03-01}", "total: 3, a: 3"),

@@ -39,6 +39,10 @@ CASES: list[tuple[str, str, bool]] = [
     ("{fact: trade, op: in, value: [baker, miller]}", "facts: {trade: miller}", True),
     ("{fact: issued, op: '>=', value: 2024-01-01}", "facts: {issued: 2024-01-01}", True),
     ("{fact: issued, op: '>=', value: 2024-01-01}", "facts: {issued: 2023-12-31}", False),
+    # What is no day comes neither before a day nor after it.
+    ("{fact: issued, op: '<', value: later}", "facts: {issued: 2024-01-01}", False),
+    ("{fact: issued, op: '<', value: '2024-13-01'}", "facts: {issued: 2024-01-01}", False),
+    ("{not: {fact: issued, op: '<', value: later}}", "facts: {issued: 2024-01-01}", False),
     # exists is never unknown.
     ("{fact: months, op: exists}", "facts: {months: 0}", True),
     ("{fact: months, op: exists}", "", False),
@@ -89,6 +93,14 @@ CASES: list[tuple[str, str, bool]] = [
     ("{fact: level, op: exists}", "level: {rqf: '4'}", False),
     ("{fact: grade, op: '>=', value: 4}", "grade: {us: A}", True),
     ("{fact: grade, op: '>=', value: 4}", "grade: {us: B}", False),
+    ("{fact: submitted, op: '>', value: 2024-06-10}", "submitted: 2024-06-11", True),
+    ("{fact: submitted, op: '>', value: 2024-06-10}", "", False),
+    ("{fact: applied, op: '>', value: 2024-06-10}", "submitted: 2024-06-11", True),
+    ("{fact: applied, op: '>', value: 2024-06-11}", "submitted: 2024-06-11", False),
+    ("{fact: applied, op: '>', value: 2024-06-11}", "submitted: 2024-06-11, applied: 2024-06-12", True),
+    ("{fact: assurance, op: '>=', value: verified}", "assurance: signed", True),
+    ("{fact: assurance, op: '>=', value: verified}", "assurance: provider", False),
+    ("{fact: assurance, op: '!=', value: self}", "assurance: self", False),
     ("{fact: provider_type, op: '==', value: enterprise}", "provider_type: enterprise", True),
     ("{fact: learning, op: exists}", "learning: L", True),
 ]  # fmt: skip
@@ -123,6 +135,26 @@ def test_a_condition_that_fails_is_said_as_it_was_written(condition: str, text: 
     (mismatch,) = mismatches(rules, "{id: a, code: A}", "a: 1")
 
     assert f"(wanted {text})" in mismatch.got
+
+
+@pytest.mark.parametrize(
+    ("fact", "given", "shown"),
+    [
+        ("assurance", "assurance: provider", "provider"),
+        ("issued", "facts: {issued: 2024-01-31}", "2024-01-31"),
+        ("night", "facts: {night: true}", "true"),
+        ("night", "facts: {night: false}", "false"),
+        ("hours", "hours: '1/3'", "0.333"),
+        ("trade", "facts: {trade: baker}", "baker"),
+        ("code", "", "none"),
+    ],
+)
+def test_what_was_found_is_said_as_people_write_it(fact: str, given: str, shown: str) -> None:
+    missed = f"{{all: [{{fact: kind, op: '==', value: exam}}, {{fact: {fact}, op: exists}}]}}"
+    rules = f"recognition: [{{id: x, match: {{where: {missed}}}, grant: {{credits: {{fixed: 1}}}}}}]"
+    (mismatch,) = mismatches(rules, f"{{id: a, {given}}}", "a: 1")
+
+    assert f"where: kind=course, {fact}={shown} (wanted" in mismatch.got
 
 
 def test_a_condition_stands_beside_the_other_tests() -> None:

@@ -460,6 +460,19 @@ async def propose_annulment(
     return await queries.find_conversion(connection, conversion_id)
 
 
+async def _check_nothing_built_upon(connection: AsyncConnection, shelf: Shelf, withdrawn: Conversion) -> None:
+    """No other award may count what this one redeemed, by the rules under which it was applied for."""
+    everything = await queries.conversions_of(connection, withdrawn.learner_id)
+    others = [one for one in everything if one.stacked and (one.state is State.HELD or one.is_standing)]
+    book = await shelf.book(connection)
+    # These rules may govern no more: they were corrected or withdrawn since.
+    gone = {(one.rule_set, one.version) for one in others} - book.entries.keys()
+    chapters = [one for history in book.history.values() for one in history if (one.code, one.number) in gone]
+    book = book.with_former(await shelf.former(connection, chapters))
+    for other in others:
+        check_not_built_upon(withdrawn, other, everything, book.entry(other.rule_set, other.version).compiled)
+
+
 async def decide_annulment(
     connection: AsyncConnection, counter: Counter, actor: Actor, conversion_id: UUID, *, approves: bool, today: date
 ) -> Conversion:
@@ -473,12 +486,7 @@ async def decide_annulment(
     if proposed.author_id == actor.principal_id:
         raise TwoPeopleNeeded
     if approves:
-        book = await counter.shelf.book(connection)
-        everything = await queries.conversions_of(connection, learner.id)
-        for other in everything:
-            if other.stacked and (other.state is State.HELD or other.is_standing):
-                entry = book.entries.get((other.rule_set, other.version))
-                check_not_built_upon(conversion, other, everything, entry.compiled if entry is not None else None)
+        await _check_nothing_built_upon(connection, counter.shelf, conversion)
         undone = await redeeming(connection, learner.id, _end_key(conversion.hold))
         steps = [
             Step(lot, annul(lot.positions, milli, undone[lot.id], expired=lot.is_expired(today)), today)

@@ -77,19 +77,12 @@ def check_stacked(conversion: Conversion, conversions: Iterable[Conversion], lot
 
 
 def check_not_built_upon(
-    withdrawn: Conversion, other: Conversion, conversions: Iterable[Conversion], version: CompiledVersion | None
+    withdrawn: Conversion, other: Conversion, conversions: Iterable[Conversion], version: CompiledVersion
 ) -> None:
     """Another award counts once more what this one redeemed, or what counts there through this one alone.
 
-    ``version`` is the one under which the other was applied for, None when it is in the book no more: then whatever
-    both count once more is taken to count there through this one. Raises AwardBuiltUpon.
+    ``version`` is the one under which the other was applied for. Raises AwardBuiltUpon.
     """
-    if version is None:
-        shared = {(use.lot_id, use.award_id) for use in withdrawn.stacked}
-        own = withdrawn.award.id if withdrawn.award is not None else None
-        if any(use.award_id == own or (use.lot_id, use.award_id) in shared for use in other.stacked):
-            raise AwardBuiltUpon(conversion=other.id)
-        return
     seat = Seat(other.rule_set_id, version.credit_unit, version.programmes[other.programme], version.programmes)
     others = [one for one in conversions if one.id != other.id]
     before = stacked_for(seat, others)

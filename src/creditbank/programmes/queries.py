@@ -284,7 +284,7 @@ async def _stored(connection: AsyncConnection, learner_id: UUID, place: Place, i
 
 
 async def _former(connection: AsyncConnection, learner_id: UUID, basis: Basis) -> Allocation | None:
-    """The last answer about this programme as it is: kept where the solver finds nothing better in time."""
+    """The last answer about this programme as it is: kept where it still is one and nothing better is found in time."""
     statement = _of(learner_id, basis.place).where(programme_audits.c.version_id == basis.version_id)
     return _read((await connection.execute(statement)).one_or_none(), basis.place)
 

@@ -175,8 +175,8 @@ def _uses(rule: Rule, names: Mapping[str, set[str]]) -> bool:
             return True
         if grant.pool is not None and grant.pool.per in names["calendars"]:
             return True
-        # The level of a lot is the lead's as it is mapped, and the better lot of a unit is chosen by it.
-        if names["levels"] and grant.level == "mapped":
+        # A lot has the lead's level as it is mapped, by which the better lot of a unit is chosen; a key reads it too.
+        if names["levels"] and (grant.level == "mapped" or grant.credits.key == "level"):
             return True
         if names["scales"] and grant.grade == "keep":
             return True
@@ -190,11 +190,11 @@ def _reads(matcher: Matcher, names: Mapping[str, set[str]]) -> bool:
         return True
     if matcher.level is not None and names["levels"]:
         return True
-    asked = set(_facts(matcher.where)) if matcher.where is not None else set()
+    asked = set(_facts(matcher.where))
     return ("grade" in asked and bool(names["scales"])) or ("level" in asked and bool(names["levels"]))
 
 
-def _facts(condition: Condition) -> Iterator[str]:
+def _facts(condition: Condition | None) -> Iterator[str]:
     match condition:
         case AllConditions():
             for part in condition.all:

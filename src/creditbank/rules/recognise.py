@@ -173,7 +173,7 @@ def _fixed(
     by_key = {fact.key: fact for fact in facts}
     for keys in sorted({bound[key].binding for key in pins}):
         place, one = pins.get(keys[0]), bound.get(keys[0])
-        if place is None or one is None or any(pins.get(key) != place for key in keys):
+        if place is None or one is None or any(pins.get(k) != place or bound[k].binding != keys for k in keys):
             continue
         binding = [by_key[key] for key in keys]
         later = [v for v, reach in zip(line[place + 1 :], reaching[place + 1 :], strict=True) if reach is not None]

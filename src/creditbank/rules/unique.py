@@ -101,7 +101,7 @@ def _better_grade(later: _Contestant, earlier: _Contestant) -> bool:
     ours, theirs = later.grade, earlier.grade
     if ours is None or theirs is None or ours == theirs:
         return False
-    if theirs[0] == "pass" or ours[0] == "pass":
+    if theirs[0] == "pass":
         return ours[0] != "pass"
     if ours[0] != theirs[0]:
         return False

@@ -7,18 +7,29 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from random import Random
 from typing import Any
 
 import pytest
 
+from creditbank.rules.allocate import allocation
 from creditbank.rules.allocate.allocation import Allocation, Pins, allocate, faults_of
 from creditbank.rules.allocate.flow import allocate_by_flow, are_nested
-from creditbank.rules.allocate.problem import Candidate, Need, Problem, count_ways, in_preference, pose, ways_through
-from creditbank.rules.allocate.solver import Solved, overlay_shares, solve
+from creditbank.rules.allocate.problem import (
+    Candidate,
+    Need,
+    Problem,
+    count_ways,
+    fits,
+    in_preference,
+    pose,
+    ways_through,
+)
+from creditbank.rules.allocate.solver import NotSolved, Solved, overlay_shares, solve
 from creditbank.rules.document import read_documents
-from creditbank.rules.language.programmes import Programme
+from creditbank.rules.language.programmes import Programme, Requirement
 
 DAY = date(2024, 1, 1)
 
@@ -71,6 +82,8 @@ CASES: list[tuple[str, Programme, list[Candidate], dict[str, int], dict[str, int
      programme("10", [MATHS]), [lot("a", 8, **M)], {"a": 8}, {"maths": 0}),
     ("a surplus of electives stands in for no major",
      programme("10", [MATHS]), [lot("a", 8, **A)], {"a": 4}, {"maths": 6}),
+    ("a requirement of one unit", programme("6", [{"id": "u", "need": {"credits": 6}, "unit": ["b", "c"]}]),
+     [lot("a", 6), lot("b", 4)], {"b": 4}, {"u": 2}),
     ("no need is filled beyond itself", programme("6", [MATHS]), [lot("a", 8, **M)], {"a": 6}, {"maths": 0}),
     ("a flexible lot makes room for a bound one",
      programme("12", [ANY, MATHS]), [lot("a", 6, **M), lot("b", 6, **A)], {"a": 6, "b": 6}, {"any": 0, "maths": 0}),
@@ -146,6 +159,14 @@ def test_the_best_use(
         assert (uses(found), missing(found)) == (used, lacking), name
 
 
+@pytest.mark.parametrize(("category", "passes"), [("maths", True), ("maths/algebra", True), ("arts", False)])
+def test_a_lot_passes_a_filter(category: str, passes: bool) -> None:
+    (maths,) = programme("6", [MATHS]).requirements
+
+    assert isinstance(maths, Requirement)
+    assert fits(maths, lot("a", 6, category=category)) is passes
+
+
 def test_a_pinned_lot_fills_only_what_it_is_pinned_to() -> None:
     wanted = programme("12", [MATHS, ANY])
     free = allocate(wanted, [lot("a", 6, **M)])
@@ -159,6 +180,25 @@ def test_a_pinned_alternative_applies() -> None:
     wanted = programme("6", [{"id": "g", "n": 1, "of": [MATHS, ARTS]}])
 
     assert missing(allocate(wanted, [lot("a", 6, **M)], pins=Pins(requirements=frozenset({"arts"})))) == {"arts": 6}
+
+
+def test_what_no_way_through_the_requirements_has_cannot_be_chosen() -> None:
+    wanted = programme("6", [{"id": "g", "n": 1, "of": [MATHS, ARTS]}])
+
+    with pytest.raises(NotSolved, match="no way"):
+        allocate(wanted, [lot("a", 6, **M)], pins=Pins(requirements=frozenset({"maths", "arts"})))
+
+
+@pytest.mark.parametrize(
+    ("total", "credits_", "is_complete"),
+    [("6", (6,), True), ("6", (5,), False), ("8", (6,), False), ("8", (6, 2), True), ("8", (6, 1), False)],
+)
+def test_an_award_is_complete_when_every_requirement_is_met_and_the_total_reached(
+    total: str, credits_: tuple[int, ...], is_complete: bool
+) -> None:
+    lots = [lot(f"l{n}", one, **(A if n else M)) for n, one in enumerate(credits_)]
+
+    assert allocate(programme(total, [MATHS]), lots).is_complete is is_complete
 
 
 def test_why_a_lot_lies_idle() -> None:
@@ -256,6 +296,16 @@ def small(random: Random, *, with_counts: bool) -> tuple[Programme, list[Candida
     return wanted, lots
 
 
+def test_of_equal_uses_the_earlier_lots_are_counted() -> None:
+    """All are used whole in any case: which of them a count takes is decided lot by lot to the last."""
+    wanted = programme("12", [{"id": "one", "need": {"count": 1}, **A}, {"id": "three", "need": {"count": 3}}])
+    lots = [lot("a", 2, **A), lot("b", 1, **A), lot("c", 3, **M), lot("d", 2, **A), lot("e", 3, **A)]
+
+    shares = allocate(wanted, lots).shares
+
+    assert shares == {("a", "one"): 2000, ("b", "three"): 1000, ("c", "three"): 3000, ("d", "three"): 2000}
+
+
 @pytest.mark.parametrize("with_counts", [False, True])
 def test_no_possible_use_is_better(with_counts: bool) -> None:
     random = Random(7)
@@ -323,6 +373,73 @@ def test_the_flow_and_the_solver_agree(seed: int) -> None:
         assert flowed.shares == solved.shares
 
 
+# --- Out of time ------------------------------------------------------------------------------------------------------
+
+TWO: dict[str, Any] = {"id": "two", "need": {"count": 2}, "category": "maths"}
+GROUP: dict[str, Any] = {"id": "g", "n": 1, "of": [{**TWO, "id": "one"}, {**TWO, "id": "other"}]}
+ALL: dict[str, Any] = {"id": "h", "all": [TWO, ANY]}
+BOTH = [lot("a", 2, **M), lot("b", 2, **M)]
+
+# What was asked when the former answer was given, with which pins; what is asked now, of which lots, with which pins;
+# whether the former answer is one to that.
+SINCE: list[tuple[str, list[Any], Pins, list[Any], list[Candidate], Pins, bool]] = [
+    ("nothing has changed", [TWO], Pins(), [TWO], BOTH, Pins(), True),
+    ("a lot has come", [TWO], Pins(), [TWO], [*BOTH, lot("c", 2)], Pins(), True),
+    ("a lot has gone", [TWO], Pins(), [TWO], BOTH[:1], Pins(), False),
+    ("a lot is less", [TWO], Pins(), [TWO], [BOTH[0], lot("b", 1, **M)], Pins(), False),
+    ("a lot is of something else", [TWO], Pins(), [TWO], [BOTH[0], lot("b", 2, **A)], Pins(), False),
+    ("what was waived is asked for again", [TWO], Pins(), [TWO, ANY], BOTH, Pins(), False),
+    ("something was waived", [TWO, {"id": "gone", "need": {"credits": 4}}], Pins(), [TWO], BOTH, Pins(), False),
+    ("a lot was pinned to something else", [TWO, ANY], Pins(), [TWO, ANY], BOTH, Pins({"a": "any"}), False),
+    ("a lot was pinned to what it fills", [TWO, ANY], Pins(), [TWO, ANY], BOTH, Pins({"a": "two"}), True),
+    ("a pin was taken away", [TWO, ANY], Pins({"a": "two"}), [TWO, ANY], BOTH, Pins(), True),
+    ("an alternative was pinned", [GROUP], Pins(), [GROUP], BOTH, Pins(requirements=frozenset({"other"})), False),
+    ("its alternative was pinned", [GROUP], Pins(), [GROUP], BOTH, Pins(requirements=frozenset({"one"})), True),
+    ("what applies together applies together", [ALL], Pins(), [ALL], BOTH, Pins(), True),
+    ("alternatives became requirements", [GROUP], Pins(), GROUP["of"], BOTH, Pins(), False),
+    ("a group asks for one more", [GROUP], Pins(), [{**GROUP, "n": 2}], BOTH, Pins(), False),
+    ("requirements became alternatives", GROUP["of"], Pins(), [GROUP], BOTH, Pins(), False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "chosen", "now", "lots", "pins", "is_kept"),
+    [case[1:] for case in SINCE],
+    ids=[case[0] for case in SINCE],
+)
+def test_the_former_answer_is_kept_where_it_answers_what_is_asked_now_and_time_ran_out(
+    monkeypatch: pytest.MonkeyPatch,
+    before: list[Any],
+    chosen: Pins,
+    now: list[Any],
+    lots: list[Candidate],
+    pins: Pins,
+    is_kept: bool,
+) -> None:
+    former = allocate(programme("12", before), BOTH, pins=chosen)
+
+    def in_vain(problem: Problem) -> Solved:
+        nothing = [0] * len(problem.lots)
+        return Solved(nothing, nothing, {}, [True] * len(problem.needs), False)
+
+    monkeypatch.setattr(allocation, "solve", in_vain)
+    found = allocate(programme("12", now), lots, pins=pins, former=former)
+
+    assert former.is_best
+    assert former.uses
+    assert (found.uses, found.shares) == ((former.uses, former.shares) if is_kept else ({}, {}))
+    # Nobody proved that nothing is better now.
+    assert not found.is_best
+
+
+def test_a_former_answer_that_is_worse_than_what_was_found_in_time_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = programme("12", [TWO])
+    former = allocate(wanted, BOTH[:1])
+    monkeypatch.setattr(allocation, "solve", lambda problem: replace(solve(problem), is_best=False))
+
+    assert allocate(wanted, BOTH, former=former).uses == {"a": 2000, "b": 2000}
+
+
 def test_ways_are_counted_without_walking_them() -> None:
     leaf = [{"id": f"r{number}", "need": {"credits": 1}} for number in range(30)]
     nested = programme("40", [{"id": "g", "n": 3, "of": [{"id": "h", "n": 1, "of": leaf[:4]}, *leaf[4:8]]}, leaf[9]])
@@ -340,6 +457,8 @@ def test_many_ways_are_chosen_among_by_the_solver() -> None:
 
     assert sorted(found.missing) == ["r00", "r01", "r03", "r05", "r07", "r11"]
     assert missing(found) == {"r00": 2, "r01": 0, "r03": 0, "r05": 0, "r07": 0, "r11": 0}
+    # What the chosen ones ask for is no room for electives.
+    assert uses(allocate(wanted, [lot("a", 2, category="c1"), lot("b", 4)])) == {"a": 2}
 
 
 def test_an_answer_that_breaks_a_constraint_is_found_out() -> None:

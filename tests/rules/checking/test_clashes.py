@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
 
+from creditbank.rules.checking import overlaps
 from creditbank.rules.checking.publishing import examine_documents
 from creditbank.rules.document import read_documents
 from creditbank.rules.evaluate import evaluate
@@ -121,6 +123,18 @@ CASES: list[tuple[str, list[dict[str, Any]], dict[str, Any], list[str]]] = [
         [],
     ),
     (
+        "where on what every achievement has",
+        [granting("a", where={"fact": "provider", "op": "exists", "value": False}), granting("b", "2", code="X")],
+        {},
+        [],
+    ),
+    (
+        "where on what every achievement has, under not",
+        [granting("a", where={"not": {"fact": "kind", "op": "exists"}}), granting("b", "2", code="X")],
+        {},
+        [],
+    ),
+    (
         "where on several texts",
         [
             granting("a", where={"fact": "mode", "op": "not_in", "value": ["day", "night"]}),
@@ -128,6 +142,76 @@ CASES: list[tuple[str, list[dict[str, Any]], dict[str, Any], list[str]]] = [
         ],
         {},
         [],
+    ),
+    (
+        "where between two whole numbers",
+        [
+            granting(
+                "a",
+                where={"all": [{"fact": "hours", "op": ">", "value": 10}, {"fact": "hours", "op": "<", "value": 11}]},
+            ),
+            granting("b", "2", code="X"),
+        ],
+        {},
+        ["E2 /recognition/1"],
+    ),
+    (
+        "where a fact of the kind lies between two whole numbers",
+        [
+            granting(
+                "a",
+                where={"all": [{"fact": "months", "op": ">", "value": 10}, {"fact": "months", "op": "<", "value": 11}]},
+            ),
+            granting("b", "2", code="X"),
+        ],
+        {},
+        ["E2 /recognition/1"],
+    ),
+    (
+        "where on a tree of the kind",
+        [granting("a", where={"fact": "trade", "op": "under", "value": "crafts"}), granting("b", "2", code="X")],
+        {},
+        ["E2 /recognition/1"],
+    ),
+    (
+        "where on every text but one",
+        [granting("a", where={"fact": "mode", "op": "!=", "value": "mode"}), granting("b", "2", code="X")],
+        {},
+        ["E2 /recognition/1"],
+    ),
+    (
+        "where on every text but one, and that one",
+        [
+            granting("a", where={"fact": "mode", "op": "!=", "value": "night"}),
+            granting("b", "2", where={"fact": "mode", "op": "==", "value": "night"}),
+        ],
+        {},
+        [],
+    ),
+    (
+        "where on a yes and a no",
+        [
+            granting("a", where={"fact": "night", "op": "!=", "value": True}),
+            granting("b", "2", where={"fact": "night", "op": "==", "value": True}),
+            granting("c", "3", where={"fact": "night", "op": "==", "value": False}),
+        ],
+        {},
+        ["E2 /recognition/2"],
+    ),
+    (
+        "where on how long it lasts",
+        [
+            granting("a", where={"fact": "shelf_life", "op": "exists"}),
+            granting("b", "2", where={"fact": "shelf_life", "op": "==", "value": "P2Y"}),
+        ],
+        {},
+        ["E2 /recognition/1"],
+    ),
+    (
+        "where on any length there is",
+        [granting("a", where={"fact": "shelf_life", "op": "exists"}), granting("b", "2", code="X")],
+        {},
+        ["E2 /recognition/1"],
     ),
     (
         "where of two types, unregistered",
@@ -311,6 +395,16 @@ CASES: list[tuple[str, list[dict[str, Any]], dict[str, Any], list[str]]] = [
         [granting("a", where={"fact": "hours", "op": "exists"}, priority=1), granting("b", "2")],
         {},
         [],
+    ),
+    (
+        "there or not there is all",
+        [
+            granting("a", where={"fact": "hours", "op": "exists"}, priority=1),
+            granting("b", where={"fact": "hours", "op": "exists", "value": False}, priority=2),
+            granting("c", "2"),
+        ],
+        {},
+        ["E3 /recognition/2"],
     ),
     (
         "one alternative of two is taken",
@@ -500,6 +594,11 @@ def test_a_registry_settles_what_types_leave_open() -> None:
     (verdict,) = verdicts(*rules, registry=REGISTRY)
     assert verdict.code == "E2"
     assert verdict.counterexample[0]["facts"] == {"months": 12}
+    # Whatever it is: a fact of its type.
+    for kind, there in (("course", 1), ("exam", date(2024, 1, 1))):
+        anything = {"fact": "months", "op": "exists"}
+        (verdict,) = verdicts(granting("a", kind=kind, where=anything), granting("b", "2", code="X"), registry=REGISTRY)
+        assert verdict.counterexample[0]["facts"] == {"months": there}
     # A fact that two kinds know as two types is left open, as is one that no kind knows together with another.
     loose = [granting("a", where={"fact": "months", "op": "exists"}), granting("b", "2", kind="exam")]
     assert classes(verdicts(*loose, registry=REGISTRY)) == ["E2 /recognition/1"]
@@ -597,11 +696,14 @@ def test_what_reaches_over_many_meets_all_of_them(id_: str) -> None:
     """Rules of one priority are looked at by their ids, and each pair is met from one side."""
     bands = [granting(f"r{n}", hours={"min": n, "below": n + 1}) for n in range(20)]
     schools = [granting(f"r{n}", provider=f"cn/s{n}", code="X") for n in range(20)]
+    subjects = [granting(f"r{n}", category=f"maths/{n}") for n in range(20)]
     for rules, wide in (
         (bands, {"hours": {"min": 0, "below": 20}}),
         (schools, {"provider": "cn", "code": "X"}),
         (schools, {"provider": "cn", "kind": "course"}),
         (schools, {"kind": "course"}),
+        (subjects, {"provider": "cn", "category": "maths"}),
+        (subjects, {"provider": "cn", "hours": {"below": 1}}),
     ):
         told = [verdict for verdict in verdicts(*rules, granting(id_, "2", **wide)) if verdict.code == "E2"]
         assert {one for verdict in told for one in verdict.rules} == {id_, *(rule["id"] for rule in rules)}
@@ -611,3 +713,14 @@ def test_what_reaches_over_many_meets_all_of_them(id_: str) -> None:
 def test_a_fact_of_its_own_for_every_rule_is_no_trouble() -> None:
     rules = [granting(f"r{n}", priority=n, where={"fact": f"f{n}", "op": "==", "value": "x"}) for n in range(1050)]
     assert verdicts(*rules) == []
+
+
+@pytest.mark.parametrize(("most", "gives_up"), [(3, False), (2, True)])
+def test_the_check_says_that_it_gave_up(monkeypatch: pytest.MonkeyPatch, most: int, gives_up: bool) -> None:
+    """Three rules that could overlap are three pairs."""
+    monkeypatch.setattr(overlaps, "MOST_COMPARED", most)
+    rules = [granting(id_, kind="course", hours={"min": n, "below": n + 2}) for n, id_ in enumerate("abc")]
+
+    told = [verdict for verdict in verdicts(*rules) if verdict.reason == "not_compared"]
+
+    assert [verdict.pointer for verdict in told] == (["/recognition"] if gives_up else [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from creditbank.rules.allocate.flow import allocate_by_flow, are_nested
@@ -94,7 +94,8 @@ def allocate(
 ) -> Allocation:
     """The best allocation. Raises NotSolved when there is none to be had in time.
 
-    Where the solver's time ran out, the ``former`` allocation of the same lots is kept if it is as good.
+    Where the solver's time ran out, the ``former`` allocation of the learner is kept if it is as good an answer to what
+    is asked now. It may have been given before some lot, waiver or pin came or went.
     """
     ordered = in_preference(programme, lots)
     if count_ways(programme.requirements) <= CHOICES_MAX:
@@ -102,14 +103,29 @@ def allocate(
     else:
         problem = pose_whole(programme, ordered, pins.lots)
         found = _answer(programme, problem, _checked(problem, solve(problem)))
-    if not found.is_best and former is not None and former.merit <= found.merit and _still_holds(former, ordered):
-        return former
+    if not found.is_best and former is not None:
+        kept = _still(programme, ordered, pins, former)
+        if kept is not None and kept.merit <= found.merit:
+            return kept
     return found
 
 
-def _still_holds(former: Allocation, lots: Sequence[Candidate]) -> bool:
-    amounts = {lot.id: lot.milli for lot in lots}
-    return all(amounts.get(id_, 0) >= milli for id_, milli in former.uses.items())
+def _still(programme: Programme, lots: Sequence[Candidate], pins: Pins, former: Allocation) -> Allocation | None:
+    """The former use as an answer to what is asked now, None where it is none: every constraint is asked anew."""
+    problem = pose_whole(programme, lots, pins.lots)
+    places = {lot.id: place for place, lot in enumerate(problem.lots)}
+    numbers = {need.id: number for number, need in enumerate(problem.needs)}
+    asked = former.missing.keys()
+    if not (former.uses.keys() <= places.keys() and pins.requirements <= asked <= numbers.keys()):
+        return None
+    solved = Solved(
+        [former.uses.get(lot.id, 0) for lot in problem.lots],
+        [former.free.get(lot.id, 0) for lot in problem.lots],
+        {(places[id_], numbers[requirement]): milli for (id_, requirement), milli in former.shares.items()},
+        [need.id in asked for need in problem.needs],
+        False,
+    )
+    return _answer(programme, problem, solved) if not faults_of(problem, solved) else None
 
 
 def _best_way(programme: Programme, lots: Sequence[Candidate], pins: Pins) -> Allocation:
@@ -207,6 +223,7 @@ def faults_of(problem: Problem, solved: Solved) -> list[str]:
     for missing in _missing(problem, solved):
         if missing.milli < 0 or missing.count < 0:
             wrong.append("a requirement is filled beyond its need")
+    wrong += _ill_chosen(problem, solved)
     gated = sum(
         need.milli
         for number, need in enumerate(problem.needs)
@@ -222,6 +239,20 @@ def faults_of(problem: Problem, solved: Solved) -> list[str]:
         if len(decisions) > counted.count:
             wrong.append(f"more are used than the cap {counted.id} allows")
     return wrong
+
+
+def _ill_chosen(problem: Problem, solved: Solved) -> Iterator[str]:
+    """The groups of which not as many parts apply as they ask for, or some although the group does not apply."""
+    applies = {need.gate: solved.applying[number] for number, need in enumerate(problem.needs)}
+    # The parts of a group stand behind it.
+    for number, gate in reversed(list(enumerate(problem.gates))):
+        if gate.parts:
+            chosen = sum(applies[part] for part in gate.parts)
+            applies[number] = chosen > 0
+            if chosen not in {0, gate.n}:
+                yield "a group has not as many parts as it asks for"
+        if gate.is_open and not applies[number]:
+            yield "something that always applies does not"
 
 
 # --- The answer -------------------------------------------------------------------------------------------------------

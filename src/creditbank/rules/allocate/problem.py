@@ -145,16 +145,6 @@ class Problem:
     gates: tuple[Gate, ...] = ()
 
     @property
-    def exclusive(self) -> tuple[Need, ...]:
-        """The needs for credits that share none."""
-        return tuple(need for need in self.needs if need.exclusive and not need.counts)
-
-    @property
-    def overlays(self) -> tuple[Need, ...]:
-        """The needs that may share credits with others."""
-        return tuple(need for need in self.needs if not need.exclusive and not need.counts)
-
-    @property
     def counting(self) -> tuple[Need, ...]:
         """The needs for whole lots."""
         return tuple(need for need in self.needs if need.counts)

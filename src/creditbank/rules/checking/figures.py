@@ -89,7 +89,8 @@ class Figures:
                     wanted["level"] = ABSENT
                 if grant.unit != "same":
                     wanted["unit"] = Texts(frozenset((grant.unit,)))
-                yield Box(wanted, box.tags, registers=box.registers, ages=box.ages, vague=box.vague)
+                # Nothing else is asked of what a lot is like than whether it is surely apart from what is wanted.
+                yield Box(wanted)
 
     # --- E5 ---
 
@@ -99,7 +100,7 @@ class Figures:
         if formula.table is None or formula.key is None:
             return
         listed = self._listed(rule, formula.key)
-        table = self.layered.tables.get(formula.table, {})
+        table = self.layered.tables[formula.table]
         missing = [value for value in listed if value not in table]
         if missing:
             terms = {"table": formula.table, "key": formula.key, "values": _some(missing)}

@@ -98,14 +98,16 @@ class Synthesis:
     def _made(self, box: Box, id_: str) -> Made | None:
         wanted = box.wanted
         kinds = self._kinds(box)
+        if not kinds:
+            return None
         grade = self._grade(wanted.get("scale"), wanted.get("grade"))
         level = self._level(wanted.get("level"))
-        facts = self._facts(box)
+        facts = self._facts(box, kinds[0])
         category = self._category(wanted.get("category"))
         numbers = {name: _number(wanted.get(name), most=_MOST[name]) for name in _NUMBERS}
         assurance = wanted.get("assurance")
         parts = (grade, level, facts, category, *numbers.values())
-        if not kinds or any(part is None for part in parts):
+        if any(part is None for part in parts):
             return None
         made: dict[str, Any] = {"id": id_, "kind": kinds[0]}
         for name, value in (("category", category), *numbers.items(), ("grade", grade), ("level", level)):
@@ -204,18 +206,20 @@ class Synthesis:
                     return {framework: value}
         return None
 
-    def _facts(self, box: Box) -> dict[str, Any] | None:
+    def _facts(self, box: Box, kind: str) -> dict[str, Any] | None:
         facts: dict[str, Any] = {}
         for name, wanted in box.wanted.items():
             if not _is_typed(name) or wanted is ABSENT:
                 continue
-            type_ = self._type(name)
+            # The kind is one that knows all of these facts.
+            type_ = None if self.registry is None else self.registry.kinds[kind][name]
             value: Any = None
             if isinstance(wanted, Numbers):
                 dated = type_ == "date" or (type_ is None and _looks_dated(wanted))
-                number = _pick(wanted, least=1 if dated else 0, most=_LAST if dated else 10**9, whole=True)
+                number = _pick(wanted, least=1 if dated else 0, most=_LAST if dated else 10**9, whole=dated)
                 if number is not None:
-                    value = date.fromordinal(int(number)) if dated else int(number)
+                    is_whole = number == int(number)
+                    value = date.fromordinal(int(number)) if dated else int(number) if is_whole else _written(number)
             elif isinstance(wanted, Paths):
                 value = next(_paths(wanted, "general"), None)
             elif isinstance(wanted, Texts):
@@ -226,12 +230,6 @@ class Synthesis:
                 return None
             facts[name] = value
         return facts
-
-    def _type(self, name: str) -> str | None:
-        if self.registry is None:
-            return None
-        types = self.registry.types_of(name, None)
-        return next(iter(types)) if len(types) == 1 else None
 
 
 _ORDER: Final = (
@@ -288,6 +286,12 @@ def _pick(wanted: Numbers, *, least: int, most: int, whole: bool = False) -> Fra
     return None
 
 
+def _written(number: Fraction | int) -> str:
+    """A number as documents write it: a decimal where that is exact."""
+    text = decimal_text(Fraction(number))
+    return text if read_number(text) == number else str(number)
+
+
 def _number(wanted: Wanted | None, *, most: int) -> str | None:
     """A number as documents write it, empty for none; None when there is none to write."""
     if wanted is None or wanted is ABSENT:
@@ -297,9 +301,7 @@ def _number(wanted: Wanted | None, *, most: int) -> str | None:
     number = _pick(wanted, least=0, most=most)
     if number is None:
         return None
-    text = decimal_text(Fraction(number))
-    if read_number(text) != number:
-        text = str(number)
+    text = _written(number)
     return text if is_number(text) else None
 
 
