@@ -10,7 +10,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 import httpx2
@@ -20,9 +20,11 @@ from creditbank.webhooks.domain import WebhookUrlRefused
 
 URL_CHARS_MAX: Final = 2000
 
-# What carries an IPv4 address inside, or stands for one: it would lead where the address itself may not.
-_CARRYING: Final = (
-    IPv6Network("::/96"), IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("2001::/32"),
+# Set apart by IANA, which not every Python knows; the last of them carry an IPv4 address inside, or stand for one, and
+# would lead where the address itself may not.
+_SET_APART: Final = (
+    IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"), IPv6Network("::/96"),
+    IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("2001::/32"),
     IPv6Network("2002::/16"),
 )  # fmt: skip
 
@@ -37,9 +39,8 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Whether the whole world may be sent there: no private, local, shared, reserved or multicast address."""
     if not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified:
         return False
-    if isinstance(address, IPv4Address):
-        return True
-    return not (address.is_site_local or any(address in network for network in _CARRYING))
+    is_site_local = isinstance(address, IPv6Address) and address.is_site_local
+    return not (is_site_local or any(address in network for network in _SET_APART))
 
 
 def is_allowed(address: str, networks: Sequence[Network]) -> bool:
@@ -64,7 +65,7 @@ def read_url(text: str, networks: Sequence[Network]) -> httpx2.URL:
     schemes = {"https", "http"} if networks else {"https"}
     if url.scheme not in schemes or not url.host or url.userinfo or url.fragment or len(text) > URL_CHARS_MAX:
         raise WebhookUrlRefused
-    if url.port == 0:
+    if url.port is not None and not 0 < url.port < 65536:
         raise WebhookUrlRefused
     try:
         ip_address(url.host)
