@@ -101,17 +101,17 @@ class NewSecretOut(BaseModel):
     secret: str | None = Field(description="verifies what is sent; shown once", examples=["whsec_…"])
 
 
+Trouble = Literal[
+    "refused", "redirected", "timeout", "unreachable", "tls", "unresolved", "address_refused", "broken_answer"
+]
+
+
 class AttemptOut(BaseModel):
     """One try: what was answered, or why nothing was."""
 
     at: datetime
     status: int | None = Field(description="the answer's HTTP status")
-    problem: (
-        Literal[
-            "refused", "redirected", "timeout", "unreachable", "tls", "unresolved", "address_refused", "broken_answer"
-        ]
-        | None
-    ) = Field(description="null: delivered")
+    problem: Trouble | None = Field(description="null: delivered")
     milliseconds: int
 
     @classmethod
