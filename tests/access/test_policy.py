@@ -47,10 +47,9 @@ programme.govern P      provider.accredit -     provider.change P       review.c
 role.grant P            rule_set.change P       ruling.make -           simulation.cases -      transcript.read L
 user.read P             activity.hold P         activity.check_in PL    head_count.put P        head_count.read P
 provider.figures P      region.change -         client.govern P         account.end -           audit.read P
-webhook.govern P
 consent.give L          consent.read PL         erasure.decide -        learner.export L        looks.read L
 merge.decide -          account.activate P      account.confirm -       guardianship.govern -
-identity.issue P
+identity.issue P        webhook.govern P
 """
 WHO = dict(zip(*[iter(TOLD.split())] * 2, strict=True))
 CELLS = [(action, actor, thing) for action in RULES for actor in ACTORS for thing in THINGS]

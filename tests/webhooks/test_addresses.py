@@ -190,3 +190,13 @@ async def test_the_certificate_must_be_the_name_s_though_the_machine_is_called_b
         (delivery,) = await desk.deliveries(at)
         assert [one["problem"] for one in delivery["attempts"]] == [problem]
         assert len(receiver.got) == (problem is None)
+
+
+@pytest.mark.parametrize("machines", [["93.184.216.34", "127.0.1.1"], ["127.0.1.1", "93.184.216.34"]])
+async def test_one_wrong_machine_among_those_of_a_name_spoils_all(machines: list[str], desk: Desk) -> None:
+    at, _ = await desk.listen("https://partner.example/", "achievement.recorded")
+    desk.set_sender(resolve=leading_to(machines))
+    await desk.world.partner.post(f"{at}/test")
+    await desk.carry()
+    (waiting,) = await desk.deliveries(at)
+    assert [one["problem"] for one in waiting["attempts"]] == ["address_refused"]
