@@ -85,7 +85,9 @@ from creditbank.web.envelope import Envelope
 from creditbank.web.limits import BodyLimit
 from creditbank.web.metrics import Metrics
 from creditbank.web.rates import Rates
-from creditbank.worker import build_worker
+from creditbank.webhooks.jobs import ask_forgetting_deliveries
+from creditbank.webhooks.routes import router as webhooks
+from creditbank.worker import build_courier, build_worker
 
 # What is asked for most comes first: a request is held against one route after the other.
 ROUTERS = (
@@ -116,6 +118,7 @@ ROUTERS = (
     registrations,
     guardianships,
     merges,
+    webhooks,
     health.router,
 )
 
@@ -173,6 +176,7 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
     credentials = visiting or Credentials(database, clock, settings.credential_cache_seconds, tokens)
     rates = Rates(settings, clock)
     worker = build_worker(settings, database, vault, shelf, clock, metrics)
+    courier = build_courier(settings, database, vault, clock, metrics, is_sandbox=visiting is not None)
     sandboxes: Sandboxes | None = None
     if settings.sandbox_folder:
         # A test credential is as good as the real clock says; only what it opens has another time.
@@ -193,7 +197,7 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
             raise
         # Before any evidence is taken or swept up, so that whoever shares the folder knows of this bank.
         await Holding(app.state.evidence, vault, settings.database_place).is_ours()
-        working = asyncio.create_task(worker.run()) if settings.worker else None
+        working = [asyncio.create_task(one.run()) for one in (worker, courier)] if settings.worker else []
         async with database.write() as connection:
             await ask_housekeeping(connection, clock)
             today = learning_day(clock(), settings.zone)
@@ -205,6 +209,7 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
             await ask_forgetting(connection, clock)
             await ask_forgetting_looks(connection, clock)
             await ask_marking(connection, clock)
+            await ask_forgetting_deliveries(connection, clock)
         writing = [] if visiting else [credentials] if sandboxes is None else [credentials, sandboxes.credentials]
         uses = [asyncio.create_task(used.keep_writing()) for used in writing]
         looking = asyncio.create_task(write_again_and_again(write_looks, settings.looks_seconds))
@@ -219,8 +224,9 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
         looking.cancel()
         await write_looks()
         worker.stop()
-        if working is not None:
-            await working
+        courier.stop()
+        for task in working:
+            await task
         await database.close()
 
     app = FastAPI(
@@ -238,6 +244,7 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
     app.state.rates = rates
     app.state.sandboxes = sandboxes
     app.state.worker = worker
+    app.state.courier = courier
     if visiting is not None:
         app.state.sandbox_clock = clock
     limits = Limits(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))

@@ -39,5 +39,5 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     # The access line is the envelope's: the server's own would name paths, which may identify a person.
     logging.getLogger("uvicorn.access").disabled = True
     # These would write down addresses and the values bound to statements, or simply too much.
-    for name in ("aiosqlite", "alembic", "httpcore", "httpx"):
+    for name in ("aiosqlite", "alembic", "httpcore", "httpcore2", "httpx", "httpx2"):
         logging.getLogger(name).setLevel(logging.WARNING)

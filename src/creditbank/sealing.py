@@ -66,11 +66,13 @@ class LearnerKey:
 class Vault:
     """Makes, wraps and unwraps learners' keys, and makes look-up keys. Holds the bank's two secrets."""
 
-    __slots__ = ("_lookup", "_wrap", "passing")
+    __slots__ = ("_lookup", "_wrap", "bank", "passing")
 
     def __init__(self, sealing_secret: bytes, lookup_secret: bytes) -> None:
         # For what a browser carries from one request to the next and nobody stores.
         self.passing = LearnerKey(hashlib.sha256(b"creditbank passing" + sealing_secret).digest())
+        # For what the bank keeps secret and must be able to read again, and what is no learner's.
+        self.bank = LearnerKey(hashlib.sha256(b"creditbank bank" + sealing_secret).digest())
         self._wrap = AESGCM(hashlib.sha256(b"creditbank wrap" + sealing_secret).digest())
         self._lookup = lookup_secret
 

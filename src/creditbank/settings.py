@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Iterable
 from datetime import timedelta
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Literal, Self
 from urllib.parse import urlsplit
@@ -179,6 +180,15 @@ class Settings(BaseSettings):
     check_in_minutes: int = Field(
         default=2, ge=1, le=60, description="How long a check-in code shown at the venue is taken."
     )
+    webhook_networks: str = Field(
+        default="",
+        description="Private networks in which webhooks may lie, by spaces, such as `10.1.0.0/16`; none: nowhere.",
+    )
+    webhook_seconds: int = Field(default=15, ge=1, le=60, description="How long a receiver of events has to answer.")
+    webhook_failing_days: int = Field(
+        default=5, ge=1, le=5, description="How long nothing reaches a webhook before it is disabled."
+    )
+    webhook_days: int = Field(default=30, ge=7, le=365, description="How long events and their deliveries are kept.")
     worker: bool = Field(default=True, description="Whether `serve` also works off jobs.")
     metrics: bool = Field(default=True, description="Whether `/metrics` answers.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -238,6 +248,13 @@ class Settings(BaseSettings):
             if size != _SECRET_BYTES_MIN:
                 raise ValueError(f"not {_SECRET_BYTES_MIN} bytes each")
         return secret
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _are_networks(cls, networks: str) -> str:
+        for network in networks.split():
+            ip_network(network)
+        return networks
 
     @field_validator("public_url")
     @classmethod

@@ -1,10 +1,11 @@
-"""Composition root of background work: which jobs there are and who does them."""
+"""Composition root of background work: which jobs there are, who does them, who carries events."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
 
+from creditbank.access.domain import networks_of
 from creditbank.activities.actions import REVOKE_ATTENDANCES
 from creditbank.activities.jobs import Revoking
 from creditbank.checkpoints.jobs import CHECKPOINT, Checkpointing
@@ -31,6 +32,9 @@ from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import Vault
 from creditbank.settings import Settings
 from creditbank.web.metrics import Metrics
+from creditbank.webhooks.courier import Courier
+from creditbank.webhooks.jobs import FORGETTING_DELIVERIES, ForgettingDeliveries
+from creditbank.webhooks.sending import Sender
 
 
 def build_worker(
@@ -53,6 +57,18 @@ def build_worker(
         FORGETTING: ForgettingSessions(clock),
         FORGETTING_LOOKS: ForgettingLooks(clock, settings.looks_months),
         REVOKE_ATTENDANCES: Revoking(Desk(vault, shelf, clock, form), settings.zone),
+        FORGETTING_DELIVERIES: ForgettingDeliveries(clock, settings.webhook_days),
         REMOVE_FILES: RemovingFiles(EvidenceFolder(settings.evidence_folder)),
     }
     return Worker(database, clock, handlers, metrics)
+
+
+def build_courier(
+    settings: Settings, database: Database, vault: Vault, clock: Clock, metrics: Metrics, *, is_sandbox: bool = False
+) -> Courier:
+    """Whoever carries events to webhooks. What a sandbox tells names the sandbox as its source."""
+    source = f"{settings.public_url}/sandbox" if is_sandbox else settings.public_url
+    networks = networks_of(settings.webhook_networks.split())
+    sender = Sender.of(settings.public_url, source, networks, settings.webhook_seconds)
+    failing_for = timedelta(days=settings.webhook_failing_days)
+    return Courier(database, vault, clock, sender, metrics, failing_for=failing_for)

@@ -118,6 +118,8 @@ COUNT = {
 }
 CLAIM = f"{MINE}/recognition-claims/@claim"
 THEIRS = "/v1/clients/@client_scopeless"
+W, FOREIGN_HOOK = "/v1/webhooks/{id}", "/v1/webhooks/@foreign_webhook"
+HOOK = {"url": "https://partner.example/hooks", "types": ["achievement.recorded"]}
 WHY = {"reason": "a mistake"}
 UNKNOWN = (404, "learner_not_found")
 CSV = {"Content-Type": "text/csv"}
@@ -703,6 +705,61 @@ TABLE = (
         f"DELETE {THEIRS}/keys/@key_scopeless",
         foreign=("DELETE /v1/clients/@client_rival/keys/@key_rival", None, 404, "client_not_found"),
     ),
+    Row(
+        "POST /v1/webhooks",
+        "webhooks:write",
+        "POST /v1/webhooks",
+        HOOK,
+        foreign=("POST /v1/webhooks", {**HOOK, "provider": RIVAL}, 403, "provider_not_held"),
+        needs_what_it_gives=True,
+    ),
+    reads("/v1/webhooks", "webhooks:read"),
+    reads(W, "webhooks:read", "/v1/webhooks/@webhook", (FOREIGN_HOOK, 404, "webhook_not_found")),
+    Row(
+        f"PATCH {W}",
+        "webhooks:write",
+        "PATCH /v1/webhooks/@pausing",
+        {"state": "paused"},
+        ANY,
+        foreign=(f"PATCH {FOREIGN_HOOK}", {"state": "paused"}, 404, "webhook_not_found"),
+    ),
+    Row(
+        f"DELETE {W}",
+        "webhooks:write",
+        "DELETE /v1/webhooks/@removing",
+        foreign=(f"DELETE {FOREIGN_HOOK}", None, 404, "webhook_not_found"),
+    ),
+    Row(
+        f"POST {W}/secret",
+        "webhooks:write",
+        "POST /v1/webhooks/@webhook/secret",
+        {},
+        foreign=(f"POST {FOREIGN_HOOK}/secret", {}, 404, "webhook_not_found"),
+    ),
+    Row(
+        f"POST {W}/test",
+        "webhooks:write",
+        "POST /v1/webhooks/@webhook/test",
+        foreign=(f"POST {FOREIGN_HOOK}/test", None, 404, "webhook_not_found"),
+    ),
+    reads(
+        f"{W}/deliveries",
+        "webhooks:read",
+        "/v1/webhooks/@webhook/deliveries",
+        (f"{FOREIGN_HOOK}/deliveries", 404, "webhook_not_found"),
+    ),
+    reads(
+        f"{W}/deliveries/{{delivery_id}}",
+        "webhooks:read",
+        "/v1/webhooks/@webhook/deliveries/@delivery",
+        (f"{FOREIGN_HOOK}/deliveries/@foreign_delivery", 404, "webhook_not_found"),
+    ),
+    Row(
+        f"POST {W}/deliveries/{{delivery_id}}/resend",
+        "webhooks:write",
+        "POST /v1/webhooks/@webhook/deliveries/@delivery/resend",
+        foreign=(f"POST {FOREIGN_HOOK}/deliveries/@foreign_delivery/resend", None, 404, "webhook_not_found"),
+    ),
     # Whoever asks for a token proves itself in the request: tests/api/test_oauth.py.
     Row("POST /oauth/token", None, "GET /.well-known/jwks.json"),
     reads("/.well-known/oauth-authorization-server", None),
@@ -890,6 +947,13 @@ async def _let_people_go(world: World) -> None:
     world.ids |= {name: await world.open(name) for name in ("staying", "going")}
     await _let_parents_act(world)
     await _let_accounts_be_merged(world)
+    for name in ("webhook", "pausing", "removing", "foreign_webhook"):
+        by = "rival" if name.startswith("foreign") else "partner"
+        made = await post(world, "/v1/webhooks", HOOK, by=by, status=201)
+        world.ids[name] = made.json()["webhook"]["id"]
+        sent = await post(world, f"/v1/webhooks/{world.ids[name]}/test", None, by=by, status=202)
+        if name.endswith("webhook"):
+            world.ids[name.replace("webhook", "delivery")] = sent.json()["id"]
     at = f"/v1/learners/{world.ids['staying']}/consents"
     body = {"recipient": RIVAL, "what": ["credits"], "purpose": "Admission."}
     world.ids["consent"] = (await post(world, at, body, by="bank", status=201)).json()["id"]
@@ -1046,6 +1110,7 @@ WHILE_STOPPED = {
     "POST /v1/conversions/{id}/withdrawal",
     "DELETE /v1/clients/{id}/keys/{key}",
     "DELETE /v1/users/{id}/roles/{grant_id}",
+    "DELETE /v1/webhooks/{id}",
 }
 """What a suspended institution may do beside reading: take back, and ask what changes nothing."""
 

@@ -44,6 +44,9 @@ GRAVE = {
     "POST /v1/rule-sets/{id}/versions/{number}/publish",
     "POST /v1/rule-sets/{id}/versions/{number}/withdraw",
     "POST /v1/users",
+    "POST /v1/webhooks",
+    "PATCH /v1/webhooks/{id}",
+    "POST /v1/webhooks/{id}/secret",
     "POST /v1/users/{id}/roles",
 }
 

@@ -40,6 +40,7 @@ EDGES = (
     "sandbox/dispatch.py",
     "web/health.py",
     "web/idempotency.py",
+    "webhooks/courier.py",
     "worker.py",
 )
 

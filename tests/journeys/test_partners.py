@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -21,16 +17,11 @@ from creditbank.app import create_app
 from creditbank.clock import system_clock
 from creditbank.demo.serving import serving, take_port
 from tests.bank import SCHOOL, Bank, document, opened, settings_for
+from tests.journeys.shell import blocks, run
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/partners.md"
 # What a reader fills in for themselves; every other block is run as it stands.
 FILLED_IN = "export BANK=https://bank.example CLIENT=019a… KEY=cb_live_…\n"
-MARK = "--- next block ---"
-
-
-def blocks() -> list[str]:
-    """The commands of the page, block by block."""
-    return re.findall(r"^```sh\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def scopes() -> list[str]:
@@ -67,41 +58,18 @@ async def _publish(bank: Bank) -> None:
     await bank.publish(document(validity={"max": "P5Y"}))
 
 
-def run(partner: Partner, folder: Path) -> list[list[Any]]:
-    """Run the page in one shell; answers for each block what each of its requests was answered."""
-    told = {"BANK": partner.bank, "CLIENT": partner.client, "KEY": partner.key}
-    # A proxy in the environment is for the outside, and settings of curl's own are somebody's.
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **told}
-    # Two answers stand on one line, as curl adds none.
-    script = "set -eu\n" + f'echo "{MARK}"\n'.join(block for block in blocks() if block != FILLED_IN)
-    done = subprocess.run(
-        ["sh", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
-    return [_answers(part) for part in done.stdout.split(MARK)]
-
-
-def _answers(text: str) -> list[Any]:
-    found, decoder = [], json.JSONDecoder()
-    text = text.strip()
-    while text:
-        answer, end = decoder.raw_decode(text)
-        found.append(answer)
-        text = text[end:].strip()
-    return found
-
-
 def test_the_page_is_whole() -> None:
-    assert FILLED_IN in blocks()
-    assert len(blocks()) == 7
-    assert all("…" not in block for block in blocks() if block != FILLED_IN)
-    first = blocks()[1]
+    assert FILLED_IN in blocks(PAGE)
+    assert len(blocks(PAGE)) == 7
+    assert all("…" not in block for block in blocks(PAGE) if block != FILLED_IN)
+    first = blocks(PAGE)[1]
     assert len(first.splitlines()) <= 10
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="the page uses curl and openssl")
 async def test_every_command_does_what_the_page_says(partner: Partner, tmp_path: Path) -> None:
-    recorded, sandbox, tokens, registered, asserted, changed = run(partner, tmp_path)
+    told = {"BANK": partner.bank, "CLIENT": partner.client, "KEY": partner.key}
+    recorded, sandbox, tokens, registered, asserted, changed = run(PAGE, FILLED_IN, told, tmp_path)
 
     (first,) = recorded
     assert first["outcome"]["state"] == "recognised"

@@ -29,6 +29,9 @@ from creditbank.recognition.queries import RULING, TRACE
 from creditbank.sealing import SealBroken, Vault
 from creditbank.settings import sqlite_file
 from creditbank.web import idempotency
+from creditbank.webhooks.domain import EVENTS
+from creditbank.webhooks.queries import SECRETS, URL
+from creditbank.webhooks.tables import webhook_deliveries
 from tests.api.world import COLLEGE, PDF, World, claim, opened, ruling
 from tests.postgres import EmbeddedPostgres
 from tests.privacy.test_erasure import (
@@ -64,7 +67,13 @@ FILLED = {
 
 
 async def come_in_by_every_door(world: World) -> dict[str, str]:
-    """A whole life, and then all that it does not do: people who sign in, batches, sheets, consents, appeals."""
+    """A whole life, and then all that it does not do: people who sign in, batches, sheets, consents, appeals.
+
+    Whoever may listen is told of all of it.
+    """
+    for by in (world.bank, world.partner):
+        hook = await by.post("/v1/webhooks", json={"url": "https://listener.example/", "types": list(EVENTS)})
+        assert hook.status_code == 201, hook.text
     who = await live(world)
     learner, at = who["learner"], f"/v1/learners/{who['learner']}"
     bank, partner = world.bank, world.partner
@@ -177,7 +186,7 @@ def as_text(url: str, request: pytest.FixtureRequest) -> bytes:
 
 PLACES = (
     CONTENT, REASON, EVIDENCE, PURPOSE_OF_CONSENT, PROFILE, USER_PROFILE, DEVICE_OF_SESSION, RULING, TRACE,
-    idempotency._BODY,
+    idempotency._BODY, SECRETS, URL,
 )  # fmt: skip
 """All for which anything is sealed."""
 
@@ -185,7 +194,7 @@ PLACES = (
 async def opens(world: World) -> bytes:
     """All that opens with the keys that there are, by whoever has the bank's secrets: rows and files."""
     vault: Vault = world.app.state.edge.vault
-    keys = [vault.passing]
+    keys = [vault.passing, vault.bank]
     sealed: list[bytes] = []
     async with world.database.read() as connection:
         own = {}
@@ -226,6 +235,12 @@ async def test_whoever_came_in_by_every_door_is_in_no_dump_after_the_erasure(
     async with opened(database_url) as world:
         with structlog.testing.capture_logs() as logged:
             who = await come_in_by_every_door(world)
+            outbox = select(webhook_deliveries.c.type, webhook_deliveries.c.data)
+            async with world.database.read() as connection:
+                told = (await connection.execute(outbox)).all()
+            # It was told of them, by their id; so the outbox is searched with something in it.
+            assert {"achievement.recorded", "achievement.revoked", "credits.changed"} <= {row.type for row in told}
+            assert who["learner"] in {row.data["learner_id"] for row in told}
             known = FILLED & {table.name for table in metadata.sorted_tables}
             of_learners = {table.name for table in personal_tables()}
             assert (known & of_learners) - await tables_of(world, who["learner"]) == set()

@@ -58,6 +58,8 @@ SCOPES: Final = (
     "transcripts:read",
     "users:read",
     "users:write",
+    "webhooks:read",
+    "webhooks:write",
 )
 
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"

@@ -61,6 +61,7 @@ Action = Literal[
     "simulation.cases",
     "transcript.read",
     "user.read",
+    "webhook.govern",
 ]
 
 
@@ -161,6 +162,7 @@ RULES: Final[Mapping[Action, Rule]] = {
     "client.govern": _rule("client_not_found", _PROVIDER),
     "user.read": _rule("user_not_found", _PROVIDER),
     "role.grant": _rule("grant_beyond_own", _PROVIDER),
+    "webhook.govern": _rule("webhook_not_found", _PROVIDER),
 }
 
 

@@ -76,9 +76,9 @@ def served() -> Any:
 
 
 def worker() -> None:
-    """Work off jobs, without serving; when told to end, after the step under way."""
+    """Work off jobs and carry events, without serving; when told to end, after the step under way."""
     from creditbank.web.metrics import Metrics
-    from creditbank.worker import build_worker
+    from creditbank.worker import build_courier, build_worker
 
     calm_collector()
     settings = migrated()
@@ -87,12 +87,18 @@ def worker() -> None:
 
     async def run() -> None:
         async with opened(settings) as database:
-            vault, shelf = Vault(*settings.secrets()), Shelf(settings.zone)
-            built = build_worker(settings, database, vault, shelf, system_clock, Metrics())
+            vault, shelf, metrics = Vault(*settings.secrets()), Shelf(settings.zone), Metrics()
+            built = build_worker(settings, database, vault, shelf, system_clock, metrics)
+            courier = build_courier(settings, database, vault, system_clock, metrics)
+
+            def stop() -> None:
+                built.stop()
+                courier.stop()
+
             loop = asyncio.get_running_loop()
             for signal in (SIGINT, SIGTERM):
-                loop.add_signal_handler(signal, built.stop)
-            await built.run()
+                loop.add_signal_handler(signal, stop)
+            await asyncio.gather(built.run(), courier.run())
 
     asyncio.run(run())
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.domain import Actor
 from creditbank.access.policy import Owned, can
-from creditbank.awards import queries
+from creditbank.awards import queries, telling
 from creditbank.awards.domain import (
     AnnulmentState,
     Conversion,
@@ -60,6 +60,7 @@ from creditbank.recognition.queries import open_debts
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import Vault
 from creditbank.web.idempotency import KeyReused
+from creditbank.webhooks.actions import announce
 
 _T = TypeVar("_T")
 
@@ -157,6 +158,7 @@ async def _hold(
     until = now + counter.hold_for
     hold = await place_hold(connection, learner, done, audit.to_hold, today=today, until=until, now=now)
     conversion_id, stacked = new_id(), audit.to_stack
+    provider = await owner_of(connection, audit.place)
     row = {
         "learner_id": learner.id,
         "id": conversion_id,
@@ -164,7 +166,7 @@ async def _hold(
         "rule_set_id": audit.place.rule_set_id,
         "rule_set_version_id": audit.version_id,
         "programme": audit.place.ref.programme,
-        "provider": await owner_of(connection, audit.place),
+        "provider": provider,
         "total_milli": sum(line.milli for line in hold.lines) + sum(use.milli for use in stacked),
         "applied_by": asked.actor.client_id,
         "request": asked.request,
@@ -181,6 +183,7 @@ async def _hold(
         "recorded_at": learner.recorded_at,
     }
     await insert_rows(connection, conversions, [row])
+    await announce(connection, [telling.applied(conversion_id, learner.id, provider, learner.recorded_at)])
     rows = [
         {"learner_id": learner.id, "id": new_id(), "conversion_id": conversion_id, "lot_id": use.lot_id,
          "award_id": use.award_id, "milli": use.milli}
@@ -334,6 +337,8 @@ async def _close(
         "decided_by": client_id,
     }
     await update_rows(connection, conversions, [row], ("learner_id", "id"))
+    state, at = State(outcome), learner.recorded_at
+    await announce(connection, [telling.ended(conversion.id, learner.id, conversion.provider, at, state)])
 
 
 async def _award(
@@ -425,6 +430,7 @@ async def let_lapse(
         lots = {lot.id: lot for lot in (await lots_of(connection, [learner.id]))[learner.id]}
         done = Act(f"end:{hold.id}", "timeout")
         await end_hold(connection, learner, done, hold, lots, HoldState.TIMED_OUT, today=today, now=now)
+        await announce(connection, await telling.ended_with(connection, [hold], State.TIMED_OUT, learner.recorded_at))
         ended[learner.id] = learner
         count += 1
     await settle(connection, counter.shelf, ended, Cause.DATE, as_of=today, clock=counter.clock)
@@ -504,6 +510,8 @@ async def decide_annulment(
     }
     await update_rows(connection, annulments, [row], ("learner_id", "id"))
     if approves:
+        at = learner.recorded_at
+        await announce(connection, [telling.annulled(conversion.id, learner.id, conversion.provider, at)])
         settled = await settle_today(connection, counter, learner, today)
         # A debt that the annulment undid leaves nothing to be decided.
         after = (await lots_of(connection, [learner.id]))[learner.id]

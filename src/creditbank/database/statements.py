@@ -43,7 +43,8 @@ def is_postgresql(connection: AsyncConnection) -> bool:
 
 
 def _array(column: Column[Any], name: str | None = None) -> ColumnElement[Any]:
-    return bindparam(name or column.name, type_=postgresql.ARRAY(column.type))
+    # Of one dimension, or a list that is a value of its own (of a JSON column) would be taken for a further one.
+    return bindparam(name or column.name, type_=postgresql.ARRAY(column.type, dimensions=1))
 
 
 def _arrays(rows: Sequence[Row], names: Sequence[str]) -> dict[str, list[Any]]:

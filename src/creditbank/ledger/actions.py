@@ -40,6 +40,8 @@ from creditbank.ledger.domain import (
 )
 from creditbank.ledger.queries import holds_by_id
 from creditbank.ledger.tables import hold_lines, holds, ledger_transactions, lots, postings
+from creditbank.ledger.telling import credits_changed
+from creditbank.webhooks.actions import announce
 
 _TERMS = tuple(f.name for f in fields(LotTerms))
 
@@ -178,6 +180,7 @@ async def act(
     posted = (await post(connection, [change]))[learner.id]
     learner.seq, learner.head = posted.seq, posted.head
     await advance(connection, [learner])
+    await announce(connection, credits_changed(learner.id, [*new, *moved], learner.recorded_at))
     return posted.ids
 
 

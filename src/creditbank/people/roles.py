@@ -46,7 +46,10 @@ ROLES: Final[Mapping[str, Role]] = {
     ),
     "provider_staff": _role(_STAFF, "provider"),
     "assessor": _role(_ASSESSOR, "provider", "bank"),
-    "district_administrator": _role(f"{_STAFF} {_ASSESSOR} providers:write users:read users:write", "provider"),
+    "district_administrator": _role(
+        f"{_STAFF} {_ASSESSOR} providers:write users:read users:write webhooks:read webhooks:write",
+        "provider",
+    ),
     "registrar": _role(
         f"{_STAFF} {_ASSESSOR} providers:write providers:accredit regions:write rules:write rules:approve "
         "rulings:write rulings:approve transcripts:read privacy:export consents:write looks:read",

@@ -12,6 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.achievements.domain import Achievement
+from creditbank.awards.domain import State
+from creditbank.awards.telling import ended_with
 from creditbank.clock import Clock, rising
 from creditbank.database.statements import insert_rows, pairs_among, update_rows
 from creditbank.identifiers import new_id
@@ -19,6 +21,7 @@ from creditbank.learners.actions import advance
 from creditbank.learners.queries import LockedLearner, merged_keys_of
 from creditbank.ledger.actions import Chain, Change, close_holds, post
 from creditbank.ledger.domain import Account, Code, HoldState
+from creditbank.ledger.telling import credits_changed
 from creditbank.recognition.domain import ENGINE, Cause, Decision, Difference, input_hash, settle_learner
 from creditbank.recognition.queries import TRACE, trace_bytes
 from creditbank.recognition.reach import Changed, Touched, books_of, is_current, load_all, load_touched
@@ -27,6 +30,8 @@ from creditbank.rules.standing import NOTHING_STANDS
 from creditbank.rulesets.domain import Book
 from creditbank.rulesets.shelf import Shelf
 from creditbank.sealing import LearnerKey
+from creditbank.webhooks.actions import tell
+from creditbank.webhooks.domain import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,47 @@ async def settle(
     for one in settled.values():
         one.learner.evaluated_as_of, one.learner.evaluated_epoch = as_of, book.epoch
     await advance(connection, [one.learner for one in settled.values()])
+    if book.listeners:
+        await tell(connection, book.listeners, await _happened(connection, learners, cause, changes or (), settled))
     return settled
+
+
+_STATED: Final = {
+    Cause.ACHIEVEMENT: "achievement.recorded",
+    Cause.AMENDMENT: "achievement.amended",
+    Cause.REVOCATION: "achievement.revoked",
+}
+
+
+async def _happened(
+    connection: AsyncConnection,
+    learners: Mapping[UUID, LockedLearner],
+    cause: Cause,
+    changes: Sequence[Changed],
+    settled: Mapping[UUID, Settled],
+) -> list[Event]:
+    """What is to be told of a settling: what was stated, whose credits changed, which applications fell with it."""
+    events = []
+    for changed in changes:
+        achievement = changed.achievement
+        # A statement that was there before comes as a change too; nothing happened to it.
+        if cause in _STATED and (changed.is_new or cause is not Cause.ACHIEVEMENT):
+            current = achievement.current
+            about = {
+                "achievement_id": str(achievement.id),
+                "learner_id": str(achievement.learner_id),
+                "version": current.number,
+                "status": current.status,
+            }
+            at = learners[achievement.learner_id].recorded_at
+            events.append(
+                Event(_STATED[cause], current.content["provider"], f"/v1/achievements/{achievement.id}", about, at)
+            )
+    for id_, one in settled.items():
+        difference, at = one.difference, learners[id_].recorded_at
+        events += credits_changed(id_, [*difference.made, *difference.moved], at)
+        events += await ended_with(connection, difference.broken, State.BROKEN, at)
+    return events
 
 
 def _settle_one(learner: LockedLearner, touched: Touched, book: Book, as_of: date) -> Settled:

@@ -19,6 +19,7 @@ from creditbank.providers.domain import Accreditation
 from creditbank.rules.compile import CompiledVersion
 from creditbank.rules.standing import VersionName
 from creditbank.rules.telling.names import Wording
+from creditbank.webhooks.domain import NOBODY, Listeners
 
 Audience = Literal["everyone", "enrolled"]
 """Who is settled by a rule set. ``enrolled``: learners who were ever enrolled in one of its programmes."""
@@ -211,6 +212,9 @@ class Book:
     # Where the bank counts its days: there a version's first day begins.
     zone: tzinfo = UTC
 
+    # Who is told what settling brings about.
+    listeners: Listeners = NOBODY
+
     @cached_property
     def every_version(self) -> Sequence[CompiledVersion]:
         """The compiled versions of all rule sets, whomever they concern."""
@@ -230,6 +234,10 @@ class Book:
     def with_former(self, former: Mapping[UUID, Entry]) -> Book:
         """The book by which a learner is settled whose redeemed credits rest on these versions; often this one."""
         return self._knowing(replace(self, former=former), (*_OF_ALL, "is_local")) if former else self
+
+    def told_to(self, listeners: Listeners) -> Book:
+        """The same book, of which others are told."""
+        return self._knowing(replace(self, listeners=listeners), (*_OF_ALL, "is_local"))
 
     @cached_property
     def _for_enrolled(self) -> dict[frozenset[UUID], Book]:

@@ -21,8 +21,10 @@ from creditbank.rules.telling.names import Wording, wording_of
 from creditbank.rulesets.domain import Book, Chapter, Entry
 from creditbank.rulesets.queries import history, in_force, layered_of, published_documents
 from creditbank.rulesets.tables import rules_epoch
+from creditbank.webhooks import queries as webhooks
 
-_EPOCH = select(rules_epoch.c.epoch)
+# Who listens rides on the question that every settling asks anyway: while nobody does, it costs nothing.
+_EPOCH = select(rules_epoch.c.epoch, webhooks.EPOCH.scalar_subquery().label("listening"))
 
 
 _FORMER_MAX: Final = 32
@@ -42,11 +44,13 @@ class Shelf:
 
     async def book(self, connection: AsyncConnection) -> Book:
         """The book of the present epoch; made anew when a publication or an accreditation changed it."""
-        return await self._at((await connection.execute(for_share(connection, _EPOCH))).scalar_one(), connection)
+        epoch, listening = (await connection.execute(for_share(connection, _EPOCH))).one()
+        return await self._at(epoch, listening, connection)
 
     async def book_seen(self, connection: AsyncConnection) -> Book:
         """The book of the epoch that this connection sees, for whoever only looks and holds nobody up."""
-        return await self._at((await connection.execute(_EPOCH)).scalar_one(), connection)
+        epoch, listening = (await connection.execute(_EPOCH)).one()
+        return await self._at(epoch, listening, connection)
 
     async def wordings(
         self, connection: AsyncConnection, versions: Collection[tuple[str, int]]
@@ -81,11 +85,13 @@ class Shelf:
             self._former[code, number] = found[code, number] = await compile_stored(connection, document, sha256)
         return found
 
-    async def _at(self, epoch: int, connection: AsyncConnection) -> Book:
+    async def _at(self, epoch: int, listening: int, connection: AsyncConnection) -> Book:
         book = self._book
         if book is None or book.epoch != epoch:
             book = await self._make(connection, epoch)
             self._book = book
+        if book.listeners.epoch != listening:
+            self._book = book = book.told_to(await webhooks.listeners_at(connection, listening))
         return book
 
     async def _make(self, connection: AsyncConnection, epoch: int) -> Book:

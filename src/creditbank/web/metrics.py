@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _REQUEST_BUCKETS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _GROUP_BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -32,6 +32,15 @@ class Metrics:
         self.jobs_waiting = Gauge("creditbank_jobs_waiting", "Jobs due and not begun.", registry=self.registry)
         self.jobs_lag = Gauge(
             "creditbank_jobs_lag_seconds", "How long the oldest due job has waited.", registry=self.registry
+        )
+        self.webhook_attempts = Counter(
+            "creditbank_webhook_attempts",
+            "Tries to deliver an event, by how they went.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.webhooks_disabled = Counter(
+            "creditbank_webhooks_disabled", "Webhooks that the bank disabled.", registry=self.registry
         )
 
     def expose(self) -> tuple[bytes, str]:
