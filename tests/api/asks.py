@@ -44,6 +44,8 @@ ASKS: Final[Mapping[str, str]] = {
     "GET /v1/imports": "import.follow",
     "GET /v1/imports/{id}": "import.follow",
     "GET /v1/imports/{id}/problems": "import.follow",
+    "GET /v1/imports/{id}/report": "import.follow",
+    "GET /v1/imports/template": "",
     "DELETE /v1/imports/{id}": "import.follow",
     "GET /v1/providers/{id}/import-mappings": "achievement.state",
     "PUT /v1/providers/{id}/import-mappings/{name}": "achievement.state",

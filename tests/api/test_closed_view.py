@@ -25,6 +25,7 @@ OPEN = {
     "GET /v1/providers": "the directory of institutions is for whoever works in the network",
     "GET /v1/providers/{id}": "the directory",
     "GET /v1/providers/{id}/accreditations": "who is accredited is to be known",
+    "GET /v1/imports/template": "an empty form",
     "GET /v1/regions": "official divisions",
     "GET /v1/regions/{code}": "official divisions",
     "GET /v1/region-groups": "official groups",

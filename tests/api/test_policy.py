@@ -381,6 +381,7 @@ TABLE = (
     # What is foreign in a file is refused row by row, as in a batch.
     Row("POST /v1/imports", "achievements:write", "POST /v1/imports", RESULTS, CSV),
     reads("/v1/imports", "achievements:write"),
+    reads("/v1/imports/template", "achievements:write"),
     *(
         reads(
             f"/v1/imports/{{id}}{path}",
@@ -388,7 +389,7 @@ TABLE = (
             f"/v1/imports/@import{path}",
             (f"/v1/imports/@foreign_import{path}", 404, "import_not_found"),
         )
-        for path in ("", "/problems")
+        for path in ("", "/problems", "/report")
     ),
     Row(
         "DELETE /v1/imports/{id}",

@@ -33,8 +33,8 @@ def in_parts(content: bytes, size: int = 7) -> Parts:
 
 
 def read(format_: Format, content: bytes) -> tuple[int, list[Cell], list[tuple[int, list[Cell]]]]:
-    row, headings, rows = table_of(format_, in_parts(content), {})
-    return row, headings, list(rows)
+    above, rows = table_of(format_, in_parts(content), {})
+    return *above[-1], list(rows)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])

@@ -83,7 +83,8 @@ NEEDED: Final = ("external_id", "kind", "completed")
 
 # What offices put in their sheets and no bank reads; and the column of errors that the bank itself adds.
 ERRORS: Final = "错误 / Errors"
-_IGNORED: Final = ("序号", "备注", "班级", "年级", "专业", "性别", "no.", "remarks", "errors", "错误", "错误/errors")
+_ERRORS: Final = frozenset({"errors", "错误", "错误/errors"})
+_IGNORED: Final = ("序号", "备注", "班级", "年级", "专业", "性别", "no.", "remarks", *_ERRORS)
 
 
 def key_of(heading: str) -> str:
@@ -111,6 +112,11 @@ def name_of(heading: Cell, mapping: Mapping[str, str]) -> str | None:
     if _FACT.fullmatch(text.lower()):
         return text.lower()
     return _KNOWN.get(key)
+
+
+def is_errors(heading: Cell) -> bool:
+    """Whether the column is the one of errors, which a report added."""
+    return isinstance(heading, str) and key_of(heading) in _ERRORS
 
 
 def is_field(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -38,11 +38,11 @@ class Pieces:
         """The bytes of the file, part by part, each time from the beginning."""
         return (self._key.open(self._folder.read(name), UPLOAD) for name in self.names)
 
-    # --- Its rows: the headings are a piece of their own, the first ---------------------------------------------------
+    # --- Its rows -----------------------------------------------------------------------------------------------------
 
-    def keep_headings(self, row: int, cells: list[Any]) -> None:
-        """Seal and write the headings."""
-        self._keep([(row, cells)])
+    def keep_above(self, rows: Sequence[Given]) -> None:
+        """Seal and write the rows of a table down to its headings. They are the first piece, and nothing else is."""
+        self._keep(rows)
 
     def keep_rows(self, rows: Iterable[Given]) -> int:
         """Seal and write rows, so many a piece; answers how many there were."""
@@ -52,8 +52,8 @@ class Pieces:
             count += len(piece)
         return count
 
-    def _keep(self, rows: list[Given]) -> None:
-        self.names.append(self._folder.keep(self._key.seal(orjson.dumps(rows), ROWS)))
+    def _keep(self, rows: Sequence[Given]) -> None:
+        self.names.append(self._folder.keep(self._key.seal(orjson.dumps(list(rows)), ROWS)))
 
     def rows(self, name: str) -> list[Given]:
         """The rows of a piece. Raises FileNotFoundError, ValueError, SealBroken."""

@@ -18,8 +18,10 @@ from creditbank.web.sheets import read_parts, unreadable
 Parts = Callable[[], Iterator[bytes]]
 """Gives the bytes of a file from the beginning, part by part, each time anew."""
 
-Rows = Iterator[tuple[int, list[Cell]]]
-"""Rows with their numbers, from 1 as spreadsheets count."""
+Row = tuple[int, list[Cell]]
+"""A row with its number, from 1 as spreadsheets count."""
+
+Rows = Iterator[Row]
 
 MEDIA_TYPES: Final[Mapping[str, Format]] = {
     "text/csv": "csv",
@@ -37,15 +39,14 @@ _LINE_BYTES_MAX: Final = 1 << 20
 _ROWS_LOOKED_AT: Final = 20
 
 
-def table_of(format_: Format, parts: Parts, mapping: Mapping[str, str]) -> tuple[int, list[Cell], Rows]:
-    """The row of the headings, the headings, and the rows below them. Raises TableRefused."""
+def table_of(format_: Format, parts: Parts, mapping: Mapping[str, str]) -> tuple[list[Row], Rows]:
+    """The rows down to the headings, which are the last of them, and the rows below. Raises TableRefused."""
     rows = _csv(parts) if format_ == "csv" else _workbook(b"".join(parts()), mapping)
     first = list(islice(rows, _ROWS_LOOKED_AT))
     if not first:
         raise unreadable()
     at = find_headings(first, mapping)
-    row, headings = first[at]
-    return row, headings, chain(first[at + 1 :], rows)
+    return first[: at + 1], chain(first[at + 1 :], rows)
 
 
 def _csv(parts: Parts) -> Rows:

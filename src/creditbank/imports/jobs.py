@@ -170,7 +170,7 @@ class Importing:
                 continue
             refused += 1
             found = became if isinstance(became, list) else _problems_of(became, row, one.columns)
-            problems += found[:_PROBLEMS_A_ROW]
+            problems += sorted(found, key=lambda problem: problem.column or 0)[:_PROBLEMS_A_ROW]
         return Counts(recorded, unchanged, refused), problems
 
 

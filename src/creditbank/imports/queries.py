@@ -139,11 +139,26 @@ async def problems_of(
     connection: AsyncConnection, import_id: UUID, after: tuple[int, int] | None, limit: int
 ) -> list[tuple[int, RowProblem]]:
     """Problems in the order of their rows, each with its number within the row."""
-    where: list[ColumnElement[bool]] = [import_problems.c.import_id == import_id]
+    where: list[ColumnElement[bool]] = []
     if after is not None:
         where.append(tuple_(import_problems.c.row, import_problems.c.number) > after)
+    return await _problems(connection, import_id, where, limit)
+
+
+async def problems_between(connection: AsyncConnection, import_id: UUID, first: int, last: int) -> list[RowProblem]:
+    """All problems of the rows from one to another, in their order."""
+    found = await _problems(connection, import_id, [import_problems.c.row.between(first, last)], None)
+    return [problem for _, problem in found]
+
+
+async def _problems(
+    connection: AsyncConnection, import_id: UUID, where: Sequence[ColumnElement[bool]], limit: int | None
+) -> list[tuple[int, RowProblem]]:
     statement = (
-        select(import_problems).where(*where).order_by(import_problems.c.row, import_problems.c.number).limit(limit)
+        select(import_problems)
+        .where(import_problems.c.import_id == import_id, *where)
+        .order_by(import_problems.c.row, import_problems.c.number)
+        .limit(limit)
     )
     found = []
     for row in (await connection.execute(statement)).mappings():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as InPath
+from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
@@ -20,15 +22,18 @@ from creditbank.claims.files import EvidenceFolder
 from creditbank.identifiers import new_id
 from creditbank.imports import actions, queries
 from creditbank.imports.columns import key_of
-from creditbank.imports.domain import OPEN, Counts, Format, Import, ImportNotFound, RowProblem, Speaker
-from creditbank.imports.files import Pieces
+from creditbank.imports.domain import OPEN, Counts, Format, Import, ImportFileGone, ImportNotFound, RowProblem, Speaker
+from creditbank.imports.files import Given, Pieces
 from creditbank.imports.formats import MEDIA_TYPES, WORKBOOK_BYTES_MAX
 from creditbank.imports.queries import Saved, Shown
+from creditbank.imports.report import XLSX, BookReport, TextReport, media_type_of
 from creditbank.imports.schemas import ImportOut, MappingIn, MappingOut, RowProblemOut
 from creditbank.imports.taking import take_in
 from creditbank.imports.telling import told
+from creditbank.imports.template import template
 from creditbank.providers import queries as providers
 from creditbank.providers.domain import ForeignProvider, Provider
+from creditbank.sealing import SealBroken
 from creditbank.web.bodies import JsonBody, Read, json_answer, malformed, to_json
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import REPLAYED, Answer, once
@@ -206,6 +211,21 @@ async def list_imports(
 
 
 @router.get(
+    "/v1/imports/template",
+    operation_id="read_import_template",
+    responses={
+        200: {"description": "a workbook to fill in", "content": {XLSX: {"schema": {"type": "string"}}}},
+        **documented(),
+    },
+)
+async def read_import_template(request: Request, actor: Writer) -> Response:
+    """A workbook to fill in, in the caller's language: columns with notes, drop-downs, and the bank's codes beside."""
+    made = await asyncio.to_thread(template, language_of(request))
+    headers = {"Content-Disposition": 'attachment; filename="template.xlsx"'}
+    return Response(made, 200, headers, XLSX)
+
+
+@router.get(
     "/v1/imports/{id}",
     operation_id="read_import",
     responses={200: {"model": ImportOut, "description": "the import as it stands"}, **documented(404)},
@@ -259,6 +279,69 @@ async def list_import_problems(
         return RowProblemOut.from_domain(problem, told(problem, language)).model_dump(mode="json")
 
     return page_answer(request, found, limit, lambda numbered: f"{numbered[1].row}/{numbered[0]}", show)
+
+
+@router.get(
+    "/v1/imports/{id}/report",
+    operation_id="read_import_report",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "the file with a column of errors",
+            "content": {
+                media_type: {"schema": {"type": "string"}}
+                for media_type, format_ in MEDIA_TYPES.items()
+                if format_ != "xls"
+            },
+        },
+        **documented(404),
+    },
+)
+async def read_import_report(id: UUID, request: Request, edge: EdgeDep, actor: Writer) -> Response:
+    """The file as it was handed in, with a column that says what is wrong in each row: correct it, hand it in again.
+
+    It is there while the rows are kept. That it was read is written down.
+    """
+    one = (await _find(edge, actor, id)).one
+    if one.wrapped is None:
+        raise ImportFileGone
+    async with edge.database.write() as connection:
+        await record(connection, actor.by, "import.report", f"import:{id}", {}, edge.clock(), one.owned)
+    async with edge.database.read() as connection:
+        names = await queries.pieces_of(connection, id)
+    pieces = Pieces(_folder_of(request), edge.vault.unwrap(id, one.wrapped), names)
+    try:
+        above = [] if one.format == "ndjson" else await asyncio.to_thread(pieces.rows, names.pop(0))
+    except (FileNotFoundError, ValueError, SealBroken) as lost:
+        raise ImportFileGone from lost
+    media_type, suffix = media_type_of(one.format)
+    headers = {"Content-Disposition": f'attachment; filename="{id}.{suffix}"'}
+    rows = _rows_with_problems(edge, id, pieces, names)
+    if media_type != XLSX:
+        return StreamingResponse(
+            _text(TextReport(one.format, above, language_of(request)), rows), 200, headers, media_type
+        )
+    book = await asyncio.to_thread(BookReport, above, language_of(request))
+    async for given, problems in rows:
+        await asyncio.to_thread(book.write, given, problems)
+    return Response(await asyncio.to_thread(book.end), 200, headers, media_type)
+
+
+async def _rows_with_problems(
+    edge: Edge, import_id: UUID, pieces: Pieces, names: Sequence[str]
+) -> AsyncIterator[tuple[list[Given], list[RowProblem]]]:
+    """Piece by piece; a slow reader holds no connection and a piece in memory."""
+    for name in names:
+        rows = await asyncio.to_thread(pieces.rows, name)
+        async with edge.database.read() as connection:
+            problems = await queries.problems_between(connection, import_id, rows[0][0], rows[-1][0])
+        yield rows, problems
+
+
+async def _text(report: TextReport, rows: AsyncIterator[tuple[list[Given], list[RowProblem]]]) -> AsyncIterator[bytes]:
+    yield report.begin()
+    async for given, problems in rows:
+        yield await asyncio.to_thread(report.write, given, problems)
 
 
 # --- Mappings of columns ----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from creditbank.codes import code_list
+from creditbank.codes import ListName, code_list
 from creditbank.errors import Fault
 from creditbank.imports.cells import (
     Unreadable,
@@ -29,7 +29,7 @@ _GRADES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("合格", "不合格"), "two"),
 }
 _US_GRADE: Final = re.compile(r"[A-D][+-]?|F", re.ASCII)
-_CHOICES_SHOWN: Final = 8
+_CHOICES_SHOWN: Final = 5
 
 
 class _Row:
@@ -71,20 +71,17 @@ class _Row:
             self.refuse(name, wrong.code)
             return None
 
-    def item(self, name: str, listed: Mapping[str, str], choices: Sequence[str]) -> str | None:
+    def item(self, name: str, listed: ListName) -> str | None:
         """The code of an item of a list by its code or one of its names."""
         text = self.read(name)
         if text is None:
             return None
-        code = listed.get(str(text).lower())
+        items = code_list(listed).values()
+        code = next((i.code for i in items if str(text).lower() in {i.code, i.zh.lower(), i.en.lower()}), None)
         if code is None:
-            terms = {"choices": ", ".join(choices[:_CHOICES_SHOWN]), "count": str(len(choices))}
-            self.refuse(name, "not_one_of", "not_one_of_many", terms)
+            shown = ", ".join(f"{item.zh} / {item.code}" for item in list(items)[:_CHOICES_SHOWN])
+            self.refuse(name, "not_one_of", "not_one_of_codes", {"choices": shown, "count": str(len(items))})
         return code
-
-
-def _listed(name: Any) -> dict[str, str]:
-    return {text.lower(): item.code for item in code_list(name).values() for text in (item.code, item.zh, item.en)}
 
 
 def read_row(
@@ -102,14 +99,13 @@ def read_row(
     for name in NEEDED:
         if not read.is_given(name):
             read.refuse(name, "required")
-    kinds = code_list("kinds")
-    stated["kind"] = read.item("kind", _listed("kinds"), list(kinds))
-    stated["category"] = read.item("category", _listed("categories"), list(code_list("categories")))
+    stated["kind"] = read.item("kind", "kinds")
+    stated["category"] = read.item("category", "categories")
     stated["title"] = _title(read)
     stated["grade"] = _grade(read)
     level = read.read("level")
     stated["level"] = None if level is None else {_FRAMEWORK: level}
-    stated["facts"] = _facts(read, kinds[stated["kind"]].facts if stated["kind"] else {})
+    stated["facts"] = _facts(read, code_list("kinds")[stated["kind"]].facts if stated["kind"] else {})
     stated["learner"] = _learner(read)
     if opens_accounts and read.is_given("name"):
         account = {"name": read.read("name"), "birth_date": read.read("birth_date"), "region": read.read("region")}

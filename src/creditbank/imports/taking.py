@@ -33,12 +33,11 @@ def take_in(format_: Format, uploaded: Pieces, kept: Pieces, headings: Mapping[s
     if format_ == "ndjson":
         rows = lines_of(uploaded.uploaded)
     else:
-        row, cells, below = table_of(format_, uploaded.uploaded, headings)
-        columns, faults = read_headings(row, cells, headings)
+        above, below = table_of(format_, uploaded.uploaded, headings)
+        columns, faults = read_headings(*above[-1], headings)
         refuse(faults)
-        # The headings go before the rows, so that the file can be given back as it was.
         rows = ((number, given) for number, given in below if not all(map(is_empty, given)))
-        kept.keep_headings(row, cells)
+        kept.keep_above(above)
     count = kept.keep_rows(_at_most(rows, most))
     if not count:
         refuse([Fault("", "too_few_items", "")])
