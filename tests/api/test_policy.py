@@ -1084,6 +1084,7 @@ WHILE_STOPPED = {
     "POST /v1/what-if",
     "POST /v1/achievements/{id}/revocation",
     "POST /v1/activities/{id}/cancellation",
+    "DELETE /v1/imports/{id}",
     "POST /v1/conversions/{id}/withdrawal",
     "DELETE /v1/clients/{id}/keys/{key}",
     "DELETE /v1/users/{id}/roles/{grant_id}",
