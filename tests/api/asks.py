@@ -43,6 +43,7 @@ ASKS: Final[Mapping[str, str]] = {
     "POST /v1/imports": "achievement.state",
     "GET /v1/imports": "import.follow",
     "GET /v1/imports/{id}": "import.follow",
+    "GET /v1/imports/{id}/events": "import.follow",
     "GET /v1/imports/{id}/problems": "import.follow",
     "GET /v1/imports/{id}/report": "import.follow",
     "GET /v1/imports/template": "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 
@@ -218,3 +219,23 @@ async def test_a_mapping_reads_the_sheets_that_a_provider_has(world: World) -> N
     assert (await world.partner.delete(f"{at}/dormitory")).status_code == 204
     gone = await world.partner.post("/v1/imports?mapping=dormitory", content=content, headers=headers)
     assert (gone.status_code, gone.json()["code"]) == (404, "mapping_not_found")
+
+
+async def test_progress_is_told_as_it_happens_until_the_end(world: World) -> None:
+    content = csv(*(row(number) for number in range(600)))
+    taken = await world.partner.post(
+        "/v1/imports?open_accounts=true", content=content, headers={"Content-Type": TYPES["csv"]}
+    )
+    at = f"{taken.headers['location']}/events"
+    following = asyncio.create_task(world.partner.get(at))
+    await world.work()
+
+    answer = await following
+
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = [dict(line.split(": ", 1) for line in block.splitlines()) for block in answer.text.split("\n\n") if block]
+    assert [event["event"] for event in events][-1] == "end"
+    done = [json.loads(event["data"])["done"] for event in events]
+    assert done == sorted(done)
+    assert (done[-1], json.loads(events[-1]["data"])["state"]) == (600, "done")
+    assert "end" in (await world.partner.get(at)).text

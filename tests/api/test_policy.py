@@ -389,7 +389,7 @@ TABLE = (
             f"/v1/imports/@import{path}",
             (f"/v1/imports/@foreign_import{path}", 404, "import_not_found"),
         )
-        for path in ("", "/problems", "/report")
+        for path in ("", "/events", "/problems", "/report")
     ),
     Row(
         "DELETE /v1/imports/{id}",

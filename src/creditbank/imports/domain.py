@@ -73,6 +73,38 @@ class Import:
     # Whether that happens as soon as it ends: somebody was erased meanwhile who may stand in it.
     forgets_at_end: bool = False
 
+    @classmethod
+    def begun(
+        cls,
+        import_id: UUID,
+        speaker: Speaker,
+        format_: Format,
+        columns: Sequence[str],
+        rows: int,
+        *,
+        is_dry: bool,
+        on_error: OnError,
+        job_id: UUID,
+        now: datetime,
+        wrapped: bytes,
+    ) -> Import:
+        """A file that was taken in just now, of which no row was looked at."""
+        return cls(
+            id=import_id,
+            speaker=speaker,
+            format=format_,
+            columns=columns,
+            rows=rows,
+            is_dry=is_dry,
+            on_error=on_error,
+            state=OPEN,
+            counts=Counts(),
+            job_id=job_id,
+            recorded_at=now,
+            ended_at=None,
+            wrapped=wrapped,
+        )
+
     @property
     def owned(self) -> Owned:
         """Whose the import is, for the policy."""

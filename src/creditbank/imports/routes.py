@@ -12,6 +12,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import StreamingResponse
+from fastapi.sse import format_sse_event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
@@ -22,7 +23,7 @@ from creditbank.claims.files import EvidenceFolder
 from creditbank.identifiers import new_id
 from creditbank.imports import actions, queries
 from creditbank.imports.columns import key_of
-from creditbank.imports.domain import OPEN, Counts, Format, Import, ImportFileGone, ImportNotFound, RowProblem, Speaker
+from creditbank.imports.domain import Format, Import, ImportFileGone, ImportNotFound, RowProblem, Speaker
 from creditbank.imports.files import Given, Pieces
 from creditbank.imports.formats import MEDIA_TYPES, WORKBOOK_BYTES_MAX
 from creditbank.imports.queries import Saved, Shown
@@ -48,6 +49,11 @@ Canceller = Annotated[Actor, Depends(require("achievements:write", while_stopped
 MappingName = Annotated[str, InPath(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="the mapping's name")]
 
 _PART_BYTES: Final = 4 * 1024 * 1024
+EVENTS: Final = "text/event-stream"
+# A stream ends by itself sooner than a server that is told to end would wait for it.
+_LOOK_EVERY_SECONDS: Final = 0.5
+_LOOKS_A_STREAM: Final = 24
+_AGAIN_MILLISECONDS: Final = 500
 
 _UPLOAD: Final = {
     "requestBody": {
@@ -111,19 +117,16 @@ async def import_achievements(
         digest = await _upload(request, format_, uploaded)
         found = await asyncio.to_thread(take_in, format_, uploaded, kept, headings, edge.settings.import_rows_max)
         speaker = Speaker(actor.client_id, actor.provider, actor.assurance, open_accounts)
-        new = Import(
-            id=import_id,
-            speaker=speaker,
-            format=format_,
-            columns=found.columns,
-            rows=found.rows,
+        new = Import.begun(
+            import_id,
+            speaker,
+            format_,
+            found.columns,
+            found.rows,
             is_dry=dry_run,
             on_error=on_error,
-            state=OPEN,
-            counts=Counts(),
             job_id=new_id(),
-            recorded_at=now,
-            ended_at=None,
+            now=now,
             wrapped=wrapped,
         )
 
@@ -257,6 +260,43 @@ async def cancel_import(id: UUID, request: Request, edge: EdgeDep, actor: Cancel
 def _problem_place(text: str) -> tuple[int, int]:
     row, _, number = text.partition("/")
     return natural(row), natural(number)
+
+
+@router.get(
+    "/v1/imports/{id}/events",
+    operation_id="follow_import",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "events `progress` and at last `end`, each with the import as it stands",
+            "content": {EVENTS: {"schema": {"type": "string"}}},
+        },
+        **documented(404),
+    },
+)
+async def follow_import(id: UUID, edge: EdgeDep, actor: Writer) -> Response:
+    """The progress of an import as server-sent events, one whenever it has moved on.
+
+    A stream lasts some seconds and is then asked for again, as browsers do by themselves, until it has told the end.
+    """
+    found = await _find(edge, actor, id)
+    # Proxies are told to pass on each event as it comes.
+    return StreamingResponse(_progress(edge, found), 200, {"X-Accel-Buffering": "no"}, EVENTS)
+
+
+async def _progress(edge: Edge, found: Shown) -> AsyncIterator[bytes]:
+    told_of = None
+    for _ in range(_LOOKS_A_STREAM):
+        is_over = found.state not in {"waiting", "running"}
+        if is_over or (found.state, found.one.counts) != told_of:
+            told_of = found.state, found.one.counts
+            event, body = "end" if is_over else "progress", orjson.dumps(_show(found)).decode()
+            yield format_sse_event(data_str=body, event=event, id=str(found.one.counts.rows), retry=_AGAIN_MILLISECONDS)
+        if is_over:
+            return
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        async with edge.database.read() as connection:
+            found = await queries.find(connection, found.one.id)
 
 
 @router.get(
