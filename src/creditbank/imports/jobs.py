@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
@@ -27,7 +27,7 @@ from creditbank.imports.files import ROWS_A_PIECE, Given, Pieces
 from creditbank.imports.rows import place_of, read_row
 from creditbank.intake.actions import Desk, Outcome, Recorded, submit
 from creditbank.intake.domain import Submission, TryAgain
-from creditbank.intake.reading import read_submission
+from creditbank.intake.reading import known_pointer, read_submission
 from creditbank.jobs.actions import enqueue
 from creditbank.jobs.domain import Job, Step
 from creditbank.web.bodies import check_repeated
@@ -208,7 +208,8 @@ def _look_at_line(row: int, line: str, actor: Actor, today: date) -> _Looked:
 def _problems_of(refusal: Refusal | EdgeRefusal, row: int, columns: Sequence[str]) -> list[RowProblem]:
     """The problems that a refusal tells, without what was sent."""
     if refusal.faults:
-        return [place_of(fault, row, columns) for fault in refusal.faults]
+        placed = [place_of(fault, row, columns) for fault in refusal.faults]
+        return [replace(problem, pointer=known_pointer(problem.pointer)) for problem in placed]
     if isinstance(refusal, EdgeRefusal):
         return [RowProblem(row, None, "", refusal.code)]
     terms = {name: "…" if name in _SENT else term for name, term in refusal.terms().items()}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 
@@ -21,6 +22,24 @@ ItemRead = Submission | Refusal | EdgeRefusal
 """One of many achievements: what is submitted, or why it cannot be."""
 
 _item: Final[TypeAdapter[AchievementIn]] = TypeAdapter(AchievementIn)
+
+
+def _names_in(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from schema.get("properties", ())
+    for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _names_in(inner)
+
+
+_NAMES: Final = frozenset(_names_in(_item.json_schema()))
+
+
+def known_pointer(pointer: str) -> str:
+    """A pointer into an achievement in which every name that is none of its fields is an ellipsis.
+
+    A name that somebody sent may be anything, and is not to be kept by whoever may keep nothing of what was sent.
+    """
+    return "/".join(part if not part or part in _NAMES or part.isdecimal() else "…" for part in pointer.split("/"))
 
 
 def read_submission(raw: bytes, actor: Actor, today: date) -> ItemRead:
