@@ -10,6 +10,7 @@ from creditbank.errors import Fault
 from creditbank.imports.columns import FIELDS, find_headings, key_of, read_headings
 from creditbank.imports.domain import Cell
 from creditbank.imports.rows import place_of, read_row
+from tests.architecture.pages import DOCS, rows
 
 HEADINGS: list[Cell] = [
     *("序号", "记录编号*", "学 号", "姓名", "成果类型", "课程名称", "学分", "成绩", "完成日期（年月日）")
@@ -141,3 +142,8 @@ def test_facts_are_of_the_types_of_their_kind() -> None:
 )
 def test_a_fault_of_the_statement_is_led_back_to_its_cell(pointer: str, cell: str | None) -> None:
     assert place_of(Fault(pointer, "wrong_form", ""), 7, COLUMNS).cell == cell
+
+
+def test_the_page_has_a_row_for_every_column() -> None:
+    shown = [(cells[0], cells[1]) for cells in rows(DOCS / "imports.md", "Columns")]
+    assert shown == [(name, ", ".join((one.en, *one.zh))) for name, one in FIELDS.items()]
