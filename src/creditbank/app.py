@@ -264,6 +264,7 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
     app.state.looks = looks
     app.state.gathering = gathering
     app.state.evidence = EvidenceFolder(settings.evidence_folder)
+    app.state.import_books = asyncio.Semaphore(1)
     app.state.holdings = GatheredRead(database, holdings_of)
     app.state.stamps = GatheredRead(database, stamps_of)
     app.state.prints = Prints(settings.transcript_cache_bytes)

@@ -9,6 +9,7 @@ import json
 import pytest
 from python_calamine import CalamineWorkbook
 
+from creditbank.imports import report
 from creditbank.imports.columns import ERRORS
 from tests.api.world import World
 from tests.imports.results import HEADINGS, TERM, TYPES, csv, hand_in, row, told, xlsx
@@ -31,16 +32,16 @@ def cells(content: bytes) -> list[list[object]]:
 async def test_a_workbook_comes_back_with_its_errors_and_goes_in_again(world: World) -> None:
     rows = [row(1), row(2, 学分="三", 完成日期="2025-02-30"), row(3)]
     imported = await hand_in(world, "xlsx", xlsx(*rows))
-    report = await world.partner.get(f"/v1/imports/{imported['id']}/report", headers={"Accept-Language": "zh"})
+    given = await world.partner.get(f"/v1/imports/{imported['id']}/report", headers={"Accept-Language": "zh"})
 
-    assert report.headers["content-type"] == TYPES["xlsx"]
-    shown = cells(report.content)
+    assert given.headers["content-type"] == TYPES["xlsx"]
+    shown = cells(given.content)
     assert shown[0][0] == "2025年春季学期成绩表"
     assert shown[1] == [*HEADINGS, ERRORS]
     assert shown[2] == [*rows[0], ""]
     assert shown[3] == [*rows[1], "F4:不是至多三位小数的数字。\nG4:日历中没有这一天。"]
 
-    again = await hand_in(world, "xlsx", report.content)
+    again = await hand_in(world, "xlsx", given.content)
     assert told(again)[1] == {"recorded": 0, "unchanged": 2, "refused": 1}
     second = await world.partner.get(f"/v1/imports/{again['id']}/report")
     assert cells(second.content)[1] == [*HEADINGS, ERRORS]
@@ -48,20 +49,30 @@ async def test_a_workbook_comes_back_with_its_errors_and_goes_in_again(world: Wo
 
 async def test_a_text_comes_back_as_a_text(world: World) -> None:
     imported = await hand_in(world, "csv", csv(row(1), row(2, 学分="=1+1", 姓名='a "b", c'), encoding="gb18030"))
-    report = await world.partner.get(f"/v1/imports/{imported['id']}/report", headers={"Accept-Language": "en"})
-    text = report.content.decode("utf-8-sig")
+    given = await world.partner.get(f"/v1/imports/{imported['id']}/report", headers={"Accept-Language": "en"})
+    text = given.content.decode("utf-8-sig")
     lines = list(csv_module.reader(io.StringIO(text)))
     assert lines[0] == [*HEADINGS, ERRORS]
     assert [line[-1] for line in lines[1:]] == ["", "F3: Not a decimal number of at most three decimals."]
-    assert (await hand_in(world, "csv", report.content))["counts"]["unchanged"] == 1
+    assert (await hand_in(world, "csv", given.content))["counts"]["unchanged"] == 1
+
+
+async def test_a_workbook_of_very_many_rows_comes_back_as_a_text(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    imported = await hand_in(world, "xlsx", xlsx(row(1), row(2, 学分="x")))
+    monkeypatch.setattr(report, "BOOK_ROWS_MAX", 1)
+    given = await world.partner.get(f"/v1/imports/{imported['id']}/report", headers={"Accept-Language": "zh"})
+    assert given.headers["content-type"] == "text/csv; charset=utf-8"
+    lines = list(csv_module.reader(io.StringIO(given.content.decode("utf-8-sig"))))
+    assert lines[1] == [*HEADINGS, ERRORS]
+    assert lines[3][-1].startswith("F4:")
 
 
 async def test_lines_of_json_come_back_with_their_errors(world: World) -> None:
     good = world.statement()
     content = "\n".join([json.dumps(good), json.dumps({**good, "credits": "x"}), "[1]"]).encode()
     imported = await hand_in(world, "ndjson", content)
-    report = await world.partner.get(f"/v1/imports/{imported['id']}/report")
-    lines = [json.loads(line) for line in report.content.splitlines()]
+    given = await world.partner.get(f"/v1/imports/{imported['id']}/report")
+    lines = [json.loads(line) for line in given.content.splitlines()]
     assert lines[0] == good
     assert lines[1]["errors"] == ["Not a decimal number of at most three decimals."]
     assert lines[2]["line"] == "[1]"

@@ -30,7 +30,7 @@ MEDIA_TYPES: Final[Mapping[str, Format]] = {
     "application/x-ndjson": "ndjson",
 }
 
-WORKBOOK_BYTES_MAX: Final = 64 * 1024 * 1024
+WORKBOOK_BYTES_MAX: Final = 24 * 1024 * 1024
 """A workbook is read whole; this is its size as it is sent. A text is not, and may be larger."""
 
 # A workbook of this size packed may be so many times larger unpacked: a sheet of a million rows is some ten times.

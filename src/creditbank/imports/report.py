@@ -22,7 +22,8 @@ from creditbank.web.sentences import Language, joined
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # So many cells have a note of their own; spreadsheets become slow with many more. The column tells of all.
 _NOTES_MAX: Final = 2_000
-_ROWS_MAX: Final = 1_048_576
+BOOK_ROWS_MAX: Final = 100_000
+"""A workbook with so many rows of twenty columns takes some 350 MiB while it is made."""
 
 
 def _place_of_errors(above: Sequence[Given]) -> int:
@@ -46,7 +47,7 @@ class TextReport:
     """CSV in UTF-8 with the mark by which spreadsheets know it, or lines of JSON; written piece by piece."""
 
     def __init__(self, format_: Format, above: Sequence[Given], language: Language) -> None:
-        self._is_table = format_ == "csv"
+        self._is_table = format_ != "ndjson"
         self._above = above
         self._language = language
         self._place = _place_of_errors(above)
@@ -121,8 +122,6 @@ class BookReport:
         """Write rows with what is wrong in them."""
         wrong = _by_row(problems)
         for row, cells in rows:
-            if row > _ROWS_MAX:
-                return
             lines = [(problem.column, _line(problem, self._language)) for problem in wrong.get(row, ())]
             at: defaultdict[int, list[str]] = defaultdict(list)
             for column, line in lines:
@@ -158,8 +157,11 @@ class BookReport:
         return self._made.getvalue()
 
 
-def media_type_of(format_: Format) -> tuple[str, str]:
-    """The media type of a report, and how its file's name ends. What was an old workbook is given back as a new one."""
+def media_type_of(format_: Format, rows: int) -> tuple[str, str]:
+    """The media type of a report, and how its file's name ends. What was an old workbook is given back as a new one,
+    and one of very many rows as a text, which is written without being whole in memory."""
+    if format_ in {"xlsx", "xls"} and rows > BOOK_ROWS_MAX:
+        format_ = "csv"
     kinds: dict[Format, tuple[str, str]] = {
         "csv": ("text/csv; charset=utf-8", "csv"),
         "ndjson": ("application/x-ndjson", "ndjson"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -72,6 +73,12 @@ def _folder_of(request: Request) -> EvidenceFolder:
     return found
 
 
+def _books_of(request: Request) -> asyncio.Semaphore:
+    """Lets one workbook at a time be read or written: each is whole in memory."""
+    found: asyncio.Semaphore = request.app.state.import_books
+    return found
+
+
 # --- Handing a file in ------------------------------------------------------------------------------------------------
 
 
@@ -115,7 +122,8 @@ async def import_achievements(
     uploaded, kept = Pieces(_folder_of(request), key), Pieces(_folder_of(request), key)
     try:
         digest = await _upload(request, format_, uploaded)
-        found = await asyncio.to_thread(take_in, format_, uploaded, kept, headings, edge.settings.import_rows_max)
+        async with _books_of(request) if format_ in {"xlsx", "xls"} else nullcontext():
+            found = await asyncio.to_thread(take_in, format_, uploaded, kept, headings, edge.settings.import_rows_max)
         speaker = Speaker(actor.client_id, actor.provider, actor.assurance, open_accounts)
         new = Import.begun(
             import_id,
@@ -354,17 +362,18 @@ async def read_import_report(id: UUID, request: Request, edge: EdgeDep, actor: W
         above = [] if one.format == "ndjson" else await asyncio.to_thread(pieces.rows, names.pop(0))
     except (FileNotFoundError, ValueError, SealBroken) as lost:
         raise ImportFileGone from lost
-    media_type, suffix = media_type_of(one.format)
+    media_type, suffix = media_type_of(one.format, one.rows)
     headers = {"Content-Disposition": f'attachment; filename="{id}.{suffix}"'}
     rows = _rows_with_problems(edge, id, pieces, names)
     if media_type != XLSX:
         return StreamingResponse(
             _text(TextReport(one.format, above, language_of(request)), rows), 200, headers, media_type
         )
-    book = await asyncio.to_thread(BookReport, above, language_of(request))
-    async for given, problems in rows:
-        await asyncio.to_thread(book.write, given, problems)
-    return Response(await asyncio.to_thread(book.end), 200, headers, media_type)
+    async with _books_of(request):
+        book = await asyncio.to_thread(BookReport, above, language_of(request))
+        async for given, problems in rows:
+            await asyncio.to_thread(book.write, given, problems)
+        return Response(await asyncio.to_thread(book.end), 200, headers, media_type)
 
 
 async def _rows_with_problems(
