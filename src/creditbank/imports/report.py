@@ -52,7 +52,7 @@ class TextReport:
         self._language = language
         self._place = _place_of_errors(above)
 
-    def begin(self) -> bytes:
+    def head(self) -> bytes:
         """What stands above the rows."""
         if not self._is_table:
             return b""

@@ -388,7 +388,7 @@ async def _rows_with_problems(
 
 
 async def _text(report: TextReport, rows: AsyncIterator[tuple[list[Given], list[RowProblem]]]) -> AsyncIterator[bytes]:
-    yield report.begin()
+    yield report.head()
     async for given, problems in rows:
         yield await asyncio.to_thread(report.write, given, problems)
 
