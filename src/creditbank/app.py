@@ -40,6 +40,8 @@ from creditbank.database.engine import Database
 from creditbank.database.gathered import GatheredRead
 from creditbank.exchanges.routes import router as exchanges
 from creditbank.guardianships.routes import router as guardianships
+from creditbank.imports.jobs import ask_forgetting_imports
+from creditbank.imports.routes import router as imports
 from creditbank.intake.actions import Desk
 from creditbank.intake.gathering import Gathering
 from creditbank.intake.routes import router as intake
@@ -94,6 +96,7 @@ ROUTERS = (
     recognition,
     transcripts,
     intake,
+    imports,
     ledger,
     achievements,
     learners,
@@ -210,6 +213,7 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
             await ask_forgetting_looks(connection, clock)
             await ask_marking(connection, clock)
             await ask_forgetting_deliveries(connection, clock)
+            await ask_forgetting_imports(connection, clock)
         writing = [] if visiting else [credentials] if sandboxes is None else [credentials, sandboxes.credentials]
         uses = [asyncio.create_task(used.keep_writing()) for used in writing]
         looking = asyncio.create_task(write_again_and_again(write_looks, settings.looks_seconds))
@@ -267,6 +271,7 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
     app.state.looks = looks
     app.state.gathering = gathering
     app.state.evidence = EvidenceFolder(settings.evidence_folder)
+    app.state.import_books = asyncio.Semaphore(1)
     app.state.holdings = GatheredRead(database, holdings_of)
     app.state.stamps = GatheredRead(database, stamps_of)
     app.state.prints = Prints(settings.transcript_cache_bytes)
@@ -277,7 +282,9 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
         app.router.routes.extend(router.routes)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     problems.install(app)
-    app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max)
+    # What is read as it comes, and never whole, may be larger.
+    larger = {"/v1/imports": settings.import_bytes_max}
+    app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max, larger=larger)
     app.add_middleware(Envelope, metrics=metrics, answered=looks.note)
     if sandboxes is not None:
         app.add_middleware(SandboxDoor, sandboxes=sandboxes, envelop=lambda inner: Envelope(inner, metrics, looks.note))

@@ -30,6 +30,7 @@ from creditbank.clock import learning_day, system_clock
 from creditbank.database import schema
 from creditbank.database.copies import bring_back, copy_database, kind_of, tools_missing
 from creditbank.database.engine import Database, opened
+from creditbank.imports.tables import import_pieces
 from creditbank.people.operating import at_command_line
 from creditbank.privacy.actions import SWEPT, Eraser, check_roll, replay
 from creditbank.privacy.queries import still_there
@@ -140,10 +141,10 @@ def _keep_evidence(settings: Settings, source: EvidenceFolder, target: EvidenceF
 
 
 async def _named(settings: Settings) -> list[str]:
-    """The names of all files of evidence that a row of the database names."""
+    """The names of all files that a row of the database names: evidence, and the rows of imports."""
     async with opened(settings) as database, database.read() as connection:
-        statement = select(evidence_files.c.stored_as).distinct().order_by(evidence_files.c.stored_as)
-        return list((await connection.execute(statement)).scalars())
+        statement = select(evidence_files.c.stored_as).union(select(import_pieces.c.stored_as))
+        return sorted((await connection.execute(statement)).scalars())
 
 
 def _copy_evidence(names: Sequence[str], source: EvidenceFolder, target: EvidenceFolder, telling: Telling) -> Kept:

@@ -102,6 +102,13 @@ class Settings(BaseSettings):
         default=8 * 1024 * 1024, ge=1024, description="Largest request body; a larger one is answered 413."
     )
     batch_items_max: int = Field(default=1000, ge=1, le=10_000, description="Most achievements in one batch.")
+    import_bytes_max: int = Field(
+        default=512 * 1024 * 1024, ge=1024, description="Largest file of results; a larger one is answered 413."
+    )
+    import_rows_max: int = Field(default=1_000_000, ge=1, description="Most rows of one file of results.")
+    import_days: int = Field(
+        default=7, ge=1, le=90, description="How long the rows of a file are kept, sealed, after its import has ended."
+    )
     gather_items_max: int = Field(
         default=256, ge=1, le=1000, description="Most single achievements that one commit gathers."
     )

@@ -12,10 +12,14 @@ from creditbank.checkpoints.jobs import CHECKPOINT, Checkpointing
 from creditbank.checkpoints.notes import signer_of
 from creditbank.claims.files import EvidenceFolder
 from creditbank.claims.jobs import SWEEPING, Holding, Sweeping
+from creditbank.claims.queries import files_named
 from creditbank.clock import Clock
 from creditbank.conversions.actions import Counter
 from creditbank.conversions.jobs import LAPSING, Lapsing
 from creditbank.database.engine import Database
+from creditbank.imports.actions import IMPORT
+from creditbank.imports.jobs import FORGETTING_IMPORTS, ForgettingImports, Importing
+from creditbank.imports.queries import pieces_named
 from creditbank.intake.actions import Desk
 from creditbank.jobs.housekeeping import HOUSEKEEPING, Housekeeping
 from creditbank.jobs.working import Handler, Worker
@@ -50,10 +54,14 @@ def build_worker(
         SIMULATE: Simulating(vault, shelf, clock),
         HOUSEKEEPING: Housekeeping(clock, settings.idempotency_days, settings.audit_months),
         CHECKPOINT: Checkpointing(vault, signer_of(settings), clock, timedelta(minutes=settings.checkpoint_minutes)),
+        IMPORT: Importing(Desk(vault, shelf, clock, form), EvidenceFolder(settings.evidence_folder), settings.zone),
+        FORGETTING_IMPORTS: ForgettingImports(clock, timedelta(days=settings.import_days)),
         MERGE: Merging(Desk(vault, shelf, clock, form), settings.zone),
         MARKING: Marking(vault),
         LAPSING: Lapsing(counter, settings.zone),
-        SWEEPING: Sweeping(evidence, timedelta(days=settings.evidence_unnamed_days), clock),
+        SWEEPING: Sweeping(
+            evidence, (files_named, pieces_named), timedelta(days=settings.evidence_unnamed_days), clock
+        ),
         FORGETTING: ForgettingSessions(clock),
         FORGETTING_LOOKS: ForgettingLooks(clock, settings.looks_months),
         REVOKE_ATTENDANCES: Revoking(Desk(vault, shelf, clock, form), settings.zone),

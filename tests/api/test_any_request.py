@@ -45,6 +45,7 @@ KINDS = {
     "activities": "activity",
     "clients": "client_scopeless",
     "conversions": "conversion",
+    "imports": "import",
     "learners": "learner",
     "offerings": "offering",
     "programmes": "programme",
@@ -72,6 +73,10 @@ async def _apply(world: World) -> None:
     await only(world, CERTIFICATE)
     learner, _, _ = await learner_with(world, "3")
     world.ids["conversion"] = (await apply_for(world, learner))["id"]
+    results = b"external_id,student_number,kind,completed\nR-1,S-1,course,2025-01-20\n"
+    taken = await world.partner.post("/v1/imports", content=results, headers={"Content-Type": "text/csv"})
+    world.ids["import"] = taken.json()["id"]
+    await world.work()
 
 
 async def _send(world: World, case: Case[Any], known: bool) -> None:

@@ -25,6 +25,7 @@ OPEN = {
     "GET /v1/providers": "the directory of institutions is for whoever works in the network",
     "GET /v1/providers/{id}": "the directory",
     "GET /v1/providers/{id}/accreditations": "who is accredited is to be known",
+    "GET /v1/imports/template": "an empty form",
     "GET /v1/regions": "official divisions",
     "GET /v1/regions/{code}": "official divisions",
     "GET /v1/region-groups": "official groups",
@@ -43,6 +44,7 @@ OPEN = {
 # What opens something of the district's own, so that nothing of another's is touched.
 OWN = {
     "POST /v1/learners/batch": "accounts of the district's own",
+    "POST /v1/imports": "a file of the district's own, in which what is another's is refused row by row",
     "POST /v1/learners": "an account of the district's own",
     "POST /v1/rule-sets": "a rule set of the district's own",
     "POST /v1/clients": "a program of the district's own",
@@ -51,7 +53,7 @@ OWN = {
     "GET /v1/audit-events": "what the district's own did, and what was done to its own",
 }
 # Lists that everybody may ask for and that hold what is one's own: here nothing.
-EMPTY = {"GET /v1/reviews", "GET /v1/duplicates", "GET /v1/head-counts", "GET /v1/users"}
+EMPTY = {"GET /v1/imports", "GET /v1/reviews", "GET /v1/duplicates", "GET /v1/head-counts", "GET /v1/users"}
 # What is refused item by item, or row by row, in an answer that is no refusal.
 BY_ITEM = {
     "POST /v1/achievements/batch": '"refused":1',

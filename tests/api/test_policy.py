@@ -130,6 +130,9 @@ CITY = {"code": "50", "name": {"zh": "重庆市", "en": "Chongqing"}}
 DISTRICTS = {"name": {"zh": "主城区", "en": "Main districts"}, "members": [{"region": "50", "from": "2008-01-01"}]}
 COUNTED = {"region": "50", "year": 2020, "source": "census", "people": 32054159}
 STUDENT = {"type": "student_number", "value": "S-770-01", "issuer": COLLEGE}
+RESULTS = b"external_id,student_number,kind,completed\nR-1,S-1,course,2025-01-20\n"
+MAPPED = {"columns": {"Room": ""}}
+M = f"{P}/import-mappings"
 ANOTHER_S_STUDENT = {"type": "student_number", "value": "S-770-02", "issuer": "cq/jiangbei"}
 
 TABLE = (
@@ -384,6 +387,41 @@ TABLE = (
     ),
     # What is foreign in a batch is refused item by item: tests/api/test_batches.py.
     Row("POST /v1/achievements/batch", "achievements:write", "POST /v1/achievements/batch", [stated("policy-batch")]),
+    # What is foreign in a file is refused row by row, as in a batch.
+    Row("POST /v1/imports", "achievements:write", "POST /v1/imports", RESULTS, CSV),
+    reads("/v1/imports", "achievements:write"),
+    reads("/v1/imports/template", "achievements:write"),
+    *(
+        reads(
+            f"/v1/imports/{{id}}{path}",
+            "achievements:write",
+            f"/v1/imports/@import{path}",
+            (f"/v1/imports/@foreign_import{path}", 404, "import_not_found"),
+        )
+        for path in ("", "/events", "/problems", "/report")
+    ),
+    Row(
+        "DELETE /v1/imports/{id}",
+        "achievements:write",
+        "DELETE /v1/imports/@cancelled_import",
+        foreign=("DELETE /v1/imports/@foreign_import", None, 404, "import_not_found"),
+    ),
+    reads(
+        M,
+        "achievements:write",
+        "/v1/providers/@cq/yuzhong/import-mappings",
+        ("/v1/providers/@cq/jiangbei/import-mappings", 403, "foreign_provider"),
+    ),
+    *(
+        Row(
+            f"{method} {M}/{{name}}",
+            "achievements:write",
+            f"{method} /v1/providers/@cq/yuzhong/import-mappings/{name}",
+            body,
+            foreign=(f"{method} /v1/providers/@cq/jiangbei/import-mappings/{name}", body, 403, "foreign_provider"),
+        )
+        for method, name, body in (("PUT", "new", MAPPED), ("DELETE", "old", None))
+    ),
     Row(
         f"POST {A}/amendments",
         "achievements:write",
@@ -902,7 +940,18 @@ async def filled(url: str) -> AsyncIterator[World]:
         shown = await served.partner.get(f"/v1/activities/{served.ids['activity']}/check-in-code")
         served.ids["code"] = shown.json()["code"]
         await _let_people_go(served)
+        await _let_files_come(served)
         yield served
+
+
+async def _let_files_come(world: World) -> None:
+    """Files of results of two colleges that nobody has worked through yet, and a mapping of columns."""
+    for name, by in (("import", "partner"), ("cancelled_import", "partner"), ("foreign_import", "rival")):
+        taken = await world.client(by).post("/v1/imports", content=RESULTS, headers=CSV)
+        assert taken.status_code == 202, taken.text
+        world.ids[name] = taken.json()["id"]
+    at = f"/v1/providers/{world.ids[COLLEGE]}/import-mappings/old"
+    assert (await world.partner.put(at, json=MAPPED)).status_code == 200
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -1107,6 +1156,7 @@ WHILE_STOPPED = {
     "POST /v1/what-if",
     "POST /v1/achievements/{id}/revocation",
     "POST /v1/activities/{id}/cancellation",
+    "DELETE /v1/imports/{id}",
     "POST /v1/conversions/{id}/withdrawal",
     "DELETE /v1/clients/{id}/keys/{key}",
     "DELETE /v1/users/{id}/roles/{grant_id}",

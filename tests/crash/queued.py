@@ -18,7 +18,7 @@ from creditbank.recognition.domain import Cause
 from creditbank.recognition.tables import decisions, evaluations
 from creditbank.recognition.verify import Finding
 from creditbank.rulesets.tables import rule_set_simulations
-from tests.bank import SECRETS, Bank, document, granting, submission
+from tests.bank import SECRETS, Bank, document, granting, settings_for, submission
 from tests.covering import covered
 
 A_TRANSACTION: Final = 500
@@ -29,6 +29,7 @@ def environment(url: str) -> dict[str, str]:
     sealing, lookup = (base64.b64encode(secret).decode() for secret in SECRETS)
     return {
         "CREDITBANK_DATABASE_URL": url,
+        "CREDITBANK_EVIDENCE_FOLDER": str(settings_for(url).evidence_folder),
         "CREDITBANK_SEALING_SECRET": sealing,
         "CREDITBANK_LOOKUP_SECRET": lookup,
         "CREDITBANK_LOG_LEVEL": "warning",

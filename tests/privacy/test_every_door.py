@@ -17,6 +17,8 @@ from creditbank.achievements.queries import CONTENT, REASON
 from creditbank.claims.queries import EVIDENCE
 from creditbank.consents.queries import PURPOSE as PURPOSE_OF_CONSENT
 from creditbank.database.metadata import metadata
+from creditbank.imports.files import ROWS, UPLOAD
+from creditbank.imports.tables import imports
 from creditbank.learners.queries import MERGED_KEY, PROFILE
 from creditbank.learners.tables import learner_keys, merged_keys
 from creditbank.people.actions import know_as
@@ -56,6 +58,7 @@ LOGIN, FORMER, PURPOSE, SUBJECT = "qingfeng.ouyang@town", "Ouyang Qingfang", "Qi
 DEVICE = "Firefox on Qingfeng's telephone"
 THEIRS = (*NEEDLES, LOGIN, "Qingfang", PURPOSE, SUBJECT, DEVICE, "telephone")
 CSV = {"Content-Type": "text/csv"}
+RESULTS = f"external_id,id_card,kind,completed\n{EXTERNAL}/w,{CARD},course,2025-01-20\n".encode()
 
 FILLED = {
     "account_states", "achievement_versions", "achievements", "attendances", "awards", "claims", "consent_withdrawals",
@@ -107,6 +110,23 @@ async def come_in_by_every_door(world: World) -> dict[str, str]:
     one = many.json()["results"][0]["achievement"]["id"]
     gone = await partner.post(f"/v1/achievements/{one}/revocation", json={"reason": WHY}, headers=keyed_("revoke"))
     assert gone.status_code == 201, gone.text
+
+    # A file of results: a row that is recorded, and two that are refused and stand nowhere else; and one under way.
+    results = (
+        f"external_id,id_card,name,kind,title,completed\n{EXTERNAL}/f,{CARD},{NAME},course,{TITLE},2025-01-20\n"
+        f"{EXTERNAL}/g,{CARD},{NAME},{NAME},{TITLE},2025-02-30\n{EXTERNAL}/h,{CARD[:-1]},{NAME},course,{TITLE},{WHY}\n"
+    ).encode()
+    lines = json.dumps({"external_id": f"{EXTERNAL}/l", "kind": NAME, "completed": "2025-01-20", "learner": identity})
+    for content, media_type in ((results, "text/csv"), (lines.encode(), "application/x-ndjson")):
+        taken = await partner.post(
+            "/v1/imports", content=content, headers={"Content-Type": media_type, **keyed_(media_type)}
+        )
+        assert taken.status_code == 202, taken.text
+        await world.work()
+        for path in ("", "/problems", "/report"):
+            assert (await partner.get(f"/v1/imports/{taken.json()['id']}{path}")).status_code == 200
+    refused = await partner.post("/v1/imports", content=f"{NAME},{CARD}\n{NAME}\n".encode(), headers=CSV)
+    assert refused.status_code == 422, refused.text
 
     # Recognition: evidence, a claim that is rejected and appealed, rulings, what waits for people.
     kept = await partner.post(f"{at}/evidence", content=FILE + b" again", headers={**PDF, **keyed_("file")})
@@ -185,8 +205,8 @@ def as_text(url: str, request: pytest.FixtureRequest) -> bytes:
 
 
 PLACES = (
-    CONTENT, REASON, EVIDENCE, PURPOSE_OF_CONSENT, PROFILE, USER_PROFILE, DEVICE_OF_SESSION, RULING, TRACE,
-    idempotency._BODY, SECRETS, URL,
+    ROWS, UPLOAD, CONTENT, REASON, EVIDENCE, PURPOSE_OF_CONSENT, PROFILE, USER_PROFILE, DEVICE_OF_SESSION, RULING,
+    TRACE, idempotency._BODY, SECRETS, URL,
 )  # fmt: skip
 """All for which anything is sealed."""
 
@@ -204,6 +224,9 @@ async def opens(world: World) -> bytes:
         keys += own.values()
         for row in await connection.execute(select(merged_keys)):
             keys.append(own[row.learner_id].open_key(row.sealed, MERGED_KEY))
+        for id_, wrapped in await connection.execute(select(imports.c.id, imports.c.wrapped)):
+            if wrapped is not None:
+                keys.append(vault.unwrap(id_, wrapped))
         for table in metadata.sorted_tables:
             for row in await connection.execute(select(table)):
                 sealed += [value for value in row if isinstance(value, bytes)]
@@ -245,11 +268,16 @@ async def test_whoever_came_in_by_every_door_is_in_no_dump_after_the_erasure(
             of_learners = {table.name for table in personal_tables()}
             assert (known & of_learners) - await tables_of(world, who["learner"]) == set()
             before = await opens(world)
+            assert f"{EXTERNAL}/h".encode() in before
+            # One that nobody works through before the erasure is forgotten when it ends.
+            waiting = await world.partner.post("/v1/imports", content=RESULTS, headers=CSV)
             # Whoever has the secrets and the keys reads all of it now.
             for needle in (NAME, PHONE, CARD, BORN, EXTERNAL, WHY, LOGIN, PURPOSE, DEVICE, FILE.decode()):
                 assert needle.encode() in before, needle
             await erase(world, who["learner"])
             await world.work()
+            gone = await world.partner.get(f"/v1/imports/{waiting.json()['id']}/report")
+            assert (gone.status_code, gone.json()["code"]) == (410, "import_file_gone")
         folder = Path(world.app.state.edge.settings.evidence_folder)
         roll = world.app.state.edge.settings.erasure_roll
         rows = await dump(world)

@@ -43,6 +43,7 @@ Action = Literal[
     "head_count.read",
     "identity.claim",
     "identity.issue",
+    "import.follow",
     "learner.export",
     "looks.read",
     "lot.read",
@@ -117,6 +118,8 @@ RULES: Final[Mapping[Action, Rule]] = {
     "achievement.read": _rule("achievement_not_found", _PROVIDER, _SELF),
     # What a provider states is the provider's: nobody states anything of themselves.
     "achievement.state": _rule("foreign_provider", _PROVIDER),
+    # A file names many learners; whose it is follows it and cancels it.
+    "import.follow": _rule("import_not_found", _PROVIDER),
     "lot.read": _rule("learner_not_found", _PROVIDER, _SELF),
     # A chain, a decision or a transcript is whole or nothing: it shows what every provider gave.
     "chain.read": _rule("bank_only", _SELF),

@@ -56,9 +56,9 @@ from creditbank.identifiers import new_id
 from creditbank.intake.actions import Desk
 from creditbank.intake.domain import BatchTooLarge, UnknownCategory, UnknownKind
 from creditbank.intake.routes import DeskDep
-from creditbank.learners.domain import Reference, UnknownLearner, asks_after
+from creditbank.learners.domain import NAMING_REFUSED, Reference, UnknownLearner, asks_after
 from creditbank.learners.queries import find_key
-from creditbank.learners.routes import NAMING_REFUSED, count_asking
+from creditbank.learners.routes import count_asking
 from creditbank.providers.domain import CODE_FORM, ForeignProvider
 from creditbank.providers.queries import check_active
 from creditbank.sealing import Vault

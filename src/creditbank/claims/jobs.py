@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -12,7 +12,6 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.claims.files import EvidenceFolder
-from creditbank.claims.queries import files_named
 from creditbank.clock import Clock
 from creditbank.jobs.actions import enqueue
 from creditbank.jobs.domain import Job, Step
@@ -23,6 +22,9 @@ SWEEPING: Final = "sweeping"
 
 YOUNG: Final = timedelta(days=1)
 """How long a file is left where it was written: its row is written seconds later."""
+
+Naming = Callable[[AsyncConnection, Sequence[str]], Awaitable[set[str]]]
+"""Finds those of the files that a row of some table names."""
 
 _EVERY: Final = timedelta(days=1)
 _FILES_A_STEP: Final = 500
@@ -63,8 +65,9 @@ class Sweeping:
     The age of a file says nothing about how long it has been unnamed, so it never decides what is removed.
     """
 
-    def __init__(self, holding: Holding, kept: timedelta, clock: Clock) -> None:
+    def __init__(self, holding: Holding, naming: Sequence[Naming], kept: timedelta, clock: Clock) -> None:
         self._holding = holding
+        self._naming = naming
         self._folder = holding.folder
         self._kept = kept
         self._clock = clock
@@ -82,7 +85,7 @@ class Sweeping:
         now = self._clock()
         after = progress.pop("after", "")
         found = await asyncio.to_thread(self._folder.aged, now - YOUNG, after, _FILES_A_STEP)
-        left = sorted(set(found) - await files_named(connection, found)) if found else []
+        left = sorted(set(found) - await self._named(connection, found))
         await asyncio.to_thread(self._folder.set_aside, left, now)
         progress["set_aside"] += len(left)
         # What comes next: more of these, or those that were set aside.
@@ -90,7 +93,7 @@ class Sweeping:
 
     async def _look_through(self, connection: AsyncConnection, progress: dict[str, Any]) -> Step:
         found = await asyncio.to_thread(self._folder.unnamed, progress["aside"], _FILES_A_STEP)
-        named = await files_named(connection, found) if found else set()
+        named = await self._named(connection, found)
         await asyncio.to_thread(self._folder.bring_back, sorted(named))
         left = [name for name in found if name not in named]
         progress["brought_back"] += len(named)
@@ -98,6 +101,13 @@ class Sweeping:
         if len(found) == _FILES_A_STEP:
             return Step({**progress, "aside": found[-1]}, is_done=False)
         return await self._ended(connection, progress)
+
+    async def _named(self, connection: AsyncConnection, files: Sequence[str]) -> set[str]:
+        named: set[str] = set()
+        if files:
+            for naming in self._naming:
+                named |= await naming(connection, files)
+        return named
 
     async def _ended(self, connection: AsyncConnection, progress: Mapping[str, Any]) -> Step:
         now = self._clock()

@@ -10,7 +10,7 @@ from typing import Final
 
 import typer
 
-from creditbank.cli import audit, backups, bank, clients, config, privacy, providers, rules, server, users
+from creditbank.cli import audit, backups, bank, clients, config, imports, privacy, providers, rules, server, users
 
 _HELP: Final = (
     "The Learning Credit Bank. From nothing: umask 077, config secrets > .env, migrate, users create, "
@@ -36,6 +36,7 @@ app.add_typer(clients.commands, name="clients")
 app.add_typer(users.commands, name="users")
 app.add_typer(providers.commands, name="providers")
 app.add_typer(rules.commands, name="rules")
+app.add_typer(imports.commands, name="imports")
 app.add_typer(privacy.commands, name="privacy")
 app.add_typer(audit.commands, name="audit")
 app.add_typer(config.commands, name="config")

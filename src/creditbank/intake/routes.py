@@ -4,31 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from datetime import date
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from creditbank.access.actions import record
 from creditbank.access.domain import Actor
 from creditbank.access.guards import require
 from creditbank.achievements.domain import cap_assurance
-from creditbank.achievements.schemas import AmendmentIn, RevocationIn, StatementIn, show_achievement
-from creditbank.codes import code_list
+from creditbank.achievements.schemas import AmendmentIn, RevocationIn, show_achievement
 from creditbank.errors import Fault, Refusal, every_refusal
 from creditbank.intake.actions import Desk, Outcome, Recorded, amend, revoke, submit
-from creditbank.intake.domain import BatchTooLarge, DateInFuture, Submission, UnknownCategory, UnknownKind
+from creditbank.intake.domain import BatchTooLarge, DateInFuture, Submission
 from creditbank.intake.gathering import Gathering
+from creditbank.intake.reading import ItemRead, check_statement, read_submission, submission_of
 from creditbank.intake.schemas import AchievementIn, BatchOut, Counts, ItemOut, RecordedOut, show_outcome
-from creditbank.learners.domain import UnknownLearner, asks_after, check_born
+from creditbank.learners.domain import NAMING_REFUSED, UnknownLearner, asks_after
 from creditbank.learners.queries import found_by, lookup_key
-from creditbank.learners.routes import NAMING_REFUSED, count_asking
+from creditbank.learners.routes import count_asking
 from creditbank.recognition.explain import names_of, reason_of
-from creditbank.web.bodies import NDJSON, JsonBody, Read, items_of, read_item, to_json
+from creditbank.web.bodies import NDJSON, JsonBody, Read, items_of, to_json
 from creditbank.web.edge import Edge, EdgeDep
 from creditbank.web.idempotency import Answer, attempt_of, once
 from creditbank.web.problems import EdgeRefusal, documented, instance_of, language_of, problem_of, status_of
@@ -54,7 +52,6 @@ _amendment = JsonBody(
     AmendmentIn, {"reason": "The grade was of another course.", "achievement": {**_STATED, "grade": {"percent": "68"}}}
 )
 _revocation = JsonBody(RevocationIn, {"reason": "The certificate was forged.", "effective": "2026-06-20"})
-_item: Final[TypeAdapter[AchievementIn]] = TypeAdapter(AchievementIn)
 
 Writer = Annotated[Actor, Depends(require("achievements:write"))]
 Revoker = Annotated[Actor, Depends(require("achievements:write", is_grave=True, while_stopped=True))]
@@ -67,25 +64,6 @@ async def desk_of(request: Request) -> Desk:
 
 
 DeskDep = Annotated[Desk, Depends(desk_of)]
-
-
-def _submission(achievement: AchievementIn, actor: Actor, today: date) -> Submission:
-    """What is submitted, checked as far as it can be without the database. Raises refusals."""
-    _check_statement(achievement, today)
-    if achievement.open_account is not None:
-        check_born(achievement.open_account.birth_date, today, "/open_account/birth_date")
-    return achievement.to_domain(actor)
-
-
-def _check_statement(statement: StatementIn, today: date, prefix: str = "") -> None:
-    for name in ("completed", "started", "submitted", "applied"):
-        day = getattr(statement, name)
-        if day is not None and day > today:
-            raise DateInFuture(today=today.isoformat(), pointer=f"{prefix}/{name}")
-    if statement.kind not in code_list("kinds"):
-        raise UnknownKind(given=statement.kind, pointer=f"{prefix}/kind")
-    if statement.category is not None and statement.category not in code_list("categories"):
-        raise UnknownCategory(given=statement.category, pointer=f"{prefix}/category")
 
 
 def _body_of(recorded: Recorded, language: Language) -> RecordedOut:
@@ -133,7 +111,7 @@ async def record_achievement(
 
     gathering: Gathering = request.app.state.gathering
     attempt = attempt_of(request, edge, actor.client_id, body.raw)
-    submission = _submission(body.value, actor, edge.today())
+    submission = submission_of(body.value, actor, edge.today())
     asks = asks_after(actor, submission.learner)
     count_asking(request, actor, asks=asks, tells=False)
     answer, replayed = await gathering.submit(submission, attempt, show)
@@ -177,9 +155,9 @@ async def record_achievements(request: Request, edge: EdgeDep, desk: DeskDep, ac
     language = language_of(request)
     instance = instance_of(request)
     today = edge.today()
-    read = [_read_item(item, actor, today) for item in items]
+    read = [read_submission(item, actor, today) for item in items]
 
-    async def enter(connection: AsyncConnection, chosen: Sequence[_Read]) -> list[_Became]:
+    async def enter(connection: AsyncConnection, chosen: Sequence[ItemRead]) -> list[_Became]:
         submissions = [one for one in chosen if isinstance(one, Submission)]
         outcomes = iter(await submit(connection, desk, submissions, today) if submissions else [])
         return [next(outcomes) if isinstance(one, Submission) else one for one in chosen]
@@ -210,13 +188,12 @@ async def record_achievements(request: Request, edge: EdgeDep, desk: DeskDep, ac
     return await once(request, edge, actor.client_id, raw, work, retell)
 
 
-_Read = Submission | Refusal | EdgeRefusal
 _Became = Recorded | Refusal | EdgeRefusal
 
 
 async def _count(
-    connection: AsyncConnection, edge: Edge, request: Request, actor: Actor, read: Sequence[_Read]
-) -> list[_Read]:
+    connection: AsyncConnection, edge: Edge, request: Request, actor: Actor, read: Sequence[ItemRead]
+) -> list[ItemRead]:
     """What was read, with a refusal for each that asks after somebody when no more may be looked up."""
     asking = [
         (index, lookup_key(edge.vault, one.learner), one)
@@ -268,7 +245,7 @@ def _fault_again(pointer: str, code: str, says: str = "", terms: Mapping[str, st
     return Fault(pointer, code, "", says=says, terms=terms or {})
 
 
-def _refused_again(kept: dict[str, Any], read: _Read) -> Refusal | EdgeRefusal:
+def _refused_again(kept: dict[str, Any], read: ItemRead) -> Refusal | EdgeRefusal:
     faults = tuple(_fault_again(*fault) for fault in kept["faults"])
     if "status" in kept:
         # What was kept before other refusals of the edge could be an item's does not say which it is.
@@ -278,13 +255,6 @@ def _refused_again(kept: dict[str, Any], read: _Read) -> Refusal | EdgeRefusal:
     if "external_id" in {field.name for field in fields(kind)} and isinstance(read, Submission):
         terms["external_id"] = read.content["external_id"]
     return kind(**terms, pointer=kept["pointer"], faults=faults)
-
-
-def _read_item(raw: bytes, actor: Actor, today: date) -> _Read:
-    try:
-        return _submission(read_item(_item, raw), actor, today)
-    except (Refusal, EdgeRefusal) as refusal:
-        return refusal
 
 
 def _result(index: int, became: _Became, status: int, language: Language, instance: str) -> ItemOut:
@@ -313,7 +283,7 @@ async def amend_achievement(
 ) -> Response:
     """State an achievement anew, whole. Every version stays; the credits follow the newest."""
     statement = body.value.achievement
-    _check_statement(statement, edge.today(), "/achievement")
+    check_statement(statement, edge.today(), "/achievement")
     content = statement.content(cap_assurance(statement.assurance, actor.assurance))
     language = language_of(request)
 

@@ -32,6 +32,9 @@ AccountState = Literal["pending", "active", "closed", "deceased", "merged"]
 ``pending``: opened by whoever it is of, and who that is nobody has confirmed. Facts accrue to it as to any other.
 """
 
+NAMING_REFUSED: Final = "learner.name_refused"
+"""Something was to be recorded of people whom the bank does not know: how many, and never who."""
+
 ACTIVE: Final = "active"
 PENDING: Final = "pending"
 MERGED: Final = "merged"

@@ -48,8 +48,6 @@ from creditbank.web.revisions import etag, is_unchanged
 router = APIRouter(tags=["learners"])
 
 OPENING_REFUSED: Final = "learner.open_refused"
-NAMING_REFUSED: Final = "learner.name_refused"
-"""Something was to be recorded of people whom the bank does not know: how many, and never who."""
 
 _new = JsonBody(
     LearnerIn,

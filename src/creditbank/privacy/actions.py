@@ -25,6 +25,7 @@ from creditbank.clock import rising
 from creditbank.conversions.actions import Counter, withdraw_all
 from creditbank.guardianships.actions import end_with
 from creditbank.identifiers import new_id
+from creditbank.imports.actions import forget_everything
 from creditbank.intake.domain import TryAgain
 from creditbank.jobs.actions import enqueue
 from creditbank.learners.actions import advance
@@ -60,6 +61,8 @@ SWEPT = (
     "achievement_keys",
     "award_numbers",
     "evidence_files",
+    "imports",
+    "import_pieces",
     "user_keys",
     "user_identities",
     "users",
@@ -208,6 +211,7 @@ async def _erase(
         .values(profile=b"", likeness=None, state=ERASED, revision=learners.c.revision + 1),
     ):
         await connection.execute(statement)
+    await forget_everything(connection, counter.clock())
     if names:
         await enqueue(connection, REMOVE_FILES, {"files": names}, counter.clock())
 

@@ -166,7 +166,7 @@ class JsonBody(Generic[T]):
 def read_json(adapter: TypeAdapter[T], raw: bytes, prefix: str = "") -> T:
     """The value that the bytes say. Raises EdgeRefusal: 400 for what is no JSON, 422 for what is wrong."""
     value = read_item(adapter, raw, prefix)
-    _check_repeated(raw, prefix)
+    check_repeated(raw, prefix)
     return value
 
 
@@ -219,7 +219,7 @@ _seeing: Final = json.JSONDecoder(object_pairs_hook=_refuse_repeated, parse_int=
 _placing: Final = json.JSONDecoder(object_pairs_hook=tuple, parse_int=str, parse_float=str)
 
 
-def _check_repeated(raw: bytes, prefix: str = "") -> None:
+def check_repeated(raw: bytes, prefix: str = "") -> None:
     """Refuse JSON of which two readers would understand two things. Raises EdgeRefusal with the key's place."""
     try:
         _seeing.decode(raw.decode())
@@ -252,7 +252,7 @@ def items_of(request: Request, raw: bytes) -> list[bytes]:
     if media_type == NDJSON:
         items = [line for line in raw.split(b"\n") if line.strip()]
         for index, line in enumerate(items):
-            _check_repeated(line, f"/{index}")
+            check_repeated(line, f"/{index}")
     elif media_type == "application/json":
         try:
             parsed = orjson.loads(raw)
@@ -260,7 +260,7 @@ def items_of(request: Request, raw: bytes) -> list[bytes]:
             raise malformed(raw) from wrong
         if not isinstance(parsed, list):
             raise EdgeRefusal(422, [Fault("", "wrong_type", "", says="wrong_type_list")])
-        _check_repeated(raw)
+        check_repeated(raw)
         items = [orjson.dumps(item) for item in parsed]
     else:
         raise EdgeRefusal(415, terms={"wanted": f"application/json, {NDJSON}"})
