@@ -49,7 +49,7 @@ user.read P             activity.hold P         activity.check_in PL    head_cou
 provider.figures P      region.change -         client.govern P         account.end -           audit.read P
 consent.give L          consent.read PL         erasure.decide -        learner.export L        looks.read L
 merge.decide -          account.activate P      account.confirm -       guardianship.govern -
-identity.issue P        identity.claim L        webhook.govern P
+identity.issue P        identity.claim L        webhook.govern P        import.follow P
 """
 WHO = dict(zip(*[iter(TOLD.split())] * 2, strict=True))
 CELLS = [(action, actor, thing) for action in RULES for actor in ACTORS for thing in THINGS]

@@ -7,7 +7,9 @@ import json
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
+from creditbank.access.tables import audit_events
 from tests.api.world import COLLEGE, World
 from tests.imports.results import TERM, TYPES, csv, files, hand_in, problems, row, told, xlsx
 
@@ -89,6 +91,11 @@ async def test_what_only_the_bank_can_see_is_named_at_its_cell_too(world: World)
         "G3 date_in_future /completed",
         "B4 unknown_learner /learner",
     ]
+    async with world.database.read() as connection:
+        found = await connection.execute(
+            select(audit_events.c.details).where(audit_events.c.action == "learner.name_refused")
+        )
+        assert [row.details for row in found] == [{"refused": 1}]
 
 
 async def test_a_dry_run_counts_and_records_nothing(world: World) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from creditbank.web.fields import Body, Change
+from creditbank.web.fields import EXACT, Body, Change
 from creditbank.webhooks.addresses import URL_CHARS_MAX, shown
 from creditbank.webhooks.domain import Attempt, Delivery, Webhook
 
@@ -29,6 +29,7 @@ Types = Annotated[
 Url = Annotated[
     str,
     StringConstraints(min_length=1, max_length=URL_CHARS_MAX),
+    EXACT,
     Field(description="https, on a public address", examples=["https://partner.example/hooks/creditbank"]),
 ]
 
@@ -38,7 +39,7 @@ class WebhookIn(Body):
 
     url: Url
     types: Types
-    provider: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = Field(
+    provider: Annotated[str, StringConstraints(min_length=1, max_length=255), EXACT] | None = Field(
         default=None, description="whose events, with those of all below; left out: those for whom you act"
     )
 
