@@ -53,6 +53,7 @@ KINDS = {
     "rule-sets": "draft",
     "sessions": "nowhere",
     "users": "user",
+    "webhooks": "webhook",
 }
 
 
@@ -76,6 +77,8 @@ async def _apply(world: World) -> None:
     results = b"external_id,student_number,kind,completed\nR-1,S-1,course,2025-01-20\n"
     taken = await world.partner.post("/v1/imports", content=results, headers={"Content-Type": "text/csv"})
     world.ids["import"] = taken.json()["id"]
+    hook = {"url": "https://partner.example/hooks", "types": ["achievement.recorded"]}
+    world.ids["webhook"] = (await world.partner.post("/v1/webhooks", json=hook)).json()["webhook"]["id"]
     await world.work()
 
 

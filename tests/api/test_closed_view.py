@@ -49,6 +49,8 @@ OWN = {
     "POST /v1/rule-sets": "a rule set of the district's own",
     "POST /v1/clients": "a program of the district's own",
     "GET /v1/clients": "programs of the district's own",
+    "POST /v1/webhooks": "who is told of what is the district's own",
+    "GET /v1/webhooks": "webhooks of the district's own",
     "POST /v1/users": "a person of the district's own",
     "GET /v1/audit-events": "what the district's own did, and what was done to its own",
 }

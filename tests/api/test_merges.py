@@ -270,8 +270,11 @@ async def test_a_worker_that_dies_between_any_two_steps_moves_everything_once(
 
 
 async def step_by_step(world: World) -> None:
-    """Work with workers each of which dies when it has kept one step; the next one waits until it is thought dead."""
-    for _ in range(12):
+    """Work with workers each of which dies when it has kept one step; the next one waits until it is thought dead.
+
+    What a day brings comes in between: each worker does one thing.
+    """
+    for _ in range(40):
         worker = world.worker()
         worker._handlers = {**worker._handlers, actions.MERGE: once_only(worker._handlers[actions.MERGE])}
         await worker.run_once()

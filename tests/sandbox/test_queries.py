@@ -16,6 +16,9 @@ LEFT = {
     "checkpoint_log": "the log is the real bank's",
     "activities": "attendance of real people hangs on them; a sandbox announces its own",
     "head_counts": "they count real people",
+    "import_mappings": "how an institution's tables are headed says nothing that a sandbox must know; it keeps its own",
+    "webhooks": "nobody is told of what was only tried",
+    "webhooks_epoch": "each database has its own",
 }
 
 
