@@ -77,6 +77,7 @@ def bound_by(decisions: Collection[Decision], line: Sequence[CompiledVersion], *
     return {
         key: Bound(
             VersionName(one.version, since[one.version]),
+            one.rule,
             one.binding,
             redeemed,
             VersionName(one.kept_by, since[one.kept_by]) if one.kept_by is not None else None,

@@ -118,11 +118,11 @@ def test_what_was_held_as_something_was_redeemed_counts_as_of_that_instant(after
 
     one = VersionName(1, START)
     a, b = achievements[0].key, achievements[1].key
-    assert found.bound == {"town": {a: Bound(one, (a,), is_redeemed=True)}}
+    assert found.bound == {"town": {a: Bound(one, "r", (a,), is_redeemed=True)}}
     stood: list[tuple[Mapping[str, Bound], frozenset[str]]] = [
         (era.bound, era.late) for era in found.eras.get("town", ())
     ]
-    both = {a: Bound(one, (a,), is_redeemed=True), b: Bound(one, (b,), is_redeemed=False)}
+    both = {a: Bound(one, "r", (a,), is_redeemed=True), b: Bound(one, "r", (b,), is_redeemed=False)}
     # The era lasts as long as the hold: what comes as it falls is late.
     assert stood == ([(both, keys(achievements, "d"))] if counts else [])
 
@@ -136,5 +136,5 @@ def test_a_fact_on_a_held_and_a_redeemed_lot_is_bound_by_the_redeemed_one(number
 
     found = standing_of(achievements, [held, redeemed], [decided("a", 1), decided("ba", 2)], rules, TODAY)
 
-    by_redeemed = Bound(VersionName(2, START), tuple(one.key for one in reversed(achievements)), is_redeemed=True)
+    by_redeemed = Bound(VersionName(2, START), "r", tuple(one.key for one in reversed(achievements)), is_redeemed=True)
     assert found.bound == {"town": {one.key: by_redeemed for one in achievements}}

@@ -37,8 +37,8 @@ def second(applies_to: str, number: int = 2) -> CompiledVersion:
 
 ELECTIVE = giving("5", 2, MIDDLE, transition={"elect_until": "2030-01-01"})
 FIRST = replace(giving("2", 1), valid_until=MIDDLE)
-RESERVED_BY_ONE, RESERVED_BY_TWO = (Bound(by, ("a",), is_redeemed=False) for by in (ONE, TWO))
-REDEEMED_BY_ONE, REDEEMED_BY_TWO = (Bound(by, ("a",), is_redeemed=True) for by in (ONE, TWO))
+RESERVED_BY_ONE, RESERVED_BY_TWO = (Bound(by, "r", ("a",), is_redeemed=False) for by in (ONE, TWO))
+REDEEMED_BY_ONE, REDEEMED_BY_TWO = (Bound(by, "r", ("a",), is_redeemed=True) for by in (ONE, TWO))
 
 # Versions beside the first; what stands on the old fact ``a``; whether 2 is elected; the version that decides ``a``.
 CASES: list[tuple[str, list[CompiledVersion], Bound | None, bool, int]] = [
@@ -138,7 +138,7 @@ def test_a_version_is_found_by_its_number_and_only_then_by_its_first_day() -> No
 def test_what_is_redeemed_stays_beside_what_is_held_and_reached() -> None:
     """What is held goes with the new version; what is redeemed, before and after it, does not."""
     built = [("a", ONE, True), ("b", ONE, False), ("c", ONE, True), ("d", TWO, True)]
-    standing = Standing({"town": {key: Bound(by, (key,), redeemed) for key, by, redeemed in built}})
+    standing = Standing({"town": {key: Bound(by, "r", (key,), redeemed) for key, by, redeemed in built}})
     facts = [fact(key, code=key) for key in "abcd"]
 
     found = evaluate(facts, [FIRST, second("all")], TODAY, standing=standing).decisions
@@ -176,7 +176,7 @@ def test_what_is_built_on_is_not_bound_with_what_its_company_left(
         fact("c", code="y", completed=date(2022, 1, 1)),
     ]
     later = giving("2", 2, MIDDLE, transition={**transition, "retroactive": True})
-    bound = Bound(ONE, ("c",), is_redeemed, kept_by)
+    bound = Bound(ONE, "rest", ("c",), is_redeemed, kept_by)
     alone = evaluate(facts, [COMPANY, later], MIDDLE if kept_by is not None else date(2024, 8, 31))
     assert {d.binding: (d.version, d.kept_by) for d in alone.decisions if "c" in d.binding} == {
         ("c",): (1, kept_by.number if kept_by is not None else None)
@@ -189,3 +189,32 @@ def test_what_is_built_on_is_not_bound_with_what_its_company_left(
         (("b",), "grant", 2, ["2"]),
         (("c",), "grant", 1, ["9"]),
     ]
+
+
+GROUPED = [
+    {"id": "a-pair", "match": {"n": 2, "of": [{"code": "x"}, {"code": "y"}]}, "group": "best",
+     "grant": [{"credits": {"fixed": "1"}}]},
+    rule("b-plain", {"fixed": "2"}),
+    {"id": "c-single", "match": {"code": "x"}, "group": "best", "grant": [{"credits": {"fixed": "5"}}]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_redeemed", [False, True], ids=["held", "redeemed"])
+def test_a_rule_that_won_in_company_goes_on_winning(is_redeemed: bool) -> None:
+    """The pair brought the better rule of its group to ``a``; asked about ``a`` alone another rule would come first."""
+    groups = {"best": {"hit": "best_for_learner"}}
+    line = [
+        compiled(*GROUPED, header={"version": 1, "from": "2020-03-01", "until": MIDDLE.isoformat()}, groups=groups),
+        compiled(*GROUPED, header={"version": 2, "from": MIDDLE.isoformat()}, groups=groups,
+                 transition={"applies_to": "unredeemed"}),
+    ]  # fmt: skip
+    facts = [fact("a", code="x"), fact("b", code="y")]
+
+    def of_a(standing: Standing) -> tuple[int, str | None, list[str]]:
+        found = next(d for d in evaluate(facts, line, TODAY, standing).decisions if d.binding == ("a",))
+        return found.version, found.rule, [str(lot.recognised) for lot in found.lots]
+
+    free = of_a(Standing())
+    assert free[1:] == ("c-single", ["5"])
+    by = VersionName(free[0], line[free[0] - 1].valid_from)
+    assert of_a(Standing({"town": {"a": Bound(by, "c-single", ("a",), is_redeemed)}})) == free

@@ -105,7 +105,7 @@ def _bound(
         by = book.names.get(decision.version_id) if decision is not None and decision.version_id is not None else None
         if decision is not None and by is not None:
             kept_by = book.names.get(decision.kept_by_id) if decision.kept_by_id is not None else None
-            one = Bound(by, tuple(_facts(lot, keys)), _is_redeemed(lot), kept_by)
+            one = Bound(by, decision.rule, tuple(_facts(lot, keys)), _is_redeemed(lot), kept_by)
             found.setdefault(codes[lot.key.rule_set_id], {}).update(dict.fromkeys(one.binding, one))
     return found
 

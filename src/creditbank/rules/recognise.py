@@ -165,8 +165,9 @@ def _fixed(
     """Where a version reaches back: what the very version that decided it makes of each binding that is built on.
 
     It is asked about the binding alone. A version that reaches back takes company away from others in part and brings
-    its own new company, and what is left or comes must not be bound with it. Where its own facts make something else
-    of it, it is asked like all others; so is what is kept by the version whose turn it still is.
+    its own new company, and what is left or comes must not be bound with it. Of a group of rules, of which one may have
+    won over what bound it in company, that one stands as long as it holds. Where its own facts make something else of
+    it, it is asked like all others; so is what is kept by the version whose turn it still is.
     """
     if all(reach is None for reach in reaching):
         return
@@ -184,8 +185,21 @@ def _fixed(
                 since = line[0].valid_from if reach is not None else version.valid_from
                 for draft in _Binder(version, binding, since, None, pins).bind():
                     if draft.keys == keys:
-                        draft.is_fixed = True
-                        yield draft
+                        won = _winner(version, one.rule, draft)
+                        won.is_fixed = True
+                        yield won
+
+
+def _winner(version: CompiledVersion, name: str | None, draft: Draft) -> Draft:
+    """What the rule of this name makes of a binding, if it may have won it in company that is gone; else the draft."""
+    if draft.rule.id == name:
+        return draft
+    rule = next((one for one in version.rules if one.id == name and one.rivals and one.wins_by_credits), None)
+    if rule is None:
+        return draft
+    ways = [way for way in rule.ways or ((0,),) if len(way) == len(draft.binding)]
+    holds = any(all(rule.slots[s].holds(f) for s, f in zip(way, draft.binding, strict=True)) for way in ways)
+    return Draft(version, rule, draft.binding) if holds else draft
 
 
 def _is_reached(fact: Fact, version: CompiledVersion, kept: frozenset[str], line: Sequence[CompiledVersion]) -> bool:

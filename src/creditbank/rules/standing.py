@@ -34,11 +34,12 @@ class VersionName:
 class Bound:
     """The decision about a fact on whose credits something is built: they are redeemed, or reserved.
 
-    ``by`` is the version whose rules decided, ``binding`` are the keys of all facts that it decided about together.
+    ``by`` is the version whose ``rule`` decided, ``binding`` are the keys of all facts that it decided about together.
     ``kept_by`` is a later version that reached them and kept what the former gave, since it promises never less.
     """
 
     by: VersionName
+    rule: str | None
     binding: tuple[str, ...]
     is_redeemed: bool
     kept_by: VersionName | None = None
