@@ -81,7 +81,7 @@ from creditbank.settings import Settings
 from creditbank.transcripts.prints import Prints
 from creditbank.transcripts.queries import stamps_of
 from creditbank.transcripts.routes import router as transcripts
-from creditbank.web import description, health, problems
+from creditbank.web import description, health, parameters, problems
 from creditbank.web.edge import Edge
 from creditbank.web.envelope import Envelope
 from creditbank.web.limits import BodyLimit
@@ -280,6 +280,7 @@ def _create(settings: Settings, clock: Clock, visiting: Credentials | None = Non
     for router in routers:
         # `include_router` would match each request twice, first the router and then its routes.
         app.router.routes.extend(router.routes)
+    parameters.install(app.router.routes)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     problems.install(app)
     # What is read as it comes, and never whole, may be larger.

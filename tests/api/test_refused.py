@@ -590,8 +590,12 @@ QUERIES = (
             ("under=cq%00", "invalid_parameter"),
             ("under=Chongqing", "invalid_parameter"),
             ("provider_type=a%00", "invalid_parameter"),
+            ("limits=1", "unknown_parameter"),
+            ("Limit=1", "unknown_parameter"),
         )
     ),
+    Row("no parameters at all", "GET /v1/learners/@learner?known=2025", at=("?known unknown_parameter",), by="bank"),
+    Row("a file: not written for a slip", "POST /v1/imports?dryrun=true", raw("x"), at=("?dryrun unknown_parameter",)),
     *(
         Row(f"{name} at an end of the calendar", f"GET {path}={instant}", at=(f"?{name} invalid_parameter",), by="bank")
         for name, path in (
