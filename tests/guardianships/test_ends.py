@@ -62,10 +62,10 @@ async def test_a_mended_birth_date_moves_the_end_to_the_minute(world: World) -> 
     browser = await acting(world, login, child)
     assert (await browser.get(f"/v1/learners/{child}")).status_code == 200
     world.clock.turn(minutes=1)
-    assert told(await browser.get(f"/v1/learners/{child}")) == (403, "missing_scope")
+    assert told(await browser.get(f"/v1/learners/{child}")) == (403, "place_not_held")
     # The day has come: whoever mends a birth date now gives nobody the child's account again.
     await mend(world, child, years_ago(edge.today(), 9))
-    assert told(await browser.get(f"/v1/learners/{child}")) == (403, "missing_scope")
+    assert told(await browser.get(f"/v1/learners/{child}")) == (403, "place_not_held")
     assert (await guardianship(world, child))["until"] == of_age.isoformat()
 
 
@@ -87,7 +87,7 @@ async def test_of_age_by_a_mended_birth_date_they_have_no_guardian(world: World)
     assert (await register(world, child, guardian)).status_code == 201
     browser = await acting(world, login, child)
     await mend(world, child, years_ago(world.app.state.edge.today(), 20))
-    assert told(await browser.get(f"/v1/learners/{child}")) == (403, "missing_scope")
+    assert told(await browser.get(f"/v1/learners/{child}")) == (403, "place_not_held")
     assert (await guardianship(world, child))["ended_by"].startswith("client:")
 
 
