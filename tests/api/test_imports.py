@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from creditbank.access.tables import audit_events
+from creditbank.imports.tables import import_problems
 from tests.api.world import COLLEGE, World
 from tests.imports.results import TERM, TYPES, csv, files, hand_in, problems, row, told, xlsx
 
@@ -158,6 +159,26 @@ async def test_lines_of_json_that_are_wrong_are_named_by_their_lines(world: Worl
         (7, "wrong_type", ""),
         (9, "wrong_type", "/kind"),
     ]
+
+
+async def test_no_number_of_a_person_stays_in_a_problem(world: World) -> None:
+    """However it came into a wrong place: as an institution, as the name of a field, below the facts."""
+    number = "110105194912310021"
+    good = {**world.statement(), "external_id": "L-1"}
+    lines = [
+        {**good, "provider": number},
+        {**good, number: "x"},
+        {**good, "facts": {number: ["x"]}},
+        {**good, "kind": number},
+    ]
+
+    imported = await hand_in(world, "ndjson", "\n".join(json.dumps(line) for line in lines).encode())
+
+    assert told(imported)[1] == {"recorded": 0, "unchanged": 0, "refused": 4}
+    async with world.database.read() as connection:
+        kept = (await connection.execute(select(import_problems))).all()
+    assert kept
+    assert number not in str(kept)
 
 
 async def test_more_rows_or_bytes_than_there_may_be_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

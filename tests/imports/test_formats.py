@@ -70,6 +70,18 @@ def test_what_is_no_table_is_refused(format_: Format, content: bytes) -> None:
         read(format_, content)
 
 
+def test_a_workbook_whose_last_cell_lies_far_out_is_refused() -> None:
+    """The reader would make room for half a million million cells and take the whole process with it."""
+    made = io.BytesIO()
+    workbook = xlsxwriter.Workbook(made, {"in_memory": True})
+    sheet = workbook.add_worksheet()
+    sheet.write(0, 0, "a")
+    sheet.write(1_048_575, 16_383, "b")
+    workbook.close()
+    with pytest.raises(TableRefused):
+        read("xlsx", made.getvalue())
+
+
 def test_a_workbook_that_unpacks_to_far_too_much_is_refused() -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("xl/a.xml", "w") as member:

@@ -147,3 +147,9 @@ def test_a_fault_of_the_statement_is_led_back_to_its_cell(pointer: str, cell: st
 def test_the_page_has_a_row_for_every_column() -> None:
     shown = [(cells[0], cells[1]) for cells in rows(DOCS / "imports.md", "Columns")]
     assert shown == [(name, ", ".join((one.en, *one.zh))) for name, one in FIELDS.items()]
+
+
+@pytest.mark.parametrize("digits", [16, 23, 5000])
+def test_what_is_longer_than_a_number_can_be_said_is_left_to_be_refused(digits: int) -> None:
+    stated, _ = read([*ROW, "9" * digits], [*COLUMNS, "facts.attempt"])
+    assert stated["facts"]["attempt"] == "9" * digits

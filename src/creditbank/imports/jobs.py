@@ -41,8 +41,8 @@ _ROWS_A_STEP: Final = 250
 # After so many steps what is due besides comes first.
 _STEPS_A_TURN: Final = 20
 _EVERY: Final = timedelta(days=1)
-# Terms of refusals that repeat what was sent; a problem keeps nothing of it.
-_SENT: Final = frozenset({"given", "external_id"})
+# Terms of refusals that are the bank's own words; of all others a problem keeps nothing, for they repeat what was sent.
+_OWN: Final = frozenset({"today", "most", "least", "minutes", "seconds", "state", "type", "wanted"})
 _PROBLEMS_A_ROW: Final = 20
 
 _log = structlog.get_logger()
@@ -222,7 +222,7 @@ def _problems_of(refusal: Refusal | EdgeRefusal, row: int, columns: Sequence[str
         return [replace(problem, pointer=known_pointer(problem.pointer)) for problem in placed]
     if isinstance(refusal, EdgeRefusal):
         return [RowProblem(row, None, "", refusal.code)]
-    terms = {name: "…" if name in _SENT else term for name, term in refusal.terms().items()}
+    terms = {name: term if name in _OWN else "…" for name, term in refusal.terms().items()}
     return [place_of(Fault(refusal.pointer, refusal.code, "", says=refusal.says, terms=terms), row, columns)]
 
 

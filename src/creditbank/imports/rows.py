@@ -30,6 +30,8 @@ _GRADES: Final[Mapping[str, str]] = {
 }
 _US_GRADE: Final = re.compile(r"[A-D][+-]?|F", re.ASCII)
 _CHOICES_SHOWN: Final = 5
+# What has more digits is no number that JSON can say; it is refused as a text where a number is wanted.
+_DIGITS_MAX: Final = 15
 
 
 class _Row:
@@ -158,7 +160,7 @@ def _fact(cell: Cell, type_: str) -> str | int | bool:
             return day_of(cell)
         case "number":
             number = number_of(cell)
-            return int(number) if number.lstrip("-").isdecimal() else number
+            return int(number) if number.lstrip("-").isdecimal() and len(number) <= _DIGITS_MAX else number
         case "boolean":
             truth = truth_of(plain_of(cell))
             if truth is None:

@@ -31,6 +31,8 @@ def _names_in(schema: Any) -> Iterator[str]:
         yield from _names_in(inner)
 
 
+# The places of a list have so many digits; what has more may be somebody's number.
+_INDEX_DIGITS_MAX: Final = 3
 _NAMES: Final = frozenset(_names_in(_item.json_schema()))
 
 
@@ -39,7 +41,11 @@ def known_pointer(pointer: str) -> str:
 
     A name that somebody sent may be anything, and is not to be kept by whoever may keep nothing of what was sent.
     """
-    return "/".join(part if not part or part in _NAMES or part.isdecimal() else "…" for part in pointer.split("/"))
+    return "/".join(part if _is_known(part) else "…" for part in pointer.split("/"))
+
+
+def _is_known(part: str) -> bool:
+    return not part or part in _NAMES or (part.isdecimal() and len(part) <= _INDEX_DIGITS_MAX)
 
 
 def read_submission(raw: bytes, actor: Actor, today: date) -> ItemRead:
