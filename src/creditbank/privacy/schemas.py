@@ -27,7 +27,7 @@ class ErasureDecisionIn(Body):
 
 
 class ErasureOut(BaseModel):
-    """An erasure. ``author`` and ``approver`` are `client:id`, or `operator:name` from the command line."""
+    """An erasure. ``author`` and ``approver`` are `user:id`, `client:id`, or `operator:name` from the command line."""
 
     learner: UUID
     id: UUID
