@@ -7,10 +7,12 @@ import json
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from creditbank.access.tables import audit_events
-from creditbank.imports.tables import import_problems
+from creditbank.imports.actions import forget_everything
+from creditbank.imports.tables import import_problems, imports
+from creditbank.jobs.tables import jobs
 from tests.api.world import COLLEGE, World
 from tests.imports.results import TERM, TYPES, csv, files, hand_in, problems, row, told, xlsx
 
@@ -159,6 +161,17 @@ async def test_lines_of_json_that_are_wrong_are_named_by_their_lines(world: Worl
         (7, "wrong_type", ""),
         (9, "wrong_type", "/kind"),
     ]
+
+
+async def test_an_import_that_was_given_up_is_forgotten_when_somebody_is_erased(world: World) -> None:
+    headers = {"Content-Type": TYPES["csv"]}
+    taken = await world.partner.post("/v1/imports", content=csv(row(1)), headers=headers)
+    now = world.clock()
+    async with world.database.write() as connection:
+        await connection.execute(update(jobs).where(jobs.c.kind == "import").values(state="failed", ended_at=now))
+        await forget_everything(connection, now)
+        one = (await connection.execute(select(imports))).one()
+    assert (str(one.id), one.state, one.wrapped) == (taken.json()["id"], "stopped", None)
 
 
 async def test_no_number_of_a_person_stays_in_a_problem(world: World) -> None:

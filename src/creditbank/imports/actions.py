@@ -119,6 +119,7 @@ async def forget_everything(connection: AsyncConnection, now: datetime) -> None:
 
     Nobody can know whose rows a file has without opening it, and what was refused in it stands nowhere else.
     """
+    await _end_given_up(connection, now)
     await connection.execute(update(imports).where(imports.c.state == OPEN).values(forgets_at_end=True))
     await _forget_where(connection, imports.c.state != OPEN, now)
 
@@ -128,13 +129,19 @@ async def forget_old(connection: AsyncConnection, before: datetime, now: datetim
 
     An import whose job was given up before that instant is ended first.
     """
-    given_up = select(jobs.c.id).where(jobs.c.state == "failed", jobs.c.ended_at < before)
+    await _end_given_up(connection, before)
+    return await _forget_where(connection, imports.c.ended_at < before, now)
+
+
+async def _end_given_up(connection: AsyncConnection, before: datetime) -> None:
+    """End the imports whose jobs were given up by an instant: they ended when those did."""
+    when = select(jobs.c.ended_at).where(jobs.c.id == imports.c.job_id).scalar_subquery()
+    given_up = select(jobs.c.id).where(jobs.c.state == "failed", jobs.c.ended_at <= before)
     await connection.execute(
         update(imports)
         .where(imports.c.state == OPEN, imports.c.job_id.in_(given_up))
-        .values(state="stopped", ended_at=now)
+        .values(state="stopped", ended_at=when)
     )
-    return await _forget_where(connection, imports.c.ended_at < before, now)
 
 
 async def _forget_where(connection: AsyncConnection, where: ColumnElement[bool], now: datetime) -> int:
