@@ -134,3 +134,51 @@ def test_lines_are_read_with_their_numbers() -> None:
 def test_lines_that_cannot_be_read_are_refused(content: bytes) -> None:
     with pytest.raises(TableRefused):
         list(lines_of(lambda: iter([content])))
+
+
+def _with_second_row(edit: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """A workbook whose second row, or the cell in it, says of itself something else."""
+    made, changed = io.BytesIO(), io.BytesIO()
+    workbook = xlsxwriter.Workbook(made, {"in_memory": True})
+    sheet = workbook.add_worksheet()
+    sheet.write(0, 0, "a")
+    sheet.write(1, 1, 7)
+    workbook.close()
+    with zipfile.ZipFile(made) as read_from, zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in read_from.namelist():
+            content = read_from.read(name)
+            for before, after in edit if name.startswith("xl/worksheets/") else ():
+                assert before in content
+                content = content.replace(before, after)
+            archive.writestr(name, content)
+    return changed.getvalue()
+
+
+_ROW, _CELL = b'<row r="2"', b'<c r="B2"'
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ((_ROW, b'<row r="0001048576"'), (_CELL, b'<c r="XFD0001048576"')),
+        ((_ROW, b'<row r="90000000"'), (_CELL, b'<c r="XFD90000000"')),
+        ((_ROW, b'<row r="1048576"'), (_CELL, b'<c r="AXFD1048576"')),
+        ((_ROW, b'<row r="1048576"'), (_CELL, b"<c/>" * 16_000 + b"<c")),
+    ],
+    ids=["zeros", "eight digits", "four letters", "no places"],
+)
+@pytest.mark.parametrize("before", [b"", b"X"], ids=["", "behind a byte"])
+def test_a_workbook_for_which_there_is_no_room_is_refused(edit: tuple[tuple[bytes, bytes], ...], before: bytes) -> None:
+    with pytest.raises(TableRefused):
+        read("xlsx", before + _with_second_row(edit))
+
+
+def test_a_long_text_that_very_many_cells_share_is_refused() -> None:
+    made = io.BytesIO()
+    workbook = xlsxwriter.Workbook(made, {"in_memory": True})
+    sheet = workbook.add_worksheet()
+    for row in range(100_000):
+        sheet.write(row, 0, "x" * 32_767)
+    workbook.close()
+    with pytest.raises(TableRefused):
+        read("xlsx", made.getvalue())

@@ -18,6 +18,7 @@ from creditbank.cli.privacy import require_replayed
 from creditbank.cli.running import done, err, fail, migrated, opened, out
 from creditbank.clock import system_clock
 from creditbank.database.engine import Database
+from creditbank.errors import Refusal
 from creditbank.identifiers import new_id
 from creditbank.imports import actions, queries
 from creditbank.imports.columns import key_of
@@ -100,7 +101,8 @@ def add(
                     details = {"rows": new.rows, "format": format_, "dry_run": dry_run, "client": str(client)}
                     subject = f"import:{import_id}"
                     await record(connection, at_command_line(), "import.add", subject, details, now, new.owned)
-            except BaseException:
+            except Refusal:
+                # Of what else ends it nobody knows whether it was taken in; the sweep removes what nothing names.
                 kept.remove()
                 raise
             finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
@@ -12,6 +11,7 @@ from typing import Final
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum
 
+from creditbank.imports.books import rows_of
 from creditbank.imports.columns import find_headings, name_of
 from creditbank.imports.domain import Cell, Format
 from creditbank.web.sheets import read_parts, unreadable
@@ -36,19 +36,13 @@ WORKBOOK_BYTES_MAX: Final = 24 * 1024 * 1024
 
 # A workbook of this size packed may be so many times larger unpacked: a sheet of a million rows is some ten times.
 _UNPACKED_MOST: Final = 12
-# So many cells from the first to the last, empty ones counted: 100,000 rows of 100 columns.
-_CELLS_MAX: Final = 10_000_000
-_PART: Final = 1 << 20
-# Where a row or a cell says that it lies: 7, or AB7.
-_PLACE: Final = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{0,3})([0-9]{1,7})["']""")
-_PLACE_BYTES_MAX: Final = 32
 _LINE_BYTES_MAX: Final = 1 << 20
 _ROWS_LOOKED_AT: Final = 20
 
 
 def table_of(format_: Format, parts: Parts, mapping: Mapping[str, str]) -> tuple[list[Row], Rows]:
     """The rows down to the headings, which are the last of them, and the rows below. Raises TableRefused."""
-    rows = _csv(parts) if format_ == "csv" else _workbook(b"".join(parts()), mapping)
+    rows = _csv(parts) if format_ == "csv" else rows_of(b"".join(parts()), mapping)
     first = list(islice(rows, _ROWS_LOOKED_AT))
     if not first:
         raise unreadable()
@@ -61,13 +55,14 @@ def _csv(parts: Parts) -> Rows:
         yield row, list(cells)
 
 
-def _workbook(content: bytes, mapping: Mapping[str, str]) -> Rows:
+def workbook(content: bytes, mapping: Mapping[str, str]) -> Rows:
+    """The rows of a workbook, read in this process, which may die of it. Raises TableRefused."""
     try:
         _check_size(content)
-        workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         sheets = [
-            workbook.get_sheet_by_name(sheet.name)
-            for sheet in workbook.sheets_metadata
+            book.get_sheet_by_name(sheet.name)
+            for sheet in book.sheets_metadata
             if sheet.visible == SheetVisibleEnum.Visible
         ]
     except (CalamineError, zipfile.BadZipFile) as wrong:
@@ -85,29 +80,6 @@ def _check_size(content: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if sum(member.file_size for member in archive.infolist()) > WORKBOOK_BYTES_MAX * _UNPACKED_MOST:
             raise unreadable()
-        for member in archive.infolist():
-            with archive.open(member) as sheet:
-                _check_grid(iter(lambda: sheet.read(_PART), b""))
-
-
-def _check_grid(parts: Iterator[bytes]) -> None:
-    """Refuse a sheet whose last cell lies far out: the reader makes room for all before it, and dies of that."""
-    rows = columns = 1
-    left = b""
-    for part in parts:
-        text = left + part
-        for letters, number in _PLACE.findall(text):
-            rows, columns = max(rows, int(number)), max(columns, _column(letters))
-            if rows * columns > _CELLS_MAX:
-                raise unreadable()
-        left = text[-_PLACE_BYTES_MAX:]
-
-
-def _column(letters: bytes) -> int:
-    number = 0
-    for letter in letters.upper():
-        number = number * 26 + letter - 64
-    return number
 
 
 def _known(sheet: CalamineSheet, mapping: Mapping[str, str]) -> int:

@@ -121,7 +121,7 @@ class Importing:
 
     async def _chunk(self, connection: AsyncConnection, one: Import, given: Sequence[Given]) -> _Chunk:
         today, actor = learning_day(self._desk.clock(), self._zone), _actor_of(one.speaker)
-        looked = [_look(one, row, what, actor, today) for row, what in given]
+        looked = [_look_guarded(one, row, what, actor, today) for row, what in given]
         if one.on_error == "skip":
             return _Chunk(await self._submit(connection, one, looked, today), is_cut=False)
         wrong = next((place for place, row in enumerate(looked) if isinstance(row, list)), None)
@@ -188,6 +188,15 @@ def _actor_of(speaker: Speaker) -> Actor:
     """Whoever handed the file in, with the rights that they had."""
     scopes = {"achievements:write"} | ({"learners:write"} if speaker.opens_accounts else set())
     return Actor(speaker.client_id, speaker.provider, frozenset(scopes), speaker.assurance)
+
+
+def _look_guarded(one: Import, row: int, what: object, actor: Actor, today: date) -> _Looked:
+    try:
+        return _look(one, row, what, actor, today)
+    except Exception as error:
+        # One row that cannot be read holds up none behind it.
+        _log.error("row_unreadable", imported=str(one.id), row=row, error=type(error).__name__)
+        return [RowProblem(row, None, "", "wrong_value")]
 
 
 def _look(one: Import, row: int, what: object, actor: Actor, today: date) -> _Looked:

@@ -21,6 +21,7 @@ from creditbank.access.domain import Actor, BankOnly, MissingScope
 from creditbank.access.guards import require
 from creditbank.access.policy import NOBODY_S, Denied, Owned, can, part
 from creditbank.claims.files import EvidenceFolder
+from creditbank.errors import Refusal
 from creditbank.identifiers import new_id
 from creditbank.imports import actions, queries
 from creditbank.imports.columns import key_of
@@ -147,7 +148,8 @@ async def import_achievements(
 
         asked = orjson.dumps([digest, dry_run, on_error, open_accounts, mapping])
         answer = await once(request, edge, actor.client_id, asked, work)
-    except BaseException:
+    except (Refusal, EdgeRefusal):
+        # Of what else ends it nobody knows whether it was taken in; the sweep removes what nothing names.
         await asyncio.to_thread(kept.remove)
         raise
     finally:

@@ -45,7 +45,7 @@ def known_pointer(pointer: str) -> str:
 
 
 def _is_known(part: str) -> bool:
-    return not part or part in _NAMES or (part.isdecimal() and len(part) <= _INDEX_DIGITS_MAX)
+    return not part or part in _NAMES or (part.isascii() and part.isdecimal() and len(part) <= _INDEX_DIGITS_MAX)
 
 
 def read_submission(raw: bytes, actor: Actor, today: date) -> ItemRead:
